@@ -1,1 +1,83 @@
-fn main() {}
+//! The `market-data` command: parses arguments, runs one command, turns the result into an exit
+//! code.
+//!
+//! The only crate that prints. Each command is a file under `cmd/`; everything that knows about
+//! markets is in the crates below.
+//!
+//! Invariants: data on stdout, words on stderr; exit code 0 is yes, 1 means that the answer is no,
+//! 2 that it failed; a reader who closes our output early is no failure.
+//!
+//! Start at [`main`], then `args.rs`.
+#![forbid(unsafe_code)]
+
+mod args;
+mod cmd;
+mod duration;
+mod failure;
+mod log;
+mod out;
+mod signals;
+mod source;
+mod status;
+
+use anyhow::Context as _;
+use args::{Cli, Command};
+use clap::Parser as _;
+use out::console::Console;
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_subscriber::filter::LevelFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a command that failed.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let console = Arc::new(Console::new());
+    log::start(&cli.log, quiet_level(&cli.command), &console);
+    match run(&cli.command, &console) {
+        Ok(code) => code,
+        Err(error) if failure::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console.status("");
+            console.words(&failure::render(&error, console.err_paint()));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Watch(args) => block_on(cmd::watch::run(args, console)),
+        Command::Run(args) => block_on(cmd::run::run(args, console)),
+        Command::Check(args) => block_on(cmd::check::run(args, console)),
+        Command::Decode(args) => cmd::decode::run(args, console),
+        Command::Sim(args) => block_on(cmd::sim::run(args, console)),
+        // Command::Torture(args) => cmd::torture::run(args.clone()),
+        Command::Completions(args) => cmd::completions::run(args, console),
+    }
+}
+
+/// What a command logs when nobody says anything: those that show a status line or a report stay
+/// quiet unless something is wrong.
+fn quiet_level(command: &Command) -> LevelFilter {
+    match command {
+        Command::Run(_) | Command::Sim(_) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    }
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(future);
+    // Whatever still runs has been told to stop; it must not hold the process.
+    runtime.shutdown_background();
+    result
+}

@@ -1,1 +1,32 @@
-//! placeholder
+//! The words of the project; read the modules in the order they are listed.
+//!
+//! Everybody else imports this crate and it imports nobody: no I/O, no JSON reader, no venue, no
+//! async, no clock. It holds
+//!
+//! 1. [`decimal`]: exact decimal numbers that print back as the venue wrote them;
+//! 2. [`time`]: instants in nanoseconds and the little calendar that bars need;
+//! 3. [`instrument`]: what trades;
+//! 4. [`event`]: the normalised facts, and [`batch`], in which they travel;
+//! 5. [`book`]: one instrument's order book;
+//! 6. [`feed`]: the contract between a feed, which decides, and a driver, which acts;
+//! 7. [`wire`]: events as JSON text.
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod book;
+pub mod decimal;
+pub mod event;
+pub mod feed;
+pub mod instrument;
+pub mod time;
+pub mod tiny;
+pub mod wire;
+
+pub use batch::{Batch, EventRef, Names};
+pub use book::{Book, BookError, Side};
+pub use decimal::{Decimal, DecimalError, Px, Qty};
+pub use event::*;
+pub use feed::{Action, Command, Feed, Input, Outbox, Subscription};
+pub use instrument::{InstType, Instrument};
+pub use time::Nanos;
+pub use tiny::Tiny;

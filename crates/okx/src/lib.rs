@@ -1,1 +1,27 @@
-//! placeholder
+//! OKX as pure functions and one state machine: bytes in, events and actions out.
+//!
+//! Nothing here reads a clock, opens a socket, starts a thread, touches a file or prints. Read in
+//! this order: [`limits`] (every number OKX imposes), [`channel`] (what we understand),
+//! [`frame`] (the envelope), [`follow`] (may an update touch a book?), [`link`] (one connection's
+//! timers and back-off), [`feed`] (all of it together). Beside them: [`endpoints`], [`plan`] and
+//! [`catalogue`] for what happens before a connection exists.
+#![forbid(unsafe_code)]
+
+pub mod catalogue;
+pub mod channel;
+pub mod codes;
+pub mod endpoints;
+pub mod feed;
+pub mod follow;
+pub mod frame;
+pub mod json;
+pub mod limits;
+pub mod link;
+pub mod plan;
+pub mod request;
+pub mod stats;
+
+pub use endpoints::{Endpoints, Region};
+pub use feed::{NotLive, OkxConfig, OkxFeed};
+pub use limits::HandshakeGate;
+pub use stats::{BookStats, FeedStats, FeedStatus};

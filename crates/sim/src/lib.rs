@@ -1,1 +1,48 @@
-//! placeholder
+//! A pretend OKX and a bad network, written from the documentation and from captured frames
+//! without looking at `okx`.
+//!
+//! Drivers call [`Exchange`]: the torture loop with an invented time, `market-data sim` with the
+//! real one. The crate never imports `okx` or `model` (it is the oracle that judges them), never
+//! opens a socket, reads a clock, starts a thread, touches a file or prints.
+//!
+//! Invariants: the same configuration and the same calls give the same bytes; a number in a frame
+//! is exact decimal text; a [`Truth`] is attached only to bytes that were not mangled; nothing is
+//! delivered on a connection after its close.
+//!
+//! Start reading at `api.rs` (what goes in and out), then `exchange.rs` (what happens when), then
+//! `market.rs`. Test with `cargo test -p market-data-sim`.
+
+mod api;
+mod bars;
+mod book;
+mod calendar;
+mod channel;
+mod engine;
+mod exchange;
+mod faults;
+mod feed;
+mod instrument;
+mod listen;
+mod mangle;
+mod market;
+mod net;
+mod path;
+mod publish;
+mod query;
+mod request;
+mod rest;
+mod rest_market;
+mod rng;
+mod rows;
+mod session;
+mod slow;
+mod table;
+mod text;
+mod weather;
+
+pub use api::{
+    ConnId, Delivery, FromClient, MarketSize, Opened, RestReply, SimConfig, SimInstrument,
+    ToClient, Truth, TruthBook, TruthLevel,
+};
+pub use exchange::Exchange;
+pub use faults::{FaultInfo, FaultProfile};

@@ -1,0 +1,162 @@
+//! `market-data decode`: captured frames through the same state machine as live ones.
+//!
+//! One passive feed a file, as one connection recorded it; no network, no clock. `decode/lines.rs`
+//! reads the files, `decode/summary.rs` counts.
+//!
+//! Invariants: the output depends on the files only; nothing is kept of a frame once its records
+//! are written.
+
+use crate::failure::Failure;
+use crate::out::console::Console;
+use crate::out::human::Lines;
+use clap::Args;
+use lines::{Format, LineReader};
+use market_data_model::{Feed as _, FeedId, Input, Nanos, Outbox, wire};
+use market_data_okx::{OkxConfig, OkxFeed};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use summary::Summary;
+
+mod lines;
+mod summary;
+
+const EXAMPLES: &str = "\
+Examples:
+  market-data decode capture.tsv                   a readable line a record
+  market-data decode capture.tsv --json > records.ndjson
+  market-data decode captures/*.jsonl --summary    one JSON object with all counts
+  zstd -dc capture.tsv.zst | market-data decode - --summary";
+
+const LONG_ABOUT: &str = "\
+Decode captured frames
+
+Each file is one connection, replayed from its start: `.jsonl` has one frame a line, `.tsv` has \
+the receive time in nanoseconds, a tab and the frame, and `-` is stdin, where each line may be \
+either. Frames without a time count up from 1 ns.";
+
+/// How much output is gathered before it is written, in bytes.
+const OUT_BYTES: usize = 1 << 16;
+
+/// Flags of `decode`.
+#[derive(Args, Debug)]
+#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct DecodeArgs {
+    /// Files of captured frames; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// One JSON record a line
+    #[arg(long, conflicts_with = "summary")]
+    json: bool,
+    /// One JSON object that counts frames, records, faults and what books went through
+    #[arg(long)]
+    summary: bool,
+}
+
+/// What becomes of records.
+enum Output {
+    Human(Lines),
+    Json,
+    Count,
+}
+
+/// Decodes the files in order.
+///
+/// # Errors
+/// When a file cannot be read or is not one of received frames, or stdout cannot be written to.
+pub fn run(args: &DecodeArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let files = received(&args.files, console)?;
+    let output = match (args.json, args.summary) {
+        (true, _) => Output::Json,
+        (_, true) => Output::Count,
+        _ => Output::Human(Lines::new(console.out_paint())),
+    };
+    let out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
+    let mut decoder = Decoder { output, out, text: Vec::new(), summary: Summary::default() };
+    for (i, file) in files.iter().enumerate() {
+        decoder.file(FeedId(i as u32 + 1), file)?;
+    }
+    if matches!(decoder.output, Output::Count) {
+        writeln!(decoder.out, "{}", decoder.summary.json()?)?;
+    }
+    decoder.out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files that hold received frames. Neighbours that a pattern brings along (what the client
+/// sent, where a frame comes from) are left out with a word; alone they are refused.
+fn received<'a>(files: &'a [String], console: &Console) -> Result<Vec<&'a str>, Failure> {
+    let mut kept = Vec::new();
+    for file in files {
+        let what = if file.ends_with(".sent.tsv") {
+            "holds what the client sent, not received frames"
+        } else if file.ends_with(".prov.jsonl") {
+            "says where frames come from, it holds none"
+        } else {
+            kept.push(file.as_str());
+            continue;
+        };
+        if files.len() == 1 {
+            return Err(Failure::new(
+                format!("cannot decode {file}: it {what}"),
+                "name the file next to it, without `.sent` or `.prov`",
+            ));
+        }
+        console.words(&format!("note: left out {file}: it {what}\n"));
+    }
+    if kept.iter().filter(|file| **file == "-").count() > 1 {
+        return Err(Failure::new("cannot read stdin twice: -", "name `-` once"));
+    }
+    for file in kept.iter().filter(|file| **file != "-") {
+        lines::check(Path::new(file))?;
+    }
+    Ok(kept)
+}
+
+struct Decoder<W: Write> {
+    output: Output,
+    out: W,
+    text: Vec<u8>,
+    summary: Summary,
+}
+
+impl<W: Write> Decoder<W> {
+    fn file(&mut self, id: FeedId, file: &str) -> anyhow::Result<()> {
+        let mut reader = LineReader::open(file, Format::of(file))?;
+        let config = OkxConfig { passive: true, ..OkxConfig::new(id, &format!("file:{file}")) };
+        let mut feed = OkxFeed::new(config);
+        let mut outbox = Outbox::default();
+        let mut now = Nanos(0);
+        let mut begun = false;
+        while let Some((at, frame)) = reader.next_line()? {
+            // A feed's time never goes back, whatever a recorder's clock did.
+            now = at.map_or(now + 1, |at| at.max(now));
+            if !begun {
+                begun = true;
+                feed.handle(now, Input::Start, &mut outbox);
+                feed.handle(now, Input::Opened, &mut outbox);
+            }
+            feed.handle(now, Input::Frame(frame), &mut outbox);
+            self.summary.frames += 1;
+            self.records(&outbox)?;
+            outbox.clear();
+        }
+        self.summary.add(feed.stats());
+        Ok(())
+    }
+
+    fn records(&mut self, outbox: &Outbox) -> io::Result<()> {
+        self.text.clear();
+        for event in outbox.events.iter() {
+            match &mut self.output {
+                Output::Human(lines) => lines.write(&event, &mut self.text),
+                Output::Json => {
+                    wire::write_json(&event, &mut self.text);
+                    self.text.push(b'\n');
+                }
+                Output::Count => self.summary.count(event.body.kind()),
+            }
+        }
+        self.out.write_all(&self.text)
+    }
+}

@@ -1,0 +1,11 @@
+//! One file a command: its flags, its examples, and `run`, which returns the exit code.
+//!
+//! `main.rs` calls them. A command returns `Err` for what failed (exit code 2) and exit code 1
+//! when it worked and the answer is no.
+
+pub mod check;
+pub mod completions;
+pub mod decode;
+pub mod run;
+pub mod sim;
+pub mod watch;

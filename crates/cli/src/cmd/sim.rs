@@ -1,0 +1,121 @@
+//! `market-data sim`: the pretend OKX behind a real local port, until it is asked to stop.
+//!
+//! The exchange itself is the crate `sim`; the sockets are the node's. This file only prints.
+
+use crate::failure::Failure;
+use crate::out::console::Console;
+use crate::out::paint::Colour;
+use crate::out::table::{Align, Cell, Table};
+use crate::signals;
+use crate::source::{profile, unix_ns};
+use clap::Args;
+use market_data::sim_server::{self, SimOptions, SimServer};
+use market_data_sim::{FaultProfile, SimConfig};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  market-data sim
+  market-data sim --listen 0.0.0.0:9443 --seed 7
+  market-data sim --faults abort
+  market-data sim --list-faults
+  market-data watch BTC-USDT --url ws://127.0.0.1:9443     in another terminal";
+
+const LONG_ABOUT: &str = "\
+Serve a pretend OKX on a local port
+
+Public and business WebSocket and the REST endpoints that a market data client needs, with a \
+believable market, OKX's limits and error codes, and seeded faults. Serves until Ctrl-C.";
+
+/// Flags of `sim`.
+#[derive(Args, Debug)]
+#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct SimArgs {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9443", value_parser = address)]
+    listen: SocketAddr,
+    /// Same seed, same market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How badly it behaves
+    #[arg(long, value_name = "PROFILE", default_value = "none", value_parser = profile)]
+    faults: FaultProfile,
+    /// List the fault profiles and exit
+    #[arg(long)]
+    list_faults: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "not an address and a port, such as 127.0.0.1:9443".to_owned())
+}
+
+/// Serves until it is asked to stop.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    if args.list_faults {
+        console.data(fault_table(console).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = SimConfig { faults: args.faults, ..SimConfig::new(args.seed, unix_ns()) };
+    let options = SimOptions { listen: args.listen, config };
+    let server = sim_server::serve(options).await.map_err(|why| not_started(args, &why))?;
+    console.words(&greeting(args, &server, console));
+    signals::stop_asked().await;
+    console.words("stopped\n");
+    server.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_started(args: &SimArgs, why: &io::Error) -> Failure {
+    let (why, hint) = match why.kind() {
+        io::ErrorKind::AddrInUse => (
+            "the port is in use".to_owned(),
+            "choose another port with --listen, or let the system choose: --listen 127.0.0.1:0",
+        ),
+        io::ErrorKind::AddrNotAvailable => (
+            "no such address on this machine".to_owned(),
+            "listen on 127.0.0.1 for this machine, or on 0.0.0.0 for all its networks",
+        ),
+        io::ErrorKind::PermissionDenied => {
+            (why.to_string(), "ports below 1024 need rights; choose a higher one with --listen")
+        }
+        _ => (why.to_string(), "choose another address with --listen"),
+    };
+    Failure::new(format!("cannot listen on {}: {why}", args.listen), hint)
+}
+
+fn greeting(args: &SimArgs, server: &SimServer, console: &Console) -> String {
+    let paint = console.err_paint();
+    let at = server.address();
+    let endpoints = server.endpoints();
+    format!(
+        "{} on {at}, seed {}, faults: {}\n\
+         \n  public    {}\n  business  {}\n  REST      {}\n\
+         \nTry, in another terminal:\n\
+         \n  market-data watch BTC-USDT ETH-USDT --url ws://{at}\n  \
+         market-data check --url ws://{at} --duration 60s\n  \
+         curl '{}/api/v5/public/time'\n\
+         \nCtrl-C stops it.\n",
+        paint.apply(Colour::Strong, "a pretend OKX listens"),
+        args.seed,
+        args.faults.name,
+        endpoints.public,
+        endpoints.business,
+        endpoints.rest,
+        endpoints.rest,
+    )
+}
+
+fn fault_table(console: &Console) -> String {
+    let mut table =
+        Table::new(&[("profile", Align::Left), ("survivable", Align::Left), ("what", Align::Left)]);
+    for info in FaultProfile::all() {
+        let survivable = if info.survivable { "yes" } else { "no" };
+        table.row(vec![Cell::new(info.name), Cell::new(survivable), Cell::new(info.about)]);
+    }
+    table.render(console.out_paint())
+}

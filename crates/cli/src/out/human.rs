@@ -1,0 +1,348 @@
+//! One line a record for people: time, instrument, channel, and what it says, in aligned columns.
+//!
+//! `watch`, `run` and `decode` print these. Numbers are the venue's text, untouched; everything
+//! the venue wrote is freed of control characters before it reaches a terminal.
+//!
+//! Invariants: one record is one line; without colours the line has the same words; columns only
+//! ever grow, so lines under each other stay aligned.
+//!
+//! Start at [`Lines::write`].
+
+use super::paint::{Colour, Paint};
+use market_data_model::time::SECOND;
+use market_data_model::{
+    Aggressor, Bar, BarKind, Body, BookChange, BookKind, Decimal, EventRef, Fault, Gap, Healed,
+    Instrument, Level, Nanos, Px, Qty, Session, SessionStep, SubscriptionNews, SubscriptionStep,
+    Ticker, Trade,
+};
+use std::io::Write as _;
+
+/// How much of a row or frame nobody understands is shown, in characters.
+const ROW_CHARS_MAX: usize = 120;
+/// Widest that the columns of instrument, channel and numbers grow.
+const COLUMN_MAX: usize = 32;
+
+/// Turns records into lines; remembers how wide the columns are.
+pub struct Lines {
+    paint: Paint,
+    inst_width: usize,
+    channel_width: usize,
+    qty_width: usize,
+    px_width: usize,
+    number: Vec<u8>,
+}
+
+impl Lines {
+    /// Lines in these colours.
+    pub fn new(paint: Paint) -> Lines {
+        Lines { paint, inst_width: 9, channel_width: 8, qty_width: 6, px_width: 8, number: vec![] }
+    }
+
+    /// Appends one record as a line.
+    pub fn write(&mut self, event: &EventRef<'_>, out: &mut Vec<u8>) {
+        self.paint.open(Colour::Faint, out);
+        clock(event.header.ts_event.unwrap_or(event.header.ts_recv), out);
+        self.paint.close(out);
+        out.extend_from_slice(b"  ");
+        let channel = if event.channel().is_empty() { "link" } else { event.channel() };
+        self.paint.open(Colour::Strong, out);
+        column(event.inst_id(), &mut self.inst_width, out);
+        self.paint.close(out);
+        column(channel, &mut self.channel_width, out);
+        match event.body {
+            Body::Ticker(x) => self.ticker(x, out),
+            Body::Trade(x) => self.trade(x, out),
+            Body::Bar(x) => self.bar(x, out),
+            Body::Book(x, bids, asks) => self.book(x, bids, asks, out),
+            Body::Instrument(x) => self.instrument(x, out),
+            Body::Gap(x) => self.gap(x, out),
+            Body::Session(x) => self.session(x, event.header.feed.0, out),
+            Body::Subscription(x) => self.subscription(x, out),
+            Body::Fault(x) => self.fault(x, out),
+            Body::Raw(x) => self.faint(&shown(&x.row), out),
+        }
+        while out.last() == Some(&b' ') {
+            out.pop();
+        }
+        out.push(b'\n');
+    }
+
+    fn trade(&mut self, x: &Trade, out: &mut Vec<u8>) {
+        let (side, colour) = match x.aggressor {
+            Aggressor::Buyer => ("buy  ", Colour::Good),
+            Aggressor::Seller => ("sell ", Colour::Bad),
+            Aggressor::Unknown => ("side?", Colour::Warn),
+        };
+        self.paint.open(colour, out);
+        out.extend_from_slice(side.as_bytes());
+        out.push(b' ');
+        self.pair(x.qty, x.px, out);
+        self.paint.close(out);
+        self.paint.open(Colour::Faint, out);
+        put(out, format_args!("  id {}", x.trade_id));
+        if let Some(count) = x.count.filter(|count| *count > 1) {
+            put(out, format_args!("  {count} fills"));
+        }
+        self.paint.close(out);
+    }
+
+    fn ticker(&mut self, x: &Ticker, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"last  ");
+        optional(x.last.map(|px| px.0), out);
+        out.extend_from_slice(b"   bid ");
+        self.offer(x.bid_qty, x.bid, Colour::Good, out);
+        out.extend_from_slice(b" | ask ");
+        self.offer(x.ask_qty, x.ask, Colour::Bad, out);
+        self.paint.open(Colour::Faint, out);
+        out.extend_from_slice(b"   24h ");
+        optional(x.low_24h.map(|px| px.0), out);
+        out.extend_from_slice(b" to ");
+        optional(x.high_24h.map(|px| px.0), out);
+        out.extend_from_slice(b"  volume ");
+        optional(x.vol_24h.map(|qty| qty.0), out);
+        self.paint.close(out);
+    }
+
+    fn bar(&mut self, x: &Bar, out: &mut Vec<u8>) {
+        let kind = match x.kind {
+            BarKind::Trade => "bar",
+            BarKind::Mark => "mark bar",
+            BarKind::Index => "index bar",
+        };
+        let up = x.close.0.cmp_value(x.open.0).is_ge();
+        put(out, format_args!("{kind} {} from ", x.interval));
+        clock_minutes(x.open_ms, out);
+        put(out, format_args!("  open {}  high {}  low {}  close ", x.open, x.high, x.low));
+        self.paint.open(if up { Colour::Good } else { Colour::Bad }, out);
+        put(out, format_args!("{}", x.close));
+        self.paint.close(out);
+        if let Some(volume) = x.volume {
+            put(out, format_args!("  volume {volume}"));
+        }
+        self.faint(if x.closed { "  closed" } else { "  running" }, out);
+    }
+
+    fn book(&mut self, x: &BookChange, bids: &[Level], asks: &[Level], out: &mut Vec<u8>) {
+        match x.kind {
+            BookKind::View => self.view(bids, asks, out),
+            BookKind::Snapshot => put(
+                out,
+                format_args!("snapshot of {} bids, {} asks", bids.len(), asks.len()),
+            ),
+            BookKind::Delta => self.delta(bids, asks, out),
+        }
+        if let Some(seq) = x.seq {
+            self.faint(&format!("  seq {seq}"), out);
+        }
+    }
+
+    fn view(&mut self, bids: &[Level], asks: &[Level], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"bid ");
+        self.side(bids.iter().rev(), bids.is_empty(), Colour::Good, out);
+        out.extend_from_slice(b" | ask ");
+        self.side(asks.iter(), asks.is_empty(), Colour::Bad, out);
+        if let (Some(bid), Some(ask)) = (bids.first(), asks.first())
+            && let Some(spread) = difference(ask.px.0, bid.px.0)
+        {
+            put(out, format_args!("  spread {spread}"));
+        }
+    }
+
+    fn side<'l>(
+        &mut self,
+        levels: impl Iterator<Item = &'l Level>,
+        is_empty: bool,
+        colour: Colour,
+        out: &mut Vec<u8>,
+    ) {
+        if is_empty {
+            out.extend_from_slice(b"none");
+        }
+        for (i, level) in levels.enumerate() {
+            if i > 0 {
+                out.extend_from_slice(b"  ");
+            }
+            self.offer(Some(level.qty), Some(level.px), colour, out);
+        }
+    }
+
+    /// Changed levels in the order of the wire: `quantity@price`, and `x@price` for removals.
+    fn delta(&mut self, bids: &[Level], asks: &[Level], out: &mut Vec<u8>) {
+        let sides = [("bid", bids, Colour::Good), ("ask", asks, Colour::Bad)];
+        for (name, levels, colour) in sides.into_iter().filter(|side| !side.1.is_empty()) {
+            put(out, format_args!("{name}"));
+            self.paint.open(colour, out);
+            for level in levels {
+                if level.qty.0.is_zero() {
+                    put(out, format_args!(" x@{}", level.px));
+                } else {
+                    put(out, format_args!(" {}@{}", level.qty, level.px));
+                }
+            }
+            self.paint.close(out);
+            out.extend_from_slice(b"  ");
+        }
+        if bids.is_empty() && asks.is_empty() {
+            out.extend_from_slice(b"no change");
+        }
+    }
+
+    fn instrument(&self, x: &Instrument, out: &mut Vec<u8>) {
+        let kind = x.inst_type.as_ref().map_or("of unknown kind", |t| t.as_str());
+        put(out, format_args!("instrument {}", plain(kind)));
+        self.paint.open(Colour::Note, out);
+        put(out, format_args!("  {}", if x.state.is_empty() { "?" } else { &x.state }));
+        self.paint.close(out);
+        let fields = [("tick", x.tick_sz), ("lot", x.lot_sz.map(|q| q.0)), ("min", x.min_sz.map(|q| q.0))];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                put(out, format_args!("  {name} {value}"));
+            }
+        }
+    }
+
+    fn gap(&self, x: &Gap, out: &mut Vec<u8>) {
+        let (word, colour) =
+            if x.closed { ("GAP CLOSED", Colour::Good) } else { ("GAP OPENED", Colour::Bad) };
+        put(out, format_args!("{}", self.paint.apply(colour, word)));
+        put(out, format_args!("  #{}  {} ({})", x.id, x.cause.as_str(), x.whose.as_str()));
+        match x.healed {
+            Some(Healed::Snapshot) => out.extend_from_slice(b"  healed by a snapshot"),
+            Some(Healed::Resumed) => out.extend_from_slice(b"  the stream resumed"),
+            None => {}
+        }
+        if let (Some(from), Some(to)) = (x.from, x.to) {
+            let ms = to.since(from) / 1_000_000;
+            put(out, format_args!("  after {}.{:03} s", ms / 1000, ms % 1000));
+        }
+        match x.lost {
+            Some(lost) => put(out, format_args!("  lost {lost}")),
+            None if x.closed => out.extend_from_slice(b"  lost unknown"),
+            None => {}
+        }
+    }
+
+    fn session(&self, x: &Session, feed: u32, out: &mut Vec<u8>) {
+        let colour = match x.step {
+            SessionStep::Up => Colour::Good,
+            SessionStep::Opening => Colour::Note,
+            SessionStep::Closing => Colour::Warn,
+            SessionStep::Down => Colour::Bad,
+        };
+        let word = format!("SESSION {}", x.step.as_str().to_uppercase());
+        put(out, format_args!("{}", self.paint.apply(colour, &word)));
+        put(out, format_args!("  feed {feed} session {}  {}", x.number, plain(&x.url)));
+        if !x.reason.is_empty() {
+            put(out, format_args!("  {}", plain(&x.reason)));
+        }
+    }
+
+    fn subscription(&self, x: &SubscriptionNews, out: &mut Vec<u8>) {
+        match x.step {
+            SubscriptionStep::Subscribed | SubscriptionStep::Unsubscribed => {
+                self.faint(x.step.as_str(), out);
+            }
+            SubscriptionStep::Refused | SubscriptionStep::Evicted => {
+                put(out, format_args!("{}", self.paint.apply(Colour::Warn, x.step.as_str())));
+            }
+        }
+        for text in [&x.code, &x.reason].into_iter().filter(|text| !text.is_empty()) {
+            put(out, format_args!("  {}", plain(text)));
+        }
+    }
+
+    fn fault(&self, x: &Fault, out: &mut Vec<u8>) {
+        put(out, format_args!("{}", self.paint.apply(Colour::Warn, "FAULT")));
+        put(out, format_args!("  {}  {}", x.code.as_str(), plain(&x.reason)));
+        if !x.frame.is_empty() {
+            out.extend_from_slice(b"  ");
+            self.faint(&shown(&x.frame), out);
+        }
+    }
+
+    /// `quantity @ price`, quantities ending and prices starting under each other.
+    fn pair(&mut self, qty: Qty, px: Px, out: &mut Vec<u8>) {
+        self.number.clear();
+        qty.0.write_to(&mut self.number);
+        self.qty_width = self.qty_width.max(self.number.len()).min(COLUMN_MAX);
+        spaces(self.qty_width.saturating_sub(self.number.len()), out);
+        out.extend_from_slice(&self.number);
+        out.extend_from_slice(b" @ ");
+        self.number.clear();
+        px.0.write_to(&mut self.number);
+        self.px_width = self.px_width.max(self.number.len()).min(COLUMN_MAX);
+        out.extend_from_slice(&self.number);
+        spaces(self.px_width.saturating_sub(self.number.len()), out);
+    }
+
+    fn offer(&self, qty: Option<Qty>, px: Option<Px>, colour: Colour, out: &mut Vec<u8>) {
+        self.paint.open(colour, out);
+        optional(qty.map(|q| q.0), out);
+        out.push(b'@');
+        optional(px.map(|p| p.0), out);
+        self.paint.close(out);
+    }
+
+    fn faint(&self, text: &str, out: &mut Vec<u8>) {
+        self.paint.open(Colour::Faint, out);
+        out.extend_from_slice(text.as_bytes());
+        self.paint.close(out);
+    }
+}
+
+/// Control characters replaced, so that no venue can talk to the terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn shown(text: &str) -> String {
+    let mut cut: String = plain(text).chars().take(ROW_CHARS_MAX).collect();
+    if cut.len() < text.len() && text.chars().count() > ROW_CHARS_MAX {
+        cut.push('…');
+    }
+    cut
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a vector takes every write");
+}
+
+fn spaces(count: usize, out: &mut Vec<u8>) {
+    out.extend(std::iter::repeat_n(b' ', count));
+}
+
+fn column(text: &str, width: &mut usize, out: &mut Vec<u8>) {
+    let text = plain(text);
+    let chars = text.chars().count();
+    *width = chars.min(COLUMN_MAX).max(*width);
+    out.extend_from_slice(text.as_bytes());
+    spaces(width.saturating_sub(chars) + 2, out);
+}
+
+fn optional(value: Option<Decimal>, out: &mut Vec<u8>) {
+    match value.and_then(Decimal::some) {
+        Some(value) => value.write_to(out),
+        None => out.push(b'-'),
+    }
+}
+
+/// `a - b` exactly; `None` if it does not fit.
+fn difference(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let scale = a.scale().max(b.scale());
+    Decimal::from_parts(a.at_scale(scale)?.checked_sub(b.at_scale(scale)?)?, scale)
+}
+
+/// `HH:MM:SS.mmm` UTC.
+fn clock(at: Nanos, out: &mut Vec<u8>) {
+    let of_day = at.0 / SECOND % 86_400;
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    put(out, format_args!("{hour:02}:{minute:02}:{second:02}.{:03}", at.millis() % 1000));
+}
+
+fn clock_minutes(ms: u64, out: &mut Vec<u8>) {
+    let minutes = ms / 60_000 % 1440;
+    put(out, format_args!("{:02}:{:02}", minutes / 60, minutes % 60));
+}
+
+#[cfg(test)]
+mod tests;

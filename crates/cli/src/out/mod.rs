@@ -1,0 +1,11 @@
+//! How things look: colours, record lines, tables, and the one place that writes to the terminal.
+//!
+//! Commands use these; nothing here knows what a command does.
+//!
+//! Start at [`console::Console`].
+
+pub mod console;
+pub mod human;
+pub mod number;
+pub mod paint;
+pub mod table;

@@ -1,0 +1,117 @@
+//! Who plays in a life: which feeds there are, what each subscribes to, and what is asked of them
+//! in the middle of it.
+//!
+//! Decided by the seed and by the list of instruments that the pretend exchange has. Start at
+//! [`cast`].
+
+use super::chance::Chance;
+use market_data_model::{Command, Subscription};
+use market_data_sim::SimInstrument;
+use std::collections::BTreeSet;
+
+/// One feed's part.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Where it connects to.
+    pub path: &'static str,
+    /// What it wants at first.
+    pub subscriptions: Vec<Subscription>,
+    /// What it may be told to want later.
+    pub candidates: Vec<Subscription>,
+    /// Levels of the views it emits; 0 = no views.
+    pub view_depth: u16,
+    /// Whether it emits changes of books.
+    pub deltas: bool,
+    /// Seed of its jitter.
+    pub seed: u64,
+}
+
+const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
+const BUSINESS: &[&str] = &["trades-all", "candle1s", "candle1m", "candle1Dutc"];
+/// An instrument that was never listed: refused for ever, and nobody else may suffer.
+const NOBODY: &str = "NOPE-USDT";
+
+/// The feeds of a life that touches at most `most` instruments.
+pub fn cast(chance: &mut Chance, listed: &[SimInstrument], most: usize) -> Vec<Part> {
+    let mut live: Vec<&SimInstrument> = listed.iter().filter(|i| i.state == "live").collect();
+    let wanted = chance.between(1, 4) as usize;
+    while live.len() > wanted.min(most.max(1)) {
+        live.remove(chance.below(live.len() as u64) as usize);
+    }
+    let mut parts = vec![public(chance, &live), business(chance, &live)];
+    if chance.one_in(3) {
+        parts.push(public(chance, &live));
+    }
+    if chance.one_in(6) {
+        parts[0].subscriptions.push(Subscription::new("trades", NOBODY));
+    }
+    parts
+}
+
+fn public(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
+    let mut candidates = Vec::new();
+    for instrument in live {
+        candidates.extend(PUBLIC.iter().map(|c| Subscription::new(c, &instrument.inst_id)));
+    }
+    let types: BTreeSet<&str> = live.iter().map(|i| i.inst_type.as_str()).collect();
+    candidates.extend(types.into_iter().map(|t| Subscription::new("instruments", t)));
+    let sure = Subscription::new(chance.pick(&PUBLIC[..4]), &live[0].inst_id);
+    part(chance, "/ws/v5/public", candidates, sure)
+}
+
+fn business(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
+    let mut candidates = Vec::new();
+    let mut indices = BTreeSet::new();
+    for instrument in live {
+        candidates.extend(BUSINESS.iter().map(|c| Subscription::new(c, &instrument.inst_id)));
+        if instrument.inst_type != "SPOT" {
+            candidates.push(Subscription::new("mark-price-candle1m", &instrument.inst_id));
+            indices.insert(instrument.uly.as_str());
+        }
+    }
+    candidates.extend(indices.into_iter().map(|i| Subscription::new("index-candle1m", i)));
+    let sure = Subscription::new("trades-all", &live[0].inst_id);
+    part(chance, "/ws/v5/business", candidates, sure)
+}
+
+fn part(
+    chance: &mut Chance,
+    path: &'static str,
+    candidates: Vec<Subscription>,
+    sure: Subscription,
+) -> Part {
+    let mut subscriptions: Vec<_> = candidates.iter().filter(|_| chance.one_in(2)).cloned().collect();
+    if !subscriptions.contains(&sure) {
+        subscriptions.push(sure);
+    }
+    Part {
+        path,
+        subscriptions,
+        candidates,
+        view_depth: *chance.pick(&[0, 1, 5, 10, 400]),
+        deltas: !chance.one_in(8),
+        seed: chance.next(),
+    }
+}
+
+/// What a person asks of a feed in the middle of its life; `None` when nothing fits.
+pub fn drill(
+    chance: &mut Chance,
+    part: &Part,
+    wanted: &BTreeSet<Subscription>,
+) -> Option<Command> {
+    let some = |chance: &mut Chance, of: Vec<Subscription>| match of.is_empty() {
+        true => None,
+        false => Some(chance.pick(&of).clone()),
+    };
+    let held: Vec<Subscription> = wanted.iter().cloned().collect();
+    match chance.below(8) {
+        0 | 1 => Some(Command::Reconnect),
+        2..=4 => some(chance, held).map(Command::Resync),
+        5 if held.len() > 1 => some(chance, held).map(|s| Command::Unsubscribe(vec![s])),
+        _ => {
+            let missing = part.candidates.iter().filter(|s| !wanted.contains(*s)).cloned();
+            some(chance, missing.collect()).map(|s| Command::Subscribe(vec![s]))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a run has seen and compared: the figures that make "no violation" mean something.
+//!
+//! Lives add to their own counts; the run adds the lives up in order of their seeds. Start at
+//! [`Counts::add`].
+
+use std::collections::BTreeMap;
+
+/// Figures of one life, or of many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Whole numbers by name, in the order of [`NAMES`].
+    numbers: [u64; NAMES.len()],
+    /// Faults that the simulator injected, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Gaps opened, by cause.
+    pub gaps: BTreeMap<&'static str, u64>,
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Lives lived to the end.
+    Lives,
+    /// Invented time, in milliseconds.
+    Millis,
+    /// Inputs given to feeds.
+    Inputs,
+    /// Text frames among them.
+    Frames,
+    /// Of these, damaged ones.
+    Damaged,
+    /// Books said to be live that were compared with the truth.
+    BooksCompared,
+    /// Levels in them.
+    LevelsCompared,
+    /// Readers' copies compared with the truth.
+    CopiesCompared,
+    /// Views compared with the truth.
+    ViewsCompared,
+    /// Rows of other channels compared with what was emitted.
+    RowsCompared,
+    /// Events emitted.
+    Events,
+    /// Faults reported by feeds.
+    FaultsReported,
+    /// Gaps opened.
+    Gaps,
+    /// Gaps closed.
+    GapsClosed,
+    /// Resyncs on the same connection.
+    Resyncs,
+    /// Connections lost or replaced.
+    Reconnects,
+    /// Handshakes.
+    Handshakes,
+    /// Subscribe and unsubscribe requests.
+    Requests,
+    /// Commands given in the middle of life.
+    Drills,
+    /// Milliseconds from the end of the faults to full health, summed.
+    RecoveryMillis,
+    /// The longest of them.
+    RecoveryMillisMax,
+    /// Inputs given a second time to a fresh feed.
+    Replayed,
+}
+
+/// The names of [`Figure`]s, in order, as printed.
+pub const NAMES: [&str; 22] = [
+    "lives",
+    "simulated_ms",
+    "inputs",
+    "frames",
+    "frames_damaged",
+    "live_books_compared",
+    "levels_compared",
+    "reader_copies_compared",
+    "views_compared",
+    "rows_compared",
+    "events",
+    "faults_reported",
+    "gaps_opened",
+    "gaps_closed",
+    "resyncs",
+    "reconnects",
+    "handshakes",
+    "requests",
+    "drills",
+    "recovery_ms",
+    "recovery_ms_max",
+    "inputs_replayed",
+];
+
+const _: () = assert!(Figure::Replayed as usize + 1 == NAMES.len());
+
+impl Counts {
+    /// Adds `by` to a figure.
+    pub fn more(&mut self, figure: Figure, by: u64) {
+        self.numbers[figure as usize] += by;
+    }
+
+    /// Raises a figure to at least `to`.
+    pub fn most(&mut self, figure: Figure, to: u64) {
+        let number = &mut self.numbers[figure as usize];
+        *number = (*number).max(to);
+    }
+
+    /// A figure.
+    pub fn get(&self, figure: Figure) -> u64 {
+        self.numbers[figure as usize]
+    }
+
+    /// Names and figures in order.
+    pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        NAMES.into_iter().zip(self.numbers)
+    }
+
+    /// Adds another life's figures.
+    pub fn add(&mut self, other: &Counts) {
+        for (n, (sum, more)) in self.numbers.iter_mut().zip(other.numbers).enumerate() {
+            if n == Figure::RecoveryMillisMax as usize {
+                *sum = (*sum).max(more);
+            } else {
+                *sum += more;
+            }
+        }
+        for (kind, count) in &other.faults {
+            *self.faults.entry(kind.clone()).or_default() += count;
+        }
+        for (cause, count) in &other.gaps {
+            *self.gaps.entry(cause).or_default() += count;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything one feed was given and everything it answered, so that a fresh feed can be given the
+//! same and must answer the same, byte for byte.
+//!
+//! `life.rs` records while a life goes on and replays at its end; failures print its tail. Events
+//! are kept as the JSON text that consumers get, actions as text.
+//!
+//! Start at [`Tape::record`] and [`Tape::replay`].
+
+use market_data_model::{Action, Command, Feed, Input, Nanos, Outbox, wire};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// One input, owned.
+#[derive(Clone, Debug)]
+pub enum Taped {
+    /// [`Input::Start`]
+    Start,
+    /// [`Input::Opened`]
+    Opened,
+    /// [`Input::Frame`], and the fault that touched it.
+    Frame(Arc<str>, Option<&'static str>),
+    /// [`Input::Closed`]
+    Closed(Option<u16>, String),
+    /// [`Input::Tick`]
+    Tick,
+    /// [`Input::Response`]
+    Response(u64, u16, String),
+    /// [`Input::Command`]
+    Command(Command),
+}
+
+impl Taped {
+    /// The input that a feed takes.
+    pub fn input(&self) -> Input<'_> {
+        match self {
+            Taped::Start => Input::Start,
+            Taped::Opened => Input::Opened,
+            Taped::Frame(text, _) => Input::Frame(text.as_bytes()),
+            Taped::Closed(code, reason) => Input::Closed { code: *code, reason },
+            Taped::Tick => Input::Tick,
+            Taped::Response(id, status, body) => {
+                Input::Response { id: *id, status: *status, body: body.as_bytes() }
+            }
+            Taped::Command(command) => Input::Command(command.clone()),
+        }
+    }
+
+    /// Whether the frame is about `word`, or this is no frame at all.
+    fn concerns(&self, word: &str) -> bool {
+        match self {
+            Taped::Frame(text, _) => text.contains(word),
+            Taped::Tick => false,
+            _ => true,
+        }
+    }
+
+    fn say(&self) -> String {
+        match self {
+            Taped::Frame(text, None) => format!("frame {}", cut(text)),
+            Taped::Frame(text, Some(fault)) => format!("frame ({fault}) {}", cut(text)),
+            Taped::Closed(code, reason) => format!("closed {code:?} {reason}"),
+            Taped::Response(id, status, body) => format!("response {id} {status} {}", cut(body)),
+            Taped::Command(Command::Instruments(list)) => {
+                format!("command: {} instruments changed", list.len())
+            }
+            Taped::Command(command) => format!("command {}", cut(&format!("{command:?}"))),
+            Taped::Start => "start".into(),
+            Taped::Opened => "opened".into(),
+            Taped::Tick => "tick".into(),
+        }
+    }
+}
+
+const SHOWN_CHARACTERS: usize = 220;
+
+fn cut(text: &str) -> String {
+    if text.len() <= SHOWN_CHARACTERS {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(SHOWN_CHARACTERS - 90).collect();
+    let tail: Vec<char> = text.chars().rev().take(70).collect();
+    format!("{head} … {}", tail.into_iter().rev().collect::<String>())
+}
+
+/// One feed's inputs and outputs in order.
+#[derive(Clone, Debug, Default)]
+pub struct Tape {
+    inputs: Vec<(Nanos, Taped)>,
+    outputs: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Tape {
+    /// Appends an input with what came out of it.
+    pub fn record(&mut self, now: Nanos, input: Taped, out: &Outbox) {
+        self.inputs.push((now, input));
+        print(out, &mut self.outputs);
+        self.ends.push(self.outputs.len());
+    }
+
+    /// How many inputs there are.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn output(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.outputs[start..self.ends[index]]
+    }
+
+    /// Gives every input to `feed`, which must be as the recorded one was at its birth.
+    ///
+    /// # Errors
+    /// Says where the answers differ, with both.
+    pub fn replay(&self, feed: &mut impl Feed) -> Result<(), String> {
+        let mut out = Outbox::default();
+        let mut said = Vec::new();
+        for (index, (now, input)) in self.inputs.iter().enumerate() {
+            out.clear();
+            said.clear();
+            feed.handle(*now, input.input(), &mut out);
+            print(&out, &mut said);
+            if said != self.output(index) {
+                return Err(format!(
+                    "input {index} ({}) at {now} is answered differently in replay\n  first:  {}\n  \
+                     replay: {}",
+                    input.say(),
+                    cut(&String::from_utf8_lossy(self.output(index))),
+                    cut(&String::from_utf8_lossy(&said)),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The last `most` inputs that are about `word` (frames) or about the connection, with what
+    /// came out of them; times count from `start`.
+    pub fn tail(&self, start: Nanos, word: &str, most: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (index, (now, input)) in self.inputs.iter().enumerate().rev() {
+            let said = String::from_utf8_lossy(self.output(index));
+            let last = index + 1 == self.inputs.len();
+            if !last && !input.concerns(word) && !said.contains(word) {
+                continue;
+            }
+            let ms = now.since(start) / 1_000_000;
+            let mut line = format!("{:>7}.{:03}s {}", ms / 1000, ms % 1000, input.say());
+            for output in said.lines().take(6) {
+                let _ = write!(line, "\n             -> {}", cut(output));
+            }
+            lines.push(line);
+            if lines.len() == most {
+                break;
+            }
+        }
+        lines.reverse();
+        lines
+    }
+}
+
+/// Appends events as consumers get them, then actions, a line each.
+fn print(out: &Outbox, text: &mut Vec<u8>) {
+    for event in out.events.iter() {
+        wire::write_json(&event, text);
+        text.push(b'\n');
+    }
+    for action in &out.actions {
+        let line = match action {
+            Action::Send(frame) => format!("send {frame}\n"),
+            other => format!("{other:?}\n"),
+        };
+        text.extend_from_slice(line.as_bytes());
+    }
+}

@@ -1,0 +1,253 @@
+//! Events in bulk: one allocation-free buffer that a feed fills and everybody else only reads.
+//!
+//! A feed appends; the bus shares the whole batch behind one `Arc`; consumers see borrowed
+//! [`EventRef`]s or hold an owned [`Event`] (a counted reference and an index). Cleared and
+//! reused, a batch allocates nothing in steady state.
+//!
+//! Invariant: every index in an entry points into an arena or the names of the same batch.
+
+use crate::event::*;
+use crate::instrument::{InstType, Instrument};
+use std::sync::Arc;
+
+/// The words behind the small numbers in a [`Header`]. Grows, never shrinks.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The venue, for example `okx`.
+    pub venue: &'static str,
+    /// Channel names in the venue's spelling.
+    pub channels: Vec<Arc<str>>,
+    /// Instruments, replaced in place when the venue changes them.
+    pub instruments: Vec<Arc<Instrument>>,
+}
+
+/// Rare events, each owning what it says.
+#[derive(Clone, Debug)]
+pub enum Other {
+    /// See [`Body::Instrument`].
+    Instrument(Arc<Instrument>),
+    /// See [`Body::Gap`].
+    Gap(Gap),
+    /// See [`Body::Session`].
+    Session(Session),
+    /// See [`Body::Subscription`].
+    Subscription(SubscriptionNews),
+    /// See [`Body::Fault`].
+    Fault(Fault),
+    /// See [`Body::Raw`].
+    Raw(Raw),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Ticker(u32),
+    Trade(u32),
+    Bar(u32),
+    Book(u32),
+    Other(u32),
+}
+
+/// A run of events with everything they refer to.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    names: Arc<Names>,
+    entries: Vec<(Header, Slot)>,
+    tickers: Vec<Ticker>,
+    trades: Vec<Trade>,
+    bars: Vec<Bar>,
+    books: Vec<BookChange>,
+    levels: Vec<Level>,
+    others: Vec<Other>,
+}
+
+impl Batch {
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Forgets the events, keeps the memory.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.tickers.clear();
+        self.trades.clear();
+        self.bars.clear();
+        self.books.clear();
+        self.levels.clear();
+        self.others.clear();
+    }
+
+    /// The words that headers refer to.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Attaches the words that headers refer to. A feed calls this once it has appended.
+    pub fn set_names(&mut self, names: &Arc<Names>) {
+        if !Arc::ptr_eq(&self.names, names) {
+            self.names = Arc::clone(names);
+        }
+    }
+
+    /// Appends a ticker.
+    pub fn push_ticker(&mut self, header: Header, ticker: Ticker) {
+        self.entries.push((header, Slot::Ticker(self.tickers.len() as u32)));
+        self.tickers.push(ticker);
+    }
+
+    /// Appends a trade.
+    pub fn push_trade(&mut self, header: Header, trade: Trade) {
+        self.entries.push((header, Slot::Trade(self.trades.len() as u32)));
+        self.trades.push(trade);
+    }
+
+    /// Appends a bar.
+    pub fn push_bar(&mut self, header: Header, bar: Bar) {
+        self.entries.push((header, Slot::Bar(self.bars.len() as u32)));
+        self.bars.push(bar);
+    }
+
+    /// Appends a book event with its levels, best first where the kind says so.
+    pub fn push_book(
+        &mut self,
+        header: Header,
+        head: BookHead,
+        bids: impl Iterator<Item = Level>,
+        asks: impl Iterator<Item = Level>,
+    ) {
+        let start = self.levels.len() as u32;
+        self.levels.extend(bids);
+        let middle = self.levels.len() as u32;
+        self.levels.extend(asks);
+        let end = self.levels.len() as u32;
+        self.entries.push((header, Slot::Book(self.books.len() as u32)));
+        self.books.push(BookChange {
+            kind: head.kind,
+            prev_seq: head.prev_seq,
+            seq: head.seq,
+            depth: head.depth,
+            bids: (start, middle),
+            asks: (middle, end),
+        });
+    }
+
+    /// Appends one of the rare events.
+    pub fn push_other(&mut self, header: Header, other: Other) {
+        self.entries.push((header, Slot::Other(self.others.len() as u32)));
+        self.others.push(other);
+    }
+
+    /// The event at `index`, if there is one.
+    pub fn get(&self, index: usize) -> Option<EventRef<'_>> {
+        let (header, slot) = self.entries.get(index)?;
+        Some(EventRef { header, body: self.body(*slot), names: &self.names })
+    }
+
+    /// The events in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> {
+        self.entries.iter().map(|(header, slot)| EventRef {
+            header,
+            body: self.body(*slot),
+            names: &self.names,
+        })
+    }
+
+    fn body(&self, slot: Slot) -> Body<'_> {
+        match slot {
+            Slot::Ticker(i) => Body::Ticker(&self.tickers[i as usize]),
+            Slot::Trade(i) => Body::Trade(&self.trades[i as usize]),
+            Slot::Bar(i) => Body::Bar(&self.bars[i as usize]),
+            Slot::Book(i) => {
+                let book = &self.books[i as usize];
+                Body::Book(book, self.levels(book.bids), self.levels(book.asks))
+            }
+            Slot::Other(i) => match &self.others[i as usize] {
+                Other::Instrument(x) => Body::Instrument(x),
+                Other::Gap(x) => Body::Gap(x),
+                Other::Session(x) => Body::Session(x),
+                Other::Subscription(x) => Body::Subscription(x),
+                Other::Fault(x) => Body::Fault(x),
+                Other::Raw(x) => Body::Raw(x),
+            },
+        }
+    }
+
+    fn levels(&self, (start, end): (u32, u32)) -> &[Level] {
+        &self.levels[start as usize..end as usize]
+    }
+}
+
+/// What a book event says besides its levels; see [`BookChange`].
+#[derive(Clone, Copy, Debug)]
+pub struct BookHead {
+    /// What it shows.
+    pub kind: BookKind,
+    /// The id it follows.
+    pub prev_seq: Option<i64>,
+    /// The id of the resulting book.
+    pub seq: Option<i64>,
+    /// Levels a side.
+    pub depth: u16,
+}
+
+/// One event, borrowed from its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRef<'a> {
+    /// What every event says about itself.
+    pub header: &'a Header,
+    /// What this one says.
+    pub body: Body<'a>,
+    names: &'a Names,
+}
+
+impl<'a> EventRef<'a> {
+    /// The venue, for example `okx`.
+    pub fn venue(&self) -> &'static str {
+        self.names.venue
+    }
+
+    /// The channel in the venue's spelling; empty for events of the link.
+    pub fn channel(&self) -> &'a str {
+        let index = self.header.channel.map(usize::from);
+        index.and_then(|i| self.names.channels.get(i)).map_or("", |c| c)
+    }
+
+    /// The instrument, as known when the batch was made.
+    pub fn instrument(&self) -> Option<&'a Arc<Instrument>> {
+        self.header.inst.and_then(|i| self.names.instruments.get(i as usize))
+    }
+
+    /// The instrument's id; empty if there is none.
+    pub fn inst_id(&self) -> &'a str {
+        self.instrument().map_or("", |i| &i.inst_id)
+    }
+
+    /// The instrument's kind; `None` while unknown.
+    pub fn inst_type(&self) -> Option<&'a InstType> {
+        self.instrument().and_then(|i| i.inst_type.as_ref())
+    }
+}
+
+/// One event that can be kept and sent on: a counted reference to its batch.
+#[derive(Clone, Debug)]
+pub struct Event {
+    batch: Arc<Batch>,
+    index: usize,
+}
+
+impl Event {
+    /// The event at `index` of `batch`, if there is one.
+    pub fn new(batch: &Arc<Batch>, index: usize) -> Option<Event> {
+        (index < batch.len()).then(|| Event { batch: Arc::clone(batch), index })
+    }
+
+    /// Borrows it.
+    pub fn view(&self) -> EventRef<'_> {
+        self.batch.get(self.index).expect("the index was checked when the event was made")
+    }
+}

@@ -1,0 +1,299 @@
+//! Decimal numbers that keep the venue's text: exact value *and* number of decimals, in 16 bytes.
+//!
+//! Every price and quantity in the project is one of these. A number is parsed from canonical
+//! decimal text and printed back byte for byte; text that does not fit is refused, never rounded.
+//!
+//! Invariants: `Decimal::parse(text)?.to_string() == text` for every accepted text; equality is
+//! equality of text (`1.0` is not `1.00`), [`Decimal::cmp_value`] compares values; no float.
+//!
+//! Start at [`Decimal::parse`]. Why this type and not another: `docs/decisions/0001-numbers.md`.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// Most decimals a number may have. OKX's longest seen is 32 digits in all (instrument limits,
+/// captured 2026-04), 16 of them after the point (index prices, captured 2026).
+pub const SCALE_MAX: u8 = 36;
+
+const MANTISSA_HI_BITS: u32 = 56;
+const MANTISSA_HI_MASK: u64 = (1 << MANTISSA_HI_BITS) - 1;
+const SCALE_MASK: u64 = 0x7f;
+const SIGN_BIT: u64 = 1 << 63;
+/// Scale bits no number has; marks [`Decimal::NONE`].
+const NONE_HI: u64 = u64::MAX;
+
+/// An exact decimal: sign, a mantissa below 2^120, and 0 to 36 decimals.
+///
+/// Two decimals are equal when their *text* is equal, so `1.0 != 1.00` and `-0 != 0`. Use
+/// [`Decimal::cmp_value`] to compare values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    lo: u64,
+    /// Bit 63: sign. Bits 56 to 62: scale. Bits 0 to 55: upper part of the mantissa.
+    hi: u64,
+}
+
+/// Why a text is not a [`Decimal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalError {
+    /// The text is empty. OKX's way of saying "not available"; callers map it to absence.
+    Empty,
+    /// Not `-?(0|[1-9][0-9]*)(\.[0-9]+)?`: printing it back would give another text.
+    NotCanonical,
+    /// More digits than 120 bits hold, or more than [`SCALE_MAX`] decimals.
+    TooLong,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecimalError::Empty => "empty",
+            DecimalError::NotCanonical => "not a plain decimal number",
+            DecimalError::TooLong => "more digits than an exact number here can hold",
+        })
+    }
+}
+
+impl std::error::Error for DecimalError {}
+
+impl Decimal {
+    /// The number `0`.
+    pub const ZERO: Decimal = Decimal { lo: 0, hi: 0 };
+    /// "No number": a sentinel for places where an `Option` would cost room. It prints as nothing
+    /// and [`Decimal::some`] turns it into `None`.
+    pub const NONE: Decimal = Decimal { lo: 0, hi: NONE_HI };
+
+    /// Reads canonical decimal text.
+    ///
+    /// # Errors
+    /// [`DecimalError`] when the text is empty, not canonical, or too long; nothing is rounded.
+    pub fn parse(text: &[u8]) -> Result<Decimal, DecimalError> {
+        let (sign, digits) = match text {
+            [] => return Err(DecimalError::Empty),
+            [b'-', rest @ ..] => (SIGN_BIT, rest),
+            rest => (0, rest),
+        };
+        let (mantissa, scale) = if digits.len() <= 19 {
+            let (mantissa, scale) = scan_short(digits)?;
+            (u128::from(mantissa), scale)
+        } else {
+            scan_long(digits)?
+        };
+        Ok(Decimal::pack(sign, mantissa, scale))
+    }
+
+    /// The number `mantissa × 10^-scale`; `None` if it does not fit.
+    pub fn from_parts(mantissa: i128, scale: u8) -> Option<Decimal> {
+        let magnitude = mantissa.unsigned_abs();
+        if scale > SCALE_MAX || magnitude >> 120 != 0 {
+            return None;
+        }
+        Some(Decimal::pack(if mantissa < 0 { SIGN_BIT } else { 0 }, magnitude, scale))
+    }
+
+    fn pack(sign: u64, mantissa: u128, scale: u8) -> Decimal {
+        let hi = (mantissa >> 64) as u64;
+        Decimal { lo: mantissa as u64, hi: sign | (u64::from(scale) << MANTISSA_HI_BITS) | hi }
+    }
+
+    /// `None` for [`Decimal::NONE`].
+    pub fn some(self) -> Option<Decimal> {
+        (self.hi != NONE_HI).then_some(self)
+    }
+
+    fn magnitude(self) -> u128 {
+        (u128::from(self.hi & MANTISSA_HI_MASK) << 64) | u128::from(self.lo)
+    }
+
+    /// The digits as a whole number, signed.
+    pub fn mantissa(self) -> i128 {
+        let magnitude = self.magnitude() as i128;
+        if self.is_negative() { -magnitude } else { magnitude }
+    }
+
+    /// How many digits stand after the point.
+    pub fn scale(self) -> u8 {
+        ((self.hi >> MANTISSA_HI_BITS) & SCALE_MASK) as u8
+    }
+
+    /// Whether the text has a minus sign (also `-0`).
+    pub fn is_negative(self) -> bool {
+        self.hi & SIGN_BIT != 0
+    }
+
+    /// Whether the value is zero, whatever its number of decimals.
+    pub fn is_zero(self) -> bool {
+        self.lo == 0 && self.hi & MANTISSA_HI_MASK == 0
+    }
+
+    /// The value as a whole number of `10^-scale`; `None` if that would round or overflow.
+    pub fn at_scale(self, scale: u8) -> Option<i128> {
+        let own = self.scale();
+        if scale >= own {
+            self.mantissa().checked_mul(10i128.checked_pow(u32::from(scale - own))?)
+        } else {
+            let unit = 10i128.checked_pow(u32::from(own - scale))?;
+            let mantissa = self.mantissa();
+            (mantissa % unit == 0).then(|| mantissa / unit)
+        }
+    }
+
+    /// Compares values: `1.0` and `1.00` are equal here.
+    pub fn cmp_value(self, other: Decimal) -> Ordering {
+        let negative = self.is_negative() && !self.is_zero();
+        let other_negative = other.is_negative() && !other.is_zero();
+        match (negative, other_negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => self.cmp_magnitude(other),
+            (true, true) => other.cmp_magnitude(self),
+        }
+    }
+
+    fn cmp_magnitude(self, other: Decimal) -> Ordering {
+        let (a, b) = (self.magnitude(), other.magnitude());
+        if self.scale() == other.scale() {
+            return a.cmp(&b);
+        }
+        // Whole parts first; then the fractions, both below 10^36, brought to one scale.
+        let (unit_a, unit_b) = (power(self.scale()), power(other.scale()));
+        let whole = (a / unit_a).cmp(&(b / unit_b));
+        whole.then_with(|| {
+            let scale = self.scale().max(other.scale());
+            let fraction_a = (a % unit_a) * power(scale - self.scale());
+            let fraction_b = (b % unit_b) * power(scale - other.scale());
+            fraction_a.cmp(&fraction_b)
+        })
+    }
+
+    /// Appends the text, exactly as it was parsed.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        if self.hi == NONE_HI {
+            return;
+        }
+        if self.is_negative() {
+            out.push(b'-');
+        }
+        // 2^120 has 37 digits; a scale of 36 can ask for leading zeros up to one whole digit.
+        let mut digits = [b'0'; 40];
+        let mut at = digits.len();
+        let mut rest = self.magnitude();
+        while rest > u128::from(u64::MAX) {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let mut rest = rest as u64;
+        while rest > 0 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let scale = usize::from(self.scale());
+        let start = at.min(digits.len() - scale - 1);
+        let point = digits.len() - scale;
+        out.extend_from_slice(&digits[start..point]);
+        if scale > 0 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[point..]);
+        }
+    }
+}
+
+fn power(scale: u8) -> u128 {
+    10u128.pow(u32::from(scale))
+}
+
+/// Up to 19 characters: at most 19 digits, which a `u64` holds.
+fn scan_short(digits: &[u8]) -> Result<(u64, u8), DecimalError> {
+    let mut mantissa = 0u64;
+    let mut point = None;
+    for (i, &byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            mantissa = mantissa * 10 + u64::from(digit);
+        } else if byte == b'.' && point.is_none() {
+            point = Some(i);
+        } else {
+            return Err(DecimalError::NotCanonical);
+        }
+    }
+    Ok((mantissa, shape(digits, point)?))
+}
+
+fn scan_long(digits: &[u8]) -> Result<(u128, u8), DecimalError> {
+    let mut mantissa = 0u128;
+    let mut point = None;
+    let mut overflow = false;
+    for (i, &byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            mantissa = mantissa.saturating_mul(10).saturating_add(u128::from(digit));
+            overflow |= mantissa >> 120 != 0;
+        } else if byte == b'.' && point.is_none() {
+            point = Some(i);
+        } else {
+            return Err(DecimalError::NotCanonical);
+        }
+    }
+    let scale = shape(digits, point)?;
+    if overflow { Err(DecimalError::TooLong) } else { Ok((mantissa, scale)) }
+}
+
+/// Checks that the text is one that printing gives back, and says its number of decimals.
+fn shape(digits: &[u8], point: Option<usize>) -> Result<u8, DecimalError> {
+    let whole = point.unwrap_or(digits.len());
+    let leading_zero = whole > 1 && digits[0] == b'0';
+    let scale = digits.len() - point.map_or(digits.len(), |p| p + 1);
+    if whole == 0 || leading_zero || (point.is_some() && scale == 0) {
+        return Err(DecimalError::NotCanonical);
+    }
+    match u8::try_from(scale) {
+        Ok(scale) if scale <= SCALE_MAX => Ok(scale),
+        _ => Err(DecimalError::TooLong),
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity(40);
+        self.write_to(&mut text);
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Decimal {
+    type Err = DecimalError;
+    fn from_str(text: &str) -> Result<Decimal, DecimalError> {
+        Decimal::parse(text.as_bytes())
+    }
+}
+
+/// A price, in the instrument's quote unit (for options the coin, as OKX sends it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Px(pub Decimal);
+
+/// A quantity, in the unit that the record states: base coin, contracts or quote coin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Qty(pub Decimal);
+
+impl fmt::Display for Px {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Qty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

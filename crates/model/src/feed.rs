@@ -1,0 +1,128 @@
+//! The contract between a feed, which decides, and a driver, which acts.
+//!
+//! A feed is one connection's state machine. It has no socket and no clock: a driver (live, replay,
+//! torture, fuzz) hands it inputs with the time, and performs the actions it asks for.
+//!
+//! Three promises of every feed:
+//! 1. same inputs, same outputs, byte for byte, actions included;
+//! 2. any bytes are fine: `handle` never panics;
+//! 3. after every call, every book that can be read equals the venue's book at that point of its
+//!    chain.
+
+use crate::batch::Batch;
+use crate::instrument::Instrument;
+use crate::time::Nanos;
+use std::sync::Arc;
+
+/// Something that happened outside.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// The driver starts the feed; the feed asks for its connection.
+    Start,
+    /// The connection asked for is open.
+    Opened,
+    /// One text message arrived, undecoded.
+    Frame(&'a [u8]),
+    /// The connection is gone, or could not be made.
+    Closed {
+        /// The close code, if the other side sent one.
+        code: Option<u16>,
+        /// Why, in words.
+        reason: &'a str,
+    },
+    /// The time that [`Feed::deadline`] named has come.
+    Tick,
+    /// The answer to an [`Action::Get`].
+    Response {
+        /// The request's id.
+        id: u64,
+        /// The HTTP status; 0 when there was no answer at all.
+        status: u16,
+        /// The body, or the error in words when `status` is 0.
+        body: &'a [u8],
+    },
+    /// Somebody wants something.
+    Command(Command),
+}
+
+/// What can be asked of a running feed.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Subscribe to these as well.
+    Subscribe(Vec<Subscription>),
+    /// End these.
+    Unsubscribe(Vec<Subscription>),
+    /// Drop the connection and make a new one.
+    Reconnect,
+    /// Resync one subscription: unsubscribe, then subscribe.
+    Resync(Subscription),
+    /// The venue changed these instruments.
+    Instruments(Vec<Arc<Instrument>>),
+    /// Close the connection and stay down.
+    Stop,
+}
+
+/// One thing to subscribe to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subscription {
+    /// The channel in the venue's spelling.
+    pub channel: Arc<str>,
+    /// What the channel's argument names: an instrument id, or a kind for channels that take one.
+    pub key: Arc<str>,
+}
+
+impl Subscription {
+    /// A subscription of `channel` for `key`.
+    pub fn new(channel: &str, key: &str) -> Subscription {
+        Subscription { channel: channel.into(), key: key.into() }
+    }
+}
+
+/// Something a feed wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make the connection (the venue's handshake limit is the driver's business to keep).
+    Open {
+        /// Where to.
+        url: Arc<str>,
+    },
+    /// Send one text message.
+    Send(String),
+    /// Close the connection; the driver answers with [`Input::Closed`].
+    Close,
+    /// Fetch this over HTTP; the driver answers with [`Input::Response`].
+    Get {
+        /// Names the request in the answer.
+        id: u64,
+        /// Path and query; the base address is the driver's.
+        path: String,
+    },
+}
+
+/// What came out of handling inputs. Drivers clear and reuse it.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    /// To be performed in order.
+    pub actions: Vec<Action>,
+    /// To be published in order.
+    pub events: Batch,
+}
+
+impl Outbox {
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.actions.clear();
+        self.events.clear();
+    }
+}
+
+/// One connection's state machine.
+pub trait Feed {
+    /// Takes one input; appends to `out`. Cannot fail and cannot wait.
+    ///
+    /// `now` must not go back between calls; equal is fine.
+    fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox);
+
+    /// When to call with [`Input::Tick`]; `None` = never.
+    fn deadline(&self) -> Option<Nanos>;
+}

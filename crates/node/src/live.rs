@@ -1,0 +1,454 @@
+//! The only loop that waits: for a frame, a deadline, a command, or an answer.
+//!
+//! One task per connection owns the feed, its socket and its clock; nobody else touches them.
+//! Start at [`Driver::run`]. The journey of a frame: [`Driver::frames`] stamps and hands it over,
+//! the feed appends events, [`Driver::publish`] shares them.
+//!
+//! Invariants: a frame is stamped once, right after the read; all frames already here (up to a
+//! bound) become one batch; frames come before timers, so a silence watchdog never fires over
+//! frames that wait to be read; a feed that panics is replaced and its stretch marked as ours.
+
+mod observe;
+mod replace;
+#[cfg(test)]
+mod tests;
+
+use crate::bus::Publisher;
+use crate::clock::Clock;
+use crate::metrics::{FeedMetrics, Metrics};
+use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
+use crate::venue::Driven;
+use bytes::Bytes;
+use market_data_model::event::FeedId;
+use market_data_model::{Action, Batch, Book, Command, Input, Nanos, Outbox, Subscription};
+use observe::Observer;
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub(crate) use replace::words;
+
+/// Most frames handled before their events are published.
+const FRAMES_MAX: usize = 256;
+/// Most events gathered before they are published.
+const EVENTS_MAX: usize = 65_536;
+/// How long a handshake may take; less than feeds wait, so that its own words are reported.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(12);
+/// Most requests of a feed under way at once.
+const GETS_MAX: usize = 16;
+/// How often a feed's account of itself is renewed.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// Batches kept for reuse.
+const SPARE_MAX: usize = 8;
+
+/// Why a book cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BookUnavailable {
+    /// Nobody asked for this channel of this instrument.
+    #[error("{channel} of {inst_id} is not subscribed")]
+    NotSubscribed {
+        /// The channel asked for.
+        channel: String,
+        /// The instrument asked for.
+        inst_id: String,
+    },
+    /// There is no proven book at the moment; there will be one again.
+    #[error("the book is not live: {reason}")]
+    NotLive {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The service has stopped.
+    #[error("the service has stopped")]
+    Stopped,
+}
+
+/// What a driver can be asked.
+pub(crate) enum Ask {
+    Command(Command),
+    Book {
+        channel: String,
+        inst_id: String,
+        reply: oneshot::Sender<Result<Book, BookUnavailable>>,
+    },
+}
+
+/// The ways out, shared by all drivers of a service.
+pub(crate) struct Io {
+    pub dialer: Arc<Dialer>,
+    pub rest: Arc<Rest>,
+    pub gate: Gate,
+}
+
+/// What a driver is made of.
+pub(crate) struct Setup<F> {
+    /// Makes a feed; called again after a panic, with a new id.
+    pub make: Box<dyn FnMut(FeedId) -> F + Send>,
+    pub url: Arc<str>,
+    /// What the feed is subscribed to, for the gaps that a panic leaves.
+    pub subscriptions: Vec<Subscription>,
+    /// The next free feed id of the process.
+    pub ids: Arc<AtomicU32>,
+    /// The id of the feed running at the moment, kept up to date.
+    pub current: Arc<AtomicU32>,
+    pub io: Arc<Io>,
+    pub metrics: Arc<Metrics>,
+    pub publisher: Publisher,
+    pub asks: mpsc::Receiver<Ask>,
+    /// Batches with news of instruments.
+    pub news: mpsc::Sender<Arc<Batch>>,
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Socket, OpenError>> + Send>>;
+
+/// One connection's driver.
+pub(crate) struct Driver<F> {
+    setup: Setup<F>,
+    id: FeedId,
+    feed: F,
+    numbers: Arc<FeedMetrics>,
+    clock: Clock,
+    out: Outbox,
+    observer: Observer,
+    socket: Option<Socket>,
+    opening: Option<Opening>,
+    /// The gate was passed before the feed started.
+    admitted: bool,
+    gets: JoinSet<(u64, u16, Bytes)>,
+    closing: JoinSet<()>,
+    spare: VecDeque<Arc<Batch>>,
+    last_n: u64,
+    reported: Instant,
+    report_due: bool,
+    /// When the fresh feed starts, after a panic.
+    restart: Option<Duration>,
+    panics: u32,
+    stopping: bool,
+}
+
+enum Wake {
+    Incoming(Incoming),
+    Opened(Result<Socket, OpenError>),
+    Response((u64, u16, Bytes)),
+    Ask(Ask),
+    Abandoned,
+    Tick,
+    Report,
+}
+
+impl<F: Driven> Driver<F> {
+    /// A driver for a feed that has not started.
+    pub fn new(mut setup: Setup<F>) -> Driver<F> {
+        let id = FeedId(setup.ids.fetch_add(1, Relaxed));
+        setup.current.store(id.0, Relaxed);
+        let numbers = setup.metrics.add_feed(FeedMetrics::new(id, &setup.url));
+        let feed = (setup.make)(id);
+        Driver {
+            id,
+            feed,
+            numbers,
+            clock: Clock::wall(),
+            out: Outbox::default(),
+            observer: Observer::default(),
+            socket: None,
+            opening: None,
+            admitted: false,
+            gets: JoinSet::new(),
+            closing: JoinSet::new(),
+            spare: VecDeque::new(),
+            last_n: 0,
+            reported: Instant::now(),
+            report_due: false,
+            restart: None,
+            panics: 0,
+            stopping: false,
+            setup,
+        }
+    }
+
+    /// Runs the feed until it is told to stop.
+    pub async fn run(mut self) {
+        self.setup.io.gate.pass().await;
+        self.admitted = true;
+        self.give(Input::Start);
+        loop {
+            self.settle();
+            self.publish().await;
+            if let Some(pause) = self.restart.take() {
+                tokio::time::sleep(pause).await;
+                self.give(Input::Start);
+                continue;
+            }
+            if self.stopping && self.socket.is_none() && self.opening.is_none() {
+                break;
+            }
+            let wake = self.wait().await;
+            self.wake(wake);
+        }
+        self.finish().await;
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let tick = self.feed.deadline().map(|at| self.clock.until(at));
+        let report = self.report_due.then(|| REPORT_EVERY.saturating_sub(self.reported.elapsed()));
+        let nap = match (tick, report) {
+            (Some(tick), Some(report)) => Some(tick.min(report)),
+            (one, other) => one.or(other),
+        };
+        let ticks = tick.is_some() && tick == nap;
+        tokio::select! {
+            biased;
+            incoming = read(&mut self.socket) => Wake::Incoming(incoming),
+            opened = open(&mut self.opening) => Wake::Opened(opened),
+            Some(Ok(response)) = self.gets.join_next() => Wake::Response(response),
+            ask = self.setup.asks.recv(), if !self.stopping => {
+                ask.map_or(Wake::Abandoned, Wake::Ask)
+            }
+            () = sleep(nap) => if ticks { Wake::Tick } else { Wake::Report },
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Incoming(first) => {
+                self.frames(first);
+                self.others();
+            }
+            Wake::Opened(result) => self.opened(result),
+            Wake::Response((id, status, body)) => {
+                self.give(Input::Response { id, status, body: &body });
+            }
+            Wake::Ask(ask) => self.answer(ask),
+            Wake::Abandoned => self.answer(Ask::Command(Command::Stop)),
+            Wake::Tick => self.give(Input::Tick),
+            Wake::Report => {}
+        }
+    }
+
+    /// Hands over a frame and those behind it that are here already.
+    fn frames(&mut self, first: Incoming) {
+        let mut next = first;
+        for taken in 1.. {
+            match next {
+                Incoming::Frame(bytes) => {
+                    let now = self.clock.now();
+                    self.numbers.last_frame.store(now.0, Relaxed);
+                    self.give_at(now, Input::Frame(&bytes));
+                }
+                Incoming::Closed { code, reason } => return self.lost(code, &reason),
+            }
+            // Actions are performed before more is read: one of them may end the connection.
+            let full = taken >= FRAMES_MAX || self.out.events.len() >= EVENTS_MAX;
+            if full || !self.out.actions.is_empty() {
+                return;
+            }
+            match self.socket.as_mut().and_then(Socket::try_next) {
+                Some(incoming) => next = incoming,
+                None => return,
+            }
+        }
+    }
+
+    /// Whatever else is due, so that a busy socket cannot starve timers, commands and answers.
+    fn others(&mut self) {
+        let now = self.clock.now();
+        if self.feed.deadline().is_some_and(|at| at <= now) {
+            self.give(Input::Tick);
+        }
+        for _ in 0..GETS_MAX {
+            let Some(done) = self.gets.try_join_next() else { break };
+            if let Ok((id, status, body)) = done {
+                self.give(Input::Response { id, status, body: &body });
+            }
+        }
+        for _ in 0..GETS_MAX {
+            let Ok(ask) = self.setup.asks.try_recv() else { break };
+            self.answer(ask);
+        }
+    }
+
+    fn opened(&mut self, result: Result<Socket, OpenError>) {
+        self.opening = None;
+        match result {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.numbers.connected.store(true, Relaxed);
+                self.give(Input::Opened);
+            }
+            Err(error) => self.lost(None, &error.reason),
+        }
+    }
+
+    /// The connection broke, or could not be made.
+    fn lost(&mut self, code: Option<u16>, reason: &str) {
+        self.socket = None;
+        self.numbers.connected.store(false, Relaxed);
+        self.numbers.connection_errors.fetch_add(1, Relaxed);
+        self.give(Input::Closed { code, reason });
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Command(command) => {
+                self.stopping |= matches!(command, Command::Stop);
+                self.give(Input::Command(command));
+            }
+            Ask::Book { channel, inst_id, reply } => {
+                let book = self.feed.book(&channel, &inst_id).cloned();
+                // The asker may have gone meanwhile.
+                drop(reply.send(book.map_err(|reason| BookUnavailable::NotLive { reason })));
+            }
+        }
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.give_at(now, input);
+    }
+
+    fn give_at(&mut self, now: Nanos, input: Input<'_>) {
+        if self.restart.is_some() {
+            return;
+        }
+        let (feed, out) = (&mut self.feed, &mut self.out);
+        let handled = catch_unwind(AssertUnwindSafe(|| feed.handle(now, input, out)));
+        if let Err(panic) = handled {
+            self.replace_feed(now, &words(&*panic));
+        }
+    }
+
+    /// Performs actions until none is left.
+    fn settle(&mut self) {
+        while !self.out.actions.is_empty() {
+            for action in std::mem::take(&mut self.out.actions) {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open { url } => {
+                self.hang_up();
+                let (io, admitted) = (Arc::clone(&self.setup.io), self.admitted);
+                self.admitted = false;
+                self.opening = Some(Box::pin(async move {
+                    if !admitted {
+                        io.gate.pass().await;
+                    }
+                    Socket::open(&io.dialer, &url, HANDSHAKE_WAIT).await
+                }));
+            }
+            Action::Send(text) => {
+                if let Some(socket) = &mut self.socket {
+                    socket.send(text);
+                }
+            }
+            Action::Close => {
+                self.hang_up();
+                self.give(Input::Closed { code: None, reason: "closed by us" });
+            }
+            Action::Get { id, path } => self.get(id, path),
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.opening = None;
+        self.numbers.connected.store(false, Relaxed);
+        while self.closing.try_join_next().is_some() {}
+        if let Some(socket) = self.socket.take() {
+            self.closing.spawn(socket.close());
+        }
+    }
+
+    fn get(&mut self, id: u64, path: String) {
+        if self.gets.len() >= GETS_MAX {
+            let body = b"too many requests under way";
+            return self.give(Input::Response { id, status: 0, body });
+        }
+        let rest = Arc::clone(&self.setup.io.rest);
+        self.gets.spawn(async move {
+            match rest.get(&path).await {
+                Ok((status, body)) => (id, status, body),
+                Err(error) => (id, 0, Bytes::from(error.0)),
+            }
+        });
+    }
+
+    /// Shares what the feed has said, and its numbers.
+    async fn publish(&mut self) {
+        let seen = self.observer.look(&self.out.events, &self.numbers);
+        self.report(seen.rare);
+        if self.out.events.is_empty() {
+            return;
+        }
+        self.last_n = seen.last_n;
+        let fresh = self.recycle();
+        let batch = Arc::new(std::mem::replace(&mut self.out.events, fresh));
+        if seen.instruments && self.setup.news.try_send(Arc::clone(&batch)).is_err() {
+            // The next refresh over REST brings what is missed here.
+            tracing::debug!(feed = self.id.0, "the supervisor is busy; news of instruments skipped");
+        }
+        self.setup.publisher.publish(&batch).await;
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push_back(batch);
+        }
+    }
+
+    /// An empty batch, with the memory of one that everybody has read.
+    fn recycle(&mut self) -> Batch {
+        let used = self.spare.pop_front().map(Arc::try_unwrap);
+        match used {
+            Some(Ok(mut batch)) => {
+                batch.clear();
+                batch
+            }
+            _ => Batch::default(),
+        }
+    }
+
+    fn report(&mut self, rare: bool) {
+        self.numbers.copy(self.feed.stats());
+        self.report_due = true;
+        if rare || self.reported.elapsed() >= REPORT_EVERY {
+            self.numbers.replace(self.feed.stats().clone(), self.feed.status());
+            self.reported = Instant::now();
+            self.report_due = false;
+        }
+    }
+
+    async fn finish(mut self) {
+        self.report(true);
+        while self.closing.join_next().await.is_some() {}
+        self.setup.publisher.finish(Duration::from_secs(2)).await;
+    }
+}
+
+async fn read(socket: &mut Option<Socket>) -> Incoming {
+    match socket {
+        Some(socket) => socket.next().await,
+        None => pending().await,
+    }
+}
+
+async fn open(opening: &mut Option<Opening>) -> Result<Socket, OpenError> {
+    match opening {
+        Some(opening) => opening.await,
+        None => pending().await,
+    }
+}
+
+async fn sleep(nap: Option<Duration>) {
+    match nap {
+        Some(nap) => tokio::time::sleep(nap).await,
+        None => pending().await,
+    }
+}

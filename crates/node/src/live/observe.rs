@@ -1,0 +1,118 @@
+//! The one place that turns events of the link into log lines.
+//!
+//! Sessions are news (info), gaps wake people (warn), faults are for those who look (debug, a few
+//! a second), and single events are for those who search (trace).
+
+use crate::metrics::FeedMetrics;
+use market_data_model::event::{Gap, SessionStep, SubscriptionStep};
+use market_data_model::{Batch, Body, EventRef};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Faults logged per second and feed.
+const FAULTS_PER_SECOND: u32 = 5;
+
+/// What a look at a batch has shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// Something about the link or its subscriptions.
+    pub rare: bool,
+    /// News of instruments.
+    pub instruments: bool,
+    /// `n` of the last event.
+    pub last_n: u64,
+}
+
+/// Looks at what one feed says.
+#[derive(Debug, Default)]
+pub(super) struct Observer {
+    faults: u32,
+    since: Option<Instant>,
+}
+
+impl Observer {
+    /// Logs what is worth it.
+    pub fn look(&mut self, batch: &Batch, numbers: &FeedMetrics) -> Seen {
+        let mut seen = Seen::default();
+        for event in batch.iter() {
+            seen.last_n = event.header.n;
+            match event.body {
+                Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Book(..) => continue,
+                Body::Raw(_) => continue,
+                Body::Instrument(_) => seen.instruments = true,
+                Body::Fault(_) => self.fault(&event),
+                Body::Gap(x) => {
+                    seen.rare = true;
+                    gap(&event, x);
+                }
+                Body::Session(_) | Body::Subscription(_) => {
+                    seen.rare = true;
+                    link(&event, numbers);
+                }
+            }
+        }
+        seen
+    }
+
+    fn fault(&mut self, event: &EventRef<'_>) {
+        let Body::Fault(fault) = event.body else { return };
+        let fresh = self.since.is_none_or(|since| since.elapsed() > Duration::from_secs(1));
+        if fresh {
+            if self.faults > FAULTS_PER_SECOND {
+                let more = self.faults - FAULTS_PER_SECOND;
+                tracing::debug!(feed = event.header.feed.0, more, "more faults");
+            }
+            self.faults = 0;
+            self.since = Some(Instant::now());
+        }
+        self.faults += 1;
+        if self.faults <= FAULTS_PER_SECOND {
+            let (feed, code) = (event.header.feed.0, fault.code.as_str());
+            let (channel, instrument) = (event.channel(), event.inst_id());
+            tracing::debug!(feed, code, channel, instrument, reason = %fault.reason, "fault");
+        }
+    }
+}
+
+fn gap(event: &EventRef<'_>, gap: &Gap) {
+    let (feed, channel, instrument) = (event.header.feed.0, event.channel(), event.inst_id());
+    let (id, cause, whose) = (gap.id, gap.cause.as_str(), gap.whose.as_str());
+    if gap.closed {
+        let healed = gap.healed.map_or("", |h| h.as_str());
+        let ms = gap.to.zip(gap.from).map_or(0, |(to, from)| to.since(from) / 1_000_000);
+        tracing::info!(feed, channel, instrument, id, cause, healed, lost = gap.lost, ms, "gap closed");
+    } else {
+        tracing::warn!(feed, channel, instrument, id, cause, whose, "gap opened");
+    }
+}
+
+fn link(event: &EventRef<'_>, numbers: &FeedMetrics) {
+    let feed = event.header.feed.0;
+    match event.body {
+        Body::Session(x) => {
+            let (number, url, reason) = (x.number, &*x.url, x.reason.as_str());
+            let errors = numbers.connection_errors.load(Relaxed);
+            match x.step {
+                SessionStep::Opening => tracing::debug!(feed, number, url, reason, "opening"),
+                SessionStep::Up => tracing::info!(feed, number, url, "connected"),
+                SessionStep::Closing => tracing::info!(feed, number, reason, "closing"),
+                SessionStep::Down => tracing::info!(feed, number, url, reason, errors, "down"),
+            }
+        }
+        Body::Subscription(x) => {
+            let (channel, instrument) = (event.channel(), event.inst_id());
+            let (code, reason) = (x.code.as_str(), x.reason.as_str());
+            match x.step {
+                SubscriptionStep::Subscribed | SubscriptionStep::Unsubscribed => {
+                    tracing::debug!(feed, channel, instrument, step = x.step.as_str(), "subscription");
+                }
+                SubscriptionStep::Refused | SubscriptionStep::Evicted => {
+                    let step = x.step.as_str();
+                    tracing::warn!(feed, channel, instrument, code, reason, step, "subscription");
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,263 @@
+//! Counters that anybody may read at any time, and their Prometheus text.
+//!
+//! Drivers copy a feed's own counters here after each batch; nothing is counted twice. Names that
+//! the user gave are kept with the usual `_total`.
+//!
+//! Invariant: reading never waits for a feed.
+
+use crate::venue::{FeedStats, FeedStatus};
+use market_data_model::Nanos;
+use market_data_model::event::FeedId;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+type Reader = fn(&FeedStats) -> u64;
+
+/// Per feed: name, help, and where the feed counts it.
+const COUNTERS: [(&str, &str, Reader); 22] = [
+    ("okx_messages_received_total", "Frames received", |s| s.frames),
+    ("okx_processing_errors_total", "Things received that were not understood", |s| s.faults),
+    ("okx_received_bytes_total", "Bytes of frames received", |s| s.bytes),
+    ("okx_pongs_total", "Answers to our pings", |s| s.pongs),
+    ("okx_records_total", "Events emitted", |s| s.records),
+    ("okx_tickers_total", "Tickers emitted", |s| s.tickers),
+    ("okx_trades_total", "Trades emitted", |s| s.trades),
+    ("okx_bars_total", "Bars emitted", |s| s.bars),
+    ("okx_book_changes_total", "Verified book changes and snapshots", |s| s.deltas),
+    ("okx_book_views_total", "Views of books emitted", |s| s.views),
+    ("okx_instruments_total", "Instrument records emitted", |s| s.instruments),
+    ("okx_unknown_channels_total", "Frames of unknown channels", |s| s.unknown_channels),
+    ("okx_unknown_fields_total", "Unknown fields seen", |s| s.unknown_fields),
+    ("okx_unknown_values_total", "Unknown words seen", |s| s.unknown_values),
+    ("okx_gaps_opened_total", "Gaps opened", |s| s.gaps_opened),
+    ("okx_gaps_closed_total", "Gaps closed", |s| s.gaps_closed),
+    ("okx_trades_lost_total", "Trades that their ids prove missing", |s| s.trades_lost),
+    ("okx_resyncs_total", "Subscriptions restarted on the same connection", |s| s.resyncs),
+    ("okx_reconnects_total", "Connections lost or replaced", |s| s.reconnects),
+    ("okx_requests_total", "Requests sent", |s| s.requests),
+    ("okx_book_snapshots_total", "Full books received", |s| s.book.snapshots),
+    ("okx_book_updates_total", "Book updates received", |s| s.book.updates),
+];
+
+/// Where one feed stands, as last reported by its driver.
+#[derive(Clone, Debug)]
+pub struct FeedReport {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Where it connects to.
+    pub url: Arc<str>,
+    /// Whether its connection is open.
+    pub connected: bool,
+    /// Its own account of itself; `None` before its first report.
+    pub status: Option<FeedStatus>,
+    /// Its counters.
+    pub stats: FeedStats,
+    /// Handshakes that failed and connections that broke.
+    pub connection_errors: u64,
+    /// When it last received a frame; `None` before the first.
+    pub last_frame: Option<Nanos>,
+    /// How long ago that was.
+    pub last_frame_age: Option<Duration>,
+}
+
+/// One feed's numbers, written by its driver only.
+pub(crate) struct FeedMetrics {
+    pub feed: FeedId,
+    pub url: Arc<str>,
+    pub connected: AtomicBool,
+    pub connection_errors: AtomicU64,
+    pub last_frame: AtomicU64,
+    values: [AtomicU64; COUNTERS.len()],
+    report: Mutex<(FeedStats, Option<FeedStatus>)>,
+}
+
+impl FeedMetrics {
+    pub fn new(feed: FeedId, url: &Arc<str>) -> FeedMetrics {
+        FeedMetrics {
+            feed,
+            url: Arc::clone(url),
+            connected: AtomicBool::new(false),
+            connection_errors: AtomicU64::new(0),
+            last_frame: AtomicU64::new(0),
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+            report: Mutex::default(),
+        }
+    }
+
+    /// Copies the counters; cheap enough for every batch.
+    pub fn copy(&self, stats: &FeedStats) {
+        for (value, (_, _, read)) in self.values.iter().zip(&COUNTERS) {
+            value.store(read(stats), Relaxed);
+        }
+    }
+
+    /// Replaces the account that [`FeedReport`] shows.
+    pub fn replace(&self, stats: FeedStats, status: FeedStatus) {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = (stats, Some(status));
+    }
+
+    pub fn report(&self) -> FeedReport {
+        let (stats, status) = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = Nanos(self.last_frame.load(Relaxed));
+        let last_frame = (last.0 > 0).then_some(last);
+        let age = last_frame.map(|at| Duration::from_nanos(crate::clock::wall_now().since(at)));
+        FeedReport {
+            feed: self.feed,
+            url: Arc::clone(&self.url),
+            connected: self.connected.load(Relaxed),
+            status,
+            stats,
+            connection_errors: self.connection_errors.load(Relaxed),
+            last_frame,
+            last_frame_age: age,
+        }
+    }
+}
+
+/// One sink's numbers.
+#[derive(Debug)]
+pub(crate) struct QueueCounters {
+    pub name: String,
+    delivered: AtomicU64,
+    dropped: AtomicU64,
+    waits: AtomicU64,
+    waited_ns: AtomicU64,
+}
+
+impl QueueCounters {
+    pub fn new(name: &str) -> QueueCounters {
+        let zero = || AtomicU64::new(0);
+        let (delivered, dropped, waits, waited_ns) = (zero(), zero(), zero(), zero());
+        QueueCounters { name: name.to_owned(), delivered, dropped, waits, waited_ns }
+    }
+
+    pub fn delivered(&self, events: usize) {
+        self.delivered.fetch_add(events as u64, Relaxed);
+    }
+
+    pub fn dropped(&self, events: usize) {
+        self.dropped.fetch_add(events as u64, Relaxed);
+    }
+
+    pub fn waited(&self, time: Duration) {
+        self.waits.fetch_add(1, Relaxed);
+        self.waited_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Relaxed)
+    }
+
+    pub fn totals(&self) -> (u64, u64) {
+        (self.delivered.load(Relaxed), self.dropped.load(Relaxed))
+    }
+}
+
+/// All counters of one service.
+#[derive(Default)]
+pub struct Metrics {
+    feeds: Mutex<Vec<Arc<FeedMetrics>>>,
+    queues: Mutex<Vec<Arc<QueueCounters>>>,
+    pub(crate) refresh_errors: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+impl Metrics {
+    pub(crate) fn add_feed(&self, feed: FeedMetrics) -> Arc<FeedMetrics> {
+        let feed = Arc::new(feed);
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&feed));
+        feed
+    }
+
+    pub(crate) fn add_queue(&self, name: &str) -> Arc<QueueCounters> {
+        let queue = Arc::new(QueueCounters::new(name));
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&queue));
+        queue
+    }
+
+    fn feeds(&self) -> Vec<Arc<FeedMetrics>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn queues(&self) -> Vec<Arc<QueueCounters>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every feed as last reported, in the order they were made.
+    pub fn reports(&self) -> Vec<FeedReport> {
+        self.feeds().iter().map(|feed| feed.report()).collect()
+    }
+
+    /// Frames received by all feeds.
+    pub fn okx_messages_received_total(&self) -> u64 {
+        self.sum(0)
+    }
+
+    /// Things received that were not understood, by all feeds.
+    pub fn okx_processing_errors_total(&self) -> u64 {
+        self.sum(1)
+    }
+
+    /// Handshakes that failed and connections that broke, of all feeds.
+    pub fn okx_connection_errors_total(&self) -> u64 {
+        self.feeds().iter().map(|feed| feed.connection_errors.load(Relaxed)).sum()
+    }
+
+    /// Events that full queues dropped, of all sinks.
+    pub fn events_dropped_total(&self) -> u64 {
+        self.queues().iter().map(|queue| queue.totals().1).sum()
+    }
+
+    fn sum(&self, index: usize) -> u64 {
+        self.feeds().iter().map(|feed| feed.values[index].load(Relaxed)).sum()
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let (feeds, queues) = (self.feeds(), self.queues());
+        let mut out = String::new();
+        let mut family = |name: &str, help: &str, kind: &str, rows: Vec<(String, u64)>| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} {kind}");
+            for (labels, value) in rows {
+                let _ = writeln!(out, "{name}{{{labels}}} {value}");
+            }
+        };
+        let per_feed = |read: &dyn Fn(&FeedMetrics) -> u64| {
+            feeds.iter().map(|f| (format!("feed=\"{}\"", f.feed.0), read(f))).collect::<Vec<_>>()
+        };
+        for (index, (name, help, _)) in COUNTERS.iter().enumerate() {
+            family(name, help, "counter", per_feed(&|f| f.values[index].load(Relaxed)));
+        }
+        let name = "okx_connection_errors_total";
+        let help = "Handshakes that failed and connections that broke";
+        family(name, help, "counter", per_feed(&|f| f.connection_errors.load(Relaxed)));
+        let help = "Whether the connection is open";
+        family("okx_connected", help, "gauge", per_feed(&|f| f.connected.load(Relaxed).into()));
+        let per_sink = |read: &dyn Fn(&QueueCounters) -> u64| {
+            queues.iter().map(|q| (label("sink", &q.name), read(q))).collect::<Vec<_>>()
+        };
+        let name = "market_data_sink_events_total";
+        family(name, "Events handed to the sink", "counter", per_sink(&|q| q.totals().0));
+        let name = "market_data_sink_dropped_events_total";
+        family(name, "Events the full queue dropped", "counter", per_sink(&|q| q.totals().1));
+        let name = "market_data_sink_waits_total";
+        family(name, "Times the full queue held a feed back", "counter", per_sink(&|q| q.waits()));
+        let name = "market_data_sink_wait_ns_total";
+        let help = "Nanoseconds the full queue held feeds back";
+        family(name, help, "counter", per_sink(&|q| q.waited_ns.load(Relaxed)));
+        let own = |value: &AtomicU64| vec![(String::new(), value.load(Relaxed))];
+        let help = "Refreshes of the instruments that failed";
+        family("market_data_refresh_errors_total", help, "counter", own(&self.refresh_errors));
+        let help = "Feeds that failed by a mistake of ours and were started afresh";
+        family("market_data_feed_panics_total", help, "counter", own(&self.panics));
+        out.replace("{}", "")
+    }
+}
+
+fn label(name: &str, value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{name}=\"{escaped}\"")
+}

@@ -1,0 +1,177 @@
+//! One WebSocket: opened with a timeout, read without copying, written without ever waiting.
+//!
+//! The driver calls [`Socket::next`] and, for frames that are already here, [`Socket::try_next`].
+//! Messages are queued at once and flushed while reading, so that a peer which takes nothing
+//! cannot keep us from reading what it sends.
+//!
+//! Invariants: the queue of unsent bytes is bounded; a peer that takes nothing for
+//! [`WRITE_WAIT`] counts as gone; protocol pings are answered by the library.
+
+use super::dial::ByteStream;
+use super::{Dialer, USER_AGENT};
+use crate::error::chain;
+use bytes::Bytes;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::Error as WsError;
+use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+
+/// Longest message we take. The longest seen are lists of instruments of 1 to 2 MB.
+const MESSAGE_MAX: usize = 16 << 20;
+/// Most bytes waiting to be sent.
+const UNSENT_MAX: usize = 1 << 20;
+/// How long a peer may take nothing before it counts as gone.
+const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// How long a polite close may take.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+/// What a socket yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// One text (or binary) message.
+    Frame(Bytes),
+    /// The end, with the peer's close code if it sent one.
+    Closed {
+        /// The close code.
+        code: Option<u16>,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// A connection that could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenError {
+    /// In words, with the HTTP status if the other side answered.
+    pub reason: String,
+}
+
+/// An open WebSocket.
+pub(crate) struct Socket {
+    stream: WebSocketStream<Box<dyn ByteStream>>,
+    /// Running while bytes wait to be sent.
+    stuck: Option<Pin<Box<Sleep>>>,
+    /// What ended it, kept until read.
+    broken: Option<Incoming>,
+}
+
+impl Socket {
+    /// Dials and shakes hands, in at most `wait`.
+    pub async fn open(dialer: &Dialer, url: &str, wait: Duration) -> Result<Socket, OpenError> {
+        match tokio::time::timeout(wait, Socket::shake_hands(dialer, url)).await {
+            Ok(Ok(socket)) => Ok(socket),
+            Ok(Err(reason)) => Err(OpenError { reason }),
+            Err(_) => Err(OpenError {
+                reason: format!("no answer from {url} within {} s", wait.as_secs()),
+            }),
+        }
+    }
+
+    async fn shake_hands(dialer: &Dialer, url: &str) -> Result<Socket, String> {
+        let uri: Uri = url.parse().map_err(|e| format!("{url} is not an address: {e}"))?;
+        let stream = dialer.dial(&uri).await.map_err(|e| e.0)?;
+        let mut request = url.into_client_request().map_err(|e| format!("{url}: {e}"))?;
+        request.headers_mut().insert("User-Agent", HeaderValue::from_static(USER_AGENT));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_MAX))
+            .max_frame_size(Some(MESSAGE_MAX))
+            .max_write_buffer_size(UNSENT_MAX);
+        let shaken = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
+        match shaken.await {
+            Ok((stream, _)) => Ok(Socket { stream, stuck: None, broken: None }),
+            Err(WsError::Http(answer)) => {
+                Err(format!("{url} refused the handshake with HTTP {}", answer.status()))
+            }
+            Err(error) => Err(format!("no WebSocket at {url}: {}", chain(&error))),
+        }
+    }
+
+    /// The next thing that arrives. Cancel safe.
+    pub async fn next(&mut self) -> Incoming {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// What has already arrived, if anything; never waits.
+    pub fn try_next(&mut self) -> Option<Incoming> {
+        self.next().now_or_never()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        if let Some(end) = self.broken.take() {
+            return Poll::Ready(end);
+        }
+        if let Some(stuck) = &mut self.stuck {
+            match self.stream.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => self.stuck = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(closed(&error)),
+                Poll::Pending if stuck.as_mut().poll(cx).is_ready() => {
+                    let reason = format!("took no byte from us for {} s", WRITE_WAIT.as_secs());
+                    return Poll::Ready(Incoming::Closed { code: None, reason });
+                }
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            return match self.stream.poll_next_unpin(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Some(Ok(Message::Text(text)))) => {
+                    Poll::Ready(Incoming::Frame(text.into()))
+                }
+                Poll::Ready(Some(Ok(Message::Binary(bytes)))) => {
+                    Poll::Ready(Incoming::Frame(bytes))
+                }
+                Poll::Ready(Some(Ok(Message::Close(frame)))) => {
+                    let code = frame.as_ref().map(|f| f.code.into());
+                    let words = frame.map_or(String::new(), |f| f.reason.to_string());
+                    let reason = if words.is_empty() { "closed by the venue".into() } else { words };
+                    Poll::Ready(Incoming::Closed { code, reason })
+                }
+                Poll::Ready(Some(Ok(_))) => continue,
+                Poll::Ready(Some(Err(error))) => Poll::Ready(closed(&error)),
+                Poll::Ready(None) => {
+                    let reason = "the connection ended".to_owned();
+                    Poll::Ready(Incoming::Closed { code: None, reason })
+                }
+            };
+        }
+    }
+
+    /// Queues one text message and starts sending it; failures show at the next read.
+    pub fn send(&mut self, text: String) {
+        self.queue(Message::text(text));
+    }
+
+    fn queue(&mut self, message: Message) {
+        if self.broken.is_some() {
+            return;
+        }
+        match self.stream.start_send_unpin(message) {
+            Ok(()) => {
+                if self.stream.flush().now_or_never().is_none() && self.stuck.is_none() {
+                    self.stuck = Some(Box::pin(tokio::time::sleep(WRITE_WAIT)));
+                }
+            }
+            Err(error) => self.broken = Some(closed(&error)),
+        }
+    }
+
+    /// Says goodbye and waits a little for the answer.
+    pub async fn close(mut self) {
+        self.queue(Message::Close(None));
+        let farewell = async { while !matches!(self.next().await, Incoming::Closed { .. }) {} };
+        // Whether the peer answered or not, the connection is over.
+        drop(tokio::time::timeout(CLOSE_WAIT, farewell).await);
+    }
+}
+
+fn closed(error: &WsError) -> Incoming {
+    Incoming::Closed { code: None, reason: format!("the connection broke: {}", chain(error)) }
+}

@@ -1,0 +1,68 @@
+//! What a service is told to do.
+
+use crate::net::{ProxySetting, TlsTrust};
+use market_data_okx::Endpoints;
+use std::time::Duration;
+
+/// Some instruments and what to follow of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Ids, other spellings (`BTCUSDT`, `BTC/USDT:USDT`) or patterns (`*-USDT-SWAP`). For channels
+    /// of an index: the index; for channels of a kind of instrument: the kind.
+    pub instruments: Vec<String>,
+    /// Channels in the venue's spelling.
+    pub channels: Vec<String>,
+}
+
+impl Want {
+    /// These channels of these instruments.
+    pub fn new<I, C>(instruments: I, channels: C) -> Want
+    where
+        I: IntoIterator<Item: Into<String>>,
+        C: IntoIterator<Item: Into<String>>,
+    {
+        Want {
+            instruments: instruments.into_iter().map(Into::into).collect(),
+            channels: channels.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Everything a service needs to know. Start from [`ServiceOptions::default`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceOptions {
+    /// The venue's addresses.
+    pub endpoints: Endpoints,
+    /// Whether and which proxy to use.
+    pub proxy: ProxySetting,
+    /// Whose certificates are believed.
+    pub trust: TlsTrust,
+    /// What to follow.
+    pub wants: Vec<Want>,
+    /// Emit the best so many levels a side of each book after every change; 0 = no such views.
+    pub view_depth: u16,
+    /// Emit every verified change of each book.
+    pub deltas: bool,
+    /// Seed of the jitter in waiting times.
+    pub seed: u64,
+    /// Time between two looks at the instrument list over REST, besides its channel.
+    pub refresh: Duration,
+    /// How long to keep trying to load the instrument list at the start.
+    pub patience: Duration,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> ServiceOptions {
+        ServiceOptions {
+            endpoints: Endpoints::default(),
+            proxy: ProxySetting::default(),
+            trust: TlsTrust::default(),
+            wants: Vec::new(),
+            view_depth: 0,
+            deltas: true,
+            seed: 0,
+            refresh: Duration::from_secs(15 * 60),
+            patience: Duration::from_secs(20),
+        }
+    }
+}

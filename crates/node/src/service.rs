@@ -1,0 +1,296 @@
+//! Everything that runs: one driver per planned connection, the supervisor, the sinks.
+//!
+//! The command line and [`Client`](crate::Client) are its users. Start at [`Service::start`].
+//!
+//! Invariants: dropping a service stops its feeds; [`Service::stop`] returns within a bounded time
+//! whatever sinks and network do.
+
+use crate::bootstrap::Prepared;
+use crate::bus::{Publisher, Queue};
+use crate::error::Error;
+use crate::live::{Ask, BookUnavailable, Driver, Io, Setup};
+use crate::metrics::{FeedReport, Metrics, QueueCounters};
+use crate::net::{Dialer, Gate, Rest};
+use crate::options::ServiceOptions;
+use crate::sink::{self, SinkError, SinkRun, SinkSpec};
+use crate::supervisor::{Listener, Supervisor};
+use market_data_model::event::FeedId;
+use market_data_model::{Book, Command, Instrument, Subscription};
+use market_data_okx::catalogue::Catalogue;
+use market_data_okx::plan::Connection;
+use market_data_okx::{OkxConfig, OkxFeed};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Questions and commands waiting at one driver.
+const ASKS_MAX: usize = 64;
+/// Batches with news of instruments waiting at the supervisor.
+const NEWS_MAX: usize = 64;
+/// How long stopping may take: feeds and sinks share it.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How one sink ended.
+#[derive(Debug)]
+pub struct SinkReport {
+    /// Its name.
+    pub name: String,
+    /// Events handed to it.
+    pub events: u64,
+    /// Events that its full queue dropped.
+    pub dropped: u64,
+    /// Why it ended early, if it did.
+    pub error: Option<SinkError>,
+    /// Whether it was still busy when we stopped waiting.
+    pub unfinished: bool,
+}
+
+/// How a service ended.
+#[derive(Debug, Default)]
+pub struct StopReport {
+    /// Every sink that ran on a thread, in the order given.
+    pub sinks: Vec<SinkReport>,
+    /// Every feed, as last reported.
+    pub feeds: Vec<FeedReport>,
+    /// Feeds that did not close in time.
+    pub feeds_unfinished: usize,
+}
+
+struct Line {
+    current: Arc<AtomicU32>,
+    subscriptions: Vec<Subscription>,
+    asks: mpsc::Sender<Ask>,
+}
+
+struct RunningSink {
+    counters: Arc<QueueCounters>,
+    ended: Option<oneshot::Receiver<Result<(), SinkError>>>,
+    outcome: Option<Result<(), SinkError>>,
+}
+
+/// A running node.
+pub struct Service {
+    metrics: Arc<Metrics>,
+    catalogue: Arc<RwLock<Catalogue>>,
+    lines: Vec<Line>,
+    drivers: JoinSet<()>,
+    supervisor: JoinSet<()>,
+    sinks: Vec<RunningSink>,
+}
+
+impl Service {
+    /// Starts one driver per planned connection, and the sinks. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the proxy, the certificates or an address cannot be used, or a thread not be started.
+    pub fn start(
+        options: ServiceOptions,
+        prepared: Prepared,
+        sinks: Vec<SinkSpec>,
+    ) -> Result<Service, Error> {
+        let metrics = Arc::new(Metrics::default());
+        let dialer = Arc::new(Dialer::new(&options.proxy, &options.trust)?);
+        let endpoints = &options.endpoints;
+        let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
+        let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
+        let (queues, sinks) = start_sinks(&metrics, sinks)?;
+        let (news_sender, news) = mpsc::channel(NEWS_MAX);
+        let ids = Arc::new(AtomicU32::new(1));
+        let catalogue = Arc::new(RwLock::new(prepared.catalogue));
+        let (mut lines, mut listeners) = (Vec::new(), Vec::new());
+        let mut drivers = JoinSet::new();
+        for connection in prepared.plan.connections {
+            let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
+            let current = Arc::new(AtomicU32::new(0));
+            let setup = Setup {
+                make: maker(&options, &connection, &catalogue),
+                url: endpoints.url(connection.path).into(),
+                subscriptions: connection.subscriptions.clone(),
+                ids: Arc::clone(&ids),
+                current: Arc::clone(&current),
+                io: Arc::clone(&io),
+                metrics: Arc::clone(&metrics),
+                publisher: Publisher::new(&queues),
+                asks,
+                news: news_sender.clone(),
+            };
+            drivers.spawn(Driver::new(setup).run());
+            let subscriptions = connection.subscriptions;
+            let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
+            listeners.push(Listener { keys, asks: asks_sender.clone() });
+            lines.push(Line { current, subscriptions, asks: asks_sender });
+        }
+        let mut supervisor = JoinSet::new();
+        supervisor.spawn(
+            Supervisor {
+                types: types_in_use(&lines, &catalogue),
+                catalogue: Arc::clone(&catalogue),
+                rest,
+                listeners,
+                news,
+                refresh: options.refresh,
+                metrics: Arc::clone(&metrics),
+            }
+            .run(),
+        );
+        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks })
+    }
+
+    /// The counters of everything in this service.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Every feed as last reported (at most a tenth of a second ago), replaced ones included.
+    pub fn feeds(&self) -> Vec<FeedReport> {
+        self.metrics.reports()
+    }
+
+    /// The instrument of that id, as known at the moment.
+    pub fn instrument(&self, inst_id: &str) -> Option<Arc<Instrument>> {
+        let catalogue = self.catalogue.read().unwrap_or_else(PoisonError::into_inner);
+        catalogue.get(inst_id).cloned()
+    }
+
+    /// A copy of a live book.
+    ///
+    /// # Errors
+    /// [`BookUnavailable`]; a book that is not proven at this moment is never handed out.
+    pub async fn book(&self, channel: &str, inst_id: &str) -> Result<Book, BookUnavailable> {
+        let wanted = |s: &Subscription| *s.channel == *channel && *s.key == *inst_id;
+        let line = self.lines.iter().find(|line| line.subscriptions.iter().any(wanted));
+        let (channel, inst_id) = (channel.to_owned(), inst_id.to_owned());
+        let Some(line) = line else {
+            return Err(BookUnavailable::NotSubscribed { channel, inst_id });
+        };
+        let (reply, answer) = oneshot::channel();
+        let sent = line.asks.send(Ask::Book { channel, inst_id, reply }).await;
+        sent.map_err(|_| BookUnavailable::Stopped)?;
+        answer.await.unwrap_or(Err(BookUnavailable::Stopped))
+    }
+
+    /// Gives a command to one feed, or to all. Unknown feeds are ignored.
+    pub async fn command(&self, feed: Option<FeedId>, command: Command) {
+        for line in &self.lines {
+            if feed.is_none_or(|id| line.current.load(Relaxed) == id.0) {
+                // A line that has ended takes no commands, and needs none.
+                drop(line.asks.send(Ask::Command(command.clone())).await);
+            }
+        }
+    }
+
+    /// Waits until some sink has ended by itself, and says which and why. Pends for ever while
+    /// all go on. [`Service::stop`] reports it again.
+    ///
+    /// *Cancel safety:* a call that is dropped loses nothing.
+    pub async fn sink_ended(&mut self) -> String {
+        loop {
+            for sink in &mut self.sinks {
+                if let Some(ended) = &mut sink.ended
+                    && let Ok(outcome) = ended.try_recv()
+                {
+                    sink.ended = None;
+                    sink.outcome = Some(outcome);
+                    return sink.counters.name.clone();
+                }
+            }
+            // A sink ends once in a service's life; nobody is in a hurry to hear of it.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Closes every connection, drains and flushes the sinks, at most for a few seconds.
+    pub async fn stop(mut self) -> StopReport {
+        let until = tokio::time::Instant::now() + STOP_WAIT;
+        for line in &self.lines {
+            // A driver held up by a slow sink has a full queue; it is ended by force below.
+            let stop = line.asks.send(Ask::Command(Command::Stop));
+            drop(tokio::time::timeout_at(until - STOP_WAIT / 2, stop).await);
+        }
+        let all = async { while self.drivers.join_next().await.is_some() {} };
+        drop(tokio::time::timeout_at(until - STOP_WAIT / 4, all).await);
+        let feeds_unfinished = self.drivers.len();
+        self.drivers.shutdown().await;
+        self.supervisor.shutdown().await;
+        let mut report =
+            StopReport { feeds: self.metrics.reports(), feeds_unfinished, ..StopReport::default() };
+        for mut sink in self.sinks {
+            let mut outcome = sink.outcome.take();
+            if let Some(ended) = sink.ended.take() {
+                outcome = tokio::time::timeout_at(until, ended).await.ok().and_then(Result::ok);
+            }
+            let (events, dropped) = sink.counters.totals();
+            report.sinks.push(SinkReport {
+                name: sink.counters.name.clone(),
+                events,
+                dropped,
+                unfinished: outcome.is_none(),
+                error: outcome.and_then(Result::err),
+            });
+        }
+        report
+    }
+}
+
+fn start_sinks(
+    metrics: &Metrics,
+    specs: Vec<SinkSpec>,
+) -> Result<(Vec<Queue>, Vec<RunningSink>), Error> {
+    let (mut queues, mut sinks) = (Vec::new(), Vec::new());
+    for spec in specs {
+        let counters = metrics.add_queue(&spec.name);
+        let sender = match spec.run {
+            SinkRun::Queue(sender) => sender,
+            SinkRun::Thread(run) => {
+                let (sender, queue) = mpsc::channel(spec.capacity.max(1));
+                let what = format!("start a thread for the sink {}", spec.name);
+                let ended = sink::spawn(&spec.name, run, queue)
+                    .map_err(|source| Error::Io { what, source })?;
+                let counters = Arc::clone(&counters);
+                sinks.push(RunningSink { counters, ended: Some(ended), outcome: None });
+                sender
+            }
+        };
+        queues.push(Queue { sender, overflow: spec.overflow, counters });
+    }
+    Ok((queues, sinks))
+}
+
+/// Makes the connection's feed, each time with what is known of its instruments by then.
+fn maker(
+    options: &ServiceOptions,
+    connection: &Connection,
+    catalogue: &Arc<RwLock<Catalogue>>,
+) -> Box<dyn FnMut(FeedId) -> OkxFeed + Send> {
+    let url: Arc<str> = options.endpoints.url(connection.path).into();
+    let subscriptions = connection.subscriptions.clone();
+    let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
+    let catalogue = Arc::clone(catalogue);
+    Box::new(move |feed| {
+        let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+        let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
+        let instruments = keys.into_iter().filter_map(|key| catalogue.get(key)).cloned().collect();
+        let mut config = OkxConfig::new(feed, &url);
+        config.subscriptions = subscriptions.clone();
+        config.instruments = instruments;
+        config.view_depth = view_depth;
+        config.deltas = deltas;
+        config.seed = seed ^ u64::from(feed.0) << 32;
+        OkxFeed::new(config)
+    })
+}
+
+fn types_in_use(
+    lines: &[Line],
+    catalogue: &RwLock<Catalogue>,
+) -> Vec<market_data_model::InstType> {
+    let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+    let keys = lines.iter().flat_map(|line| &line.subscriptions).map(|s| &s.key);
+    let types: BTreeSet<_> =
+        keys.filter_map(|key| catalogue.get(key)).filter_map(|x| x.inst_type.clone()).collect();
+    types.into_iter().collect()
+}
+

@@ -1,0 +1,52 @@
+//! Runs one sink on a thread of its own until its queue ends or it fails.
+//!
+//! A plain thread, not a task: a sink may block for as long as its pipe does, and must then keep
+//! neither the feeds' runtime nor its shutdown waiting.
+
+use super::{Sink, SinkError};
+use crate::bus::Item;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+
+/// Starts the thread; the receiver yields how it ended, and after a failure the queue closes.
+pub(crate) fn spawn(
+    name: &str,
+    mut sink: Box<dyn Sink>,
+    queue: mpsc::Receiver<Item>,
+) -> std::io::Result<oneshot::Receiver<Result<(), SinkError>>> {
+    let (done, ended) = oneshot::channel();
+    let work = move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(sink.as_mut(), queue)));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            Err(SinkError::Other(format!("it panicked: {}", crate::live::words(&*panic))))
+        });
+        // Nobody listens once the service was dropped.
+        drop(done.send(outcome));
+    };
+    std::thread::Builder::new().name(format!("sink {name}")).spawn(work)?;
+    Ok(ended)
+}
+
+fn run(sink: &mut dyn Sink, mut queue: mpsc::Receiver<Item>) -> Result<(), SinkError> {
+    loop {
+        let item = match queue.try_recv() {
+            Ok(item) => item,
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                sink.flush()?;
+                match queue.blocking_recv() {
+                    Some(item) => item,
+                    None => break,
+                }
+            }
+        };
+        for lost in &item.lost {
+            sink.lost(lost)?;
+        }
+        if let Some(batch) = &item.batch {
+            sink.batch(batch)?;
+        }
+    }
+    sink.flush()
+}

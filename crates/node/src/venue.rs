@@ -1,0 +1,35 @@
+//! What the shell needs of a venue beyond the contract: a name, numbers to show, books to read.
+//!
+//! The only file that would change for a second venue. [`Driven`] exists so that the driver can
+//! also be tested with feeds that misbehave.
+
+use market_data_model::{Book, Feed};
+use market_data_okx::OkxFeed;
+pub use market_data_okx::{FeedStats, FeedStatus};
+
+/// The venue's name in records.
+pub(crate) const NAME: &str = "okx";
+
+/// A feed whose numbers and books can be looked at.
+pub(crate) trait Driven: Feed + Send + 'static {
+    /// Its counters.
+    fn stats(&self) -> &FeedStats;
+    /// Where it stands.
+    fn status(&self) -> FeedStatus;
+    /// A live book, or why there is none.
+    fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String>;
+}
+
+impl Driven for OkxFeed {
+    fn stats(&self) -> &FeedStats {
+        OkxFeed::stats(self)
+    }
+
+    fn status(&self) -> FeedStatus {
+        OkxFeed::status(self)
+    }
+
+    fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String> {
+        OkxFeed::book(self, channel, inst_id).map_err(|why| why.to_string())
+    }
+}

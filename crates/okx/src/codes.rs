@@ -1,0 +1,52 @@
+//! What to do about each of OKX's error codes (docs 2026-08-22; `docs/okx.md`, "Error codes").
+
+/// What an `error` event about a subscription asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// That subscription cannot be had now; its neighbours can. Ask again after a growing wait.
+    Refuse,
+    /// The venue wants a login or a higher tier; use the public book instead.
+    FallBack,
+    /// We ask too often: hold all requests for a while, then repeat this one.
+    Slow,
+    /// The venue is busy: repeat this request after a wait.
+    Later,
+    /// Our request was wrong: say so loudly, and treat its subscriptions as refused.
+    Ours,
+}
+
+/// The reaction to a code. Unknown codes refuse the subscription they are about, if any.
+pub fn reaction(code: &str) -> Reaction {
+    match code {
+        "60014" | "60023" | "50011" => Reaction::Slow,
+        "64007" | "63999" | "50001" | "50004" | "50013" | "50026" | "50040" => Reaction::Later,
+        "60011" | "64003" | "60029" | "60030" => Reaction::FallBack,
+        // Malformed requests, wrong socket, wrong login.
+        "60008" | "60012" | "60013" | "60019" | "60027" | "60028" | "60033" | "64000" | "64001"
+        | "64002" | "60004" | "60005" | "60006" | "60007" | "60009" | "60024" | "60026"
+        | "60031" | "60032" | "60034" => Reaction::Ours,
+        // 60018 unknown instrument or channel, 64004 conflicting books, and whatever comes.
+        _ => Reaction::Refuse,
+    }
+}
+
+/// What a close code means, for the session's record (docs 2026-08-22).
+pub fn close_meaning(code: u16) -> &'static str {
+    match code {
+        1000 => "normal close",
+        1001 => "going away",
+        1006 => "closed without a close frame",
+        1009 => "our request was too long",
+        1012 => "service restart",
+        4001 => "login failed",
+        4002 => "invalid request",
+        4003 => "more than 100 subscriptions per API key",
+        4004 => "no data for 30 s",
+        4005 => "we read too slowly",
+        4006 => "abnormal",
+        4007 => "API key changed or deleted",
+        4008 => "too many channels",
+        4009 => "too many channels on this connection",
+        _ => "unknown code",
+    }
+}

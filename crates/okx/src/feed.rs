@@ -1,0 +1,286 @@
+//! One OKX connection from birth to death, with no socket in it.
+//!
+//! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
+//! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
+//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events),
+//! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps).
+//!
+//! Invariants: same inputs, same outputs; no input panics; a book can be read only while the link
+//! is up and its chain unbroken; every subscription wanted is asked for on every connection.
+//!
+//! Start at [`OkxFeed::handle`]; the test to run is `market-data torture`.
+
+use crate::channel::books::BookRow;
+use crate::channel::{self, KeyKind};
+use crate::link::{Link, LinkState, Timer, TimerTable};
+use crate::request::Op;
+use crate::stats::{FeedStats, FeedStatus};
+use emit::{Emitter, Place};
+use market_data_model::*;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use sub::{Stage, Sub};
+
+mod asks;
+mod data;
+mod emit;
+mod session;
+mod sub;
+#[cfg(test)]
+mod tests;
+
+/// What a feed is made with.
+#[derive(Clone, Debug)]
+pub struct OkxConfig {
+    /// Names the feed in its events.
+    pub feed: FeedId,
+    /// Where to connect.
+    pub url: Arc<str>,
+    /// What to subscribe to on every connection.
+    pub subscriptions: Vec<Subscription>,
+    /// What is known of the instruments, from the catalogue.
+    pub instruments: Vec<Arc<Instrument>>,
+    /// Levels in the `orderbook` views emitted after each verified change; 0 emits none.
+    pub view_depth: u16,
+    /// Whether each verified change of an incremental book is emitted.
+    pub deltas: bool,
+    /// Seeds the jitter of the back-off.
+    pub seed: u64,
+    /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
+    pub passive: bool,
+}
+
+impl OkxConfig {
+    /// A feed with nothing to subscribe to, emitting changes and no views.
+    pub fn new(feed: FeedId, url: &str) -> OkxConfig {
+        OkxConfig {
+            feed,
+            url: url.into(),
+            subscriptions: Vec::new(),
+            instruments: Vec::new(),
+            view_depth: 0,
+            deltas: true,
+            seed: u64::from(feed.0),
+            passive: false,
+        }
+    }
+}
+
+/// Why a book cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLive {
+    /// No such subscription on this feed.
+    Unknown,
+    /// The connection is not up.
+    LinkDown,
+    /// Its snapshot has not come yet, or its chain broke and a new one is on its way.
+    AwaitingSnapshot,
+}
+
+impl fmt::Display for NotLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotLive::Unknown => "no such book is subscribed",
+            NotLive::LinkDown => "the connection is down",
+            NotLive::AwaitingSnapshot => "the book waits for a snapshot",
+        })
+    }
+}
+
+impl std::error::Error for NotLive {}
+
+/// One OKX connection's state machine. See the file's first comment.
+#[derive(Clone, Debug)]
+pub struct OkxFeed {
+    config: OkxConfig,
+    emit: Emitter,
+    link: Link,
+    timers: TimerTable,
+    subs: Vec<Sub>,
+    by_key: BTreeMap<Subscription, u32>,
+    /// The text of an argument as the venue sends it, to its subscription.
+    by_argument: FxHashMap<Box<str>, u32>,
+    queue: VecDeque<(Op, Vec<u32>)>,
+    /// Requests sent, by id, with the subscriptions not yet answered.
+    pending: BTreeMap<u64, (Op, Vec<u32>)>,
+    requests: u64,
+    /// REST requests under way: which subscription's instrument they ask about.
+    gets: BTreeMap<u64, u32>,
+    get_number: u64,
+    /// Room for the book row being read.
+    row: BookRow,
+    /// Whether the close under way was our wish, so that no back-off follows.
+    orderly: bool,
+    stopping: bool,
+}
+
+impl OkxFeed {
+    /// A feed that waits for [`Input::Start`].
+    pub fn new(config: OkxConfig) -> OkxFeed {
+        let mut emit = Emitter::new(config.feed);
+        for instrument in &config.instruments {
+            emit.learn(instrument);
+        }
+        let wanted = config.subscriptions.clone();
+        let mut feed = OkxFeed {
+            link: Link::new(config.seed),
+            config,
+            emit,
+            timers: TimerTable::default(),
+            subs: Vec::new(),
+            by_key: BTreeMap::new(),
+            by_argument: FxHashMap::default(),
+            queue: VecDeque::new(),
+            pending: BTreeMap::new(),
+            requests: 0,
+            gets: BTreeMap::new(),
+            get_number: 0,
+            row: BookRow::default(),
+            orderly: false,
+            stopping: false,
+        };
+        for subscription in wanted {
+            feed.add(subscription);
+        }
+        feed
+    }
+
+    /// The live book of a channel and instrument.
+    ///
+    /// # Errors
+    /// [`NotLive`] when it is not proven right at this moment. There is no "last known" book.
+    pub fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, NotLive> {
+        let sub = self.find(channel, inst_id).ok_or(NotLive::Unknown)?;
+        let follow = sub.follow.as_ref().ok_or(NotLive::Unknown)?;
+        if self.link.state != LinkState::Up {
+            return Err(NotLive::LinkDown);
+        }
+        follow.live().ok_or(NotLive::AwaitingSnapshot)
+    }
+
+    /// The venue's id of that live book; `None` when it is not live or has no ids.
+    pub fn book_seq(&self, channel: &str, inst_id: &str) -> Option<i64> {
+        self.book(channel, inst_id).ok()?;
+        self.find(channel, inst_id)?.follow.as_ref()?.last()
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &FeedStats {
+        &self.emit.stats
+    }
+
+    /// Where the feed stands.
+    pub fn status(&self) -> FeedStatus {
+        let wanted = || self.subs.iter().filter(|sub| sub.wanted);
+        let up = self.link.state == LinkState::Up;
+        FeedStatus {
+            link: self.link.state,
+            session: self.link.number,
+            wanted: wanted().count(),
+            live: wanted().filter(|sub| up && sub.is_live()).count(),
+            refused: wanted().filter(|sub| sub.stage == Stage::Refused).count(),
+            open_gaps: self.subs.iter().filter(|sub| sub.gap.is_some()).count(),
+            requests_left: self.link.requests_left(),
+        }
+    }
+
+    /// The subscriptions that are wanted but not live at the moment, for reports.
+    pub fn not_live(&self) -> impl Iterator<Item = &Subscription> {
+        let up = self.link.state == LinkState::Up;
+        let waiting = move |sub: &&Sub| sub.wanted && !(up && sub.is_live());
+        self.subs.iter().filter(waiting).map(|sub| &sub.subscription)
+    }
+
+    fn find(&self, channel: &str, key: &str) -> Option<&Sub> {
+        self.subs
+            .iter()
+            .find(|sub| &*sub.subscription.channel == channel && &*sub.subscription.key == key)
+    }
+
+    /// The index of a subscription, made if it is new.
+    fn add(&mut self, subscription: Subscription) -> u32 {
+        if let Some(index) = self.by_key.get(&subscription) {
+            return *index;
+        }
+        let spec = channel::find(&subscription.channel);
+        let kind = spec.map_or(KeyKind::InstId, |s| s.key);
+        let channel = Some(self.emit.channel(&subscription.channel));
+        let inst = match kind {
+            KeyKind::InstType => None,
+            _ if subscription.key.is_empty() => None,
+            kind => Some(self.emit.instrument(kind, &subscription.key)),
+        };
+        let index = self.subs.len() as u32;
+        self.by_key.insert(subscription.clone(), index);
+        self.subs.push(Sub::new(subscription, spec, Place { channel, inst }));
+        index
+    }
+
+    fn command(&mut self, now: Nanos, command: Command, out: &mut Outbox) {
+        match command {
+            Command::Subscribe(list) => self.want(list),
+            Command::Unsubscribe(list) => self.unwant(now, list, out),
+            Command::Reconnect if self.link.state == LinkState::Up => {
+                self.replace(now, "a new connection was asked for", (Whose::Ours, true), out);
+            }
+            Command::Reconnect => {}
+            Command::Resync(subscription) => {
+                if let Some(index) = self.by_key.get(&subscription).copied() {
+                    self.distrust(now, index, (GapCause::Restart, Whose::Ours), out);
+                }
+            }
+            Command::Instruments(list) => {
+                for instrument in &list {
+                    self.instrument_changed(now, instrument, None, out);
+                }
+            }
+            Command::Stop => self.stop(now, out),
+        }
+    }
+
+    fn tick(&mut self, now: Nanos, out: &mut Outbox) {
+        let mut unanswered = Vec::new();
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Open => self.replace(now, "the handshake took too long", LINK, out),
+                Timer::Close => self.closed(now, None, "the close took too long", out),
+                Timer::Retry => self.open(now, out),
+                Timer::Silence => self.look_for_silence(now, out),
+                Timer::Send => {}
+                Timer::Ack(sub) => unanswered.push(sub),
+                Timer::Snapshot(sub) => self.snapshot_missed(now, sub, out),
+                Timer::Beat(sub) => self.beat_missed(now, sub, out),
+                Timer::Again(sub) => self.again(now, sub, out),
+            }
+        }
+        self.unanswered(now, unanswered, out);
+    }
+}
+
+/// The network's fault, not wished for.
+const LINK: (Whose, bool) = (Whose::Link, false);
+
+impl Feed for OkxFeed {
+    fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
+        match input {
+            Input::Start if self.link.state == LinkState::Down && !self.config.passive => {
+                self.open(now, out);
+            }
+            Input::Start => {}
+            Input::Opened => self.opened(now, out),
+            Input::Frame(bytes) => self.frame(now, bytes, out),
+            Input::Closed { code, reason } => self.closed(now, code, reason, out),
+            Input::Tick => self.tick(now, out),
+            Input::Response { id, status, body } => self.response(now, (id, status, body), out),
+            Input::Command(command) => self.command(now, command, out),
+        }
+        self.send_queued(now, out);
+        out.events.set_names(self.emit.names());
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        if self.config.passive { None } else { self.timers.next() }
+    }
+}

@@ -1,0 +1,191 @@
+//! Numbers and addresses events: the one place that makes a [`Header`].
+//!
+//! Invariant: `n` rises by one an event, and every index in a header points into `names`.
+
+use crate::channel::{KeyKind, Unknowns};
+use crate::stats::FeedStats;
+use market_data_model::batch::Other;
+use market_data_model::*;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Where an event belongs: channel and instrument, by index in the names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) channel: Option<u16>,
+    pub(crate) inst: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Emitter {
+    feed: FeedId,
+    n: u64,
+    gaps: u64,
+    names: Arc<Names>,
+    by_id: FxHashMap<(bool, Box<str>), u32>,
+    pub(crate) stats: FeedStats,
+}
+
+impl Emitter {
+    pub(crate) fn new(feed: FeedId) -> Emitter {
+        let names = Names { venue: "okx", ..Names::default() };
+        Emitter {
+            feed,
+            n: 0,
+            gaps: 0,
+            names: Arc::new(names),
+            by_id: FxHashMap::default(),
+            stats: FeedStats::default(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    pub(crate) fn channel(&mut self, name: &Arc<str>) -> u16 {
+        let found = self.names.channels.iter().position(|c| c == name);
+        let index = found.unwrap_or_else(|| {
+            Arc::make_mut(&mut self.names).channels.push(Arc::clone(name));
+            self.names.channels.len() - 1
+        });
+        index as u16
+    }
+
+    /// The index of an instrument, made known if it is new. An index and a spot pair may share
+    /// their text, so they are kept apart.
+    pub(crate) fn instrument(&mut self, kind: KeyKind, inst_id: &str) -> u32 {
+        let key = (kind == KeyKind::Index, Box::from(inst_id));
+        if let Some(index) = self.by_id.get(&key) {
+            return *index;
+        }
+        let index = self.names.instruments.len() as u32;
+        let instrument = Arc::new(Instrument::named(inst_id));
+        Arc::make_mut(&mut self.names).instruments.push(instrument);
+        self.by_id.insert(key, index);
+        index
+    }
+
+    /// The instrument as known now.
+    pub(crate) fn known(&self, index: u32) -> &Arc<Instrument> {
+        &self.names.instruments[index as usize]
+    }
+
+    /// Replaces what is known of an instrument; says where, and whether that changed anything.
+    pub(crate) fn learn(&mut self, instrument: &Arc<Instrument>) -> (u32, bool) {
+        let index = self.instrument(KeyKind::InstId, &instrument.inst_id);
+        let changed = **self.known(index) != **instrument;
+        if changed {
+            let names = Arc::make_mut(&mut self.names);
+            names.instruments[index as usize] = Arc::clone(instrument);
+        }
+        (index, changed)
+    }
+
+    /// Notes the kind of an instrument that is known by name only.
+    pub(crate) fn learn_type(&mut self, index: u32, inst_type: InstType) {
+        if self.known(index).inst_type.is_none() {
+            let names = Arc::make_mut(&mut self.names);
+            Arc::make_mut(&mut names.instruments[index as usize]).inst_type = Some(inst_type);
+        }
+    }
+
+    pub(crate) fn header(&mut self, now: Nanos, place: Place, ts: Option<Nanos>) -> Header {
+        self.n += 1;
+        self.stats.records += 1;
+        Header {
+            feed: self.feed,
+            n: self.n,
+            channel: place.channel,
+            inst: place.inst,
+            ts_event: ts,
+            ts_recv: now,
+        }
+    }
+
+    fn other(&mut self, now: Nanos, place: Place, other: Other, out: &mut Outbox) {
+        let header = self.header(now, place, None);
+        out.events.push_other(header, other);
+    }
+
+    pub(crate) fn unknowns(&mut self, unknowns: Unknowns) {
+        self.stats.unknown_fields += unknowns.fields;
+        self.stats.unknown_values += unknowns.values;
+    }
+
+    pub(crate) fn fault(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        code: FaultCode,
+        (reason, text): (String, &[u8]),
+        out: &mut Outbox,
+    ) {
+        self.stats.faults += 1;
+        let cut = &text[..text.len().min(FAULT_TEXT_MAX)];
+        let frame = String::from_utf8_lossy(cut).into_owned();
+        self.other(now, place, Other::Fault(Fault { code, reason, frame }), out);
+    }
+
+    pub(crate) fn session(&mut self, now: Nanos, session: Session, out: &mut Outbox) {
+        self.other(now, Place::default(), Other::Session(session), out);
+    }
+
+    pub(crate) fn news(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        (step, code, reason): (SubscriptionStep, &str, &str),
+        out: &mut Outbox,
+    ) {
+        let news = SubscriptionNews { step, code: code.into(), reason: reason.into() };
+        self.other(now, place, Other::Subscription(news), out);
+    }
+
+    pub(crate) fn changed_instrument(
+        &mut self,
+        now: Nanos,
+        channel: Option<u16>,
+        instrument: &Arc<Instrument>,
+        out: &mut Outbox,
+    ) {
+        let (inst, _) = self.learn(instrument);
+        self.stats.instruments += 1;
+        let place = Place { channel, inst: Some(inst) };
+        self.other(now, place, Other::Instrument(Arc::clone(instrument)), out);
+    }
+
+    pub(crate) fn raw(&mut self, now: Nanos, place: Place, row: &str, out: &mut Outbox) {
+        self.stats.raws += 1;
+        self.other(now, place, Other::Raw(Raw { row: row.into() }), out);
+    }
+
+    /// Opens a gap and gives it back, numbered, to be closed later.
+    pub(crate) fn open_gap(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        mut gap: Gap,
+        out: &mut Outbox,
+    ) -> Gap {
+        self.gaps += 1;
+        self.stats.gaps_opened += 1;
+        gap.id = self.gaps;
+        self.other(now, place, Other::Gap(gap.clone()), out);
+        gap
+    }
+
+    pub(crate) fn close_gap(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        gap: Gap,
+        (to_id, lost, healed): (Option<i64>, Option<u64>, Option<Healed>),
+        out: &mut Outbox,
+    ) {
+        self.stats.gaps_closed += 1;
+        self.stats.trades_lost += lost.unwrap_or(0);
+        let closed = Gap { closed: true, to_id, to: Some(now), lost, healed, ..gap };
+        self.other(now, place, Other::Gap(closed), out);
+    }
+}

@@ -1,0 +1,138 @@
+//! Up and down: opening, closing, silence, back-off, notices. Part of [`OkxFeed`].
+
+use super::OkxFeed;
+use super::sub::Stage;
+use crate::codes;
+use crate::limits;
+use crate::link::{LinkState, Silence, Timer};
+use market_data_model::*;
+use std::sync::Arc;
+
+impl OkxFeed {
+    pub(super) fn say_session(
+        &mut self,
+        now: Nanos,
+        step: SessionStep,
+        reason: &str,
+        out: &mut Outbox,
+    ) {
+        let session = Session {
+            step,
+            number: self.link.number,
+            url: Arc::clone(&self.config.url),
+            reason: reason.into(),
+            conn_id: self.link.conn_id.clone(),
+        };
+        self.emit.session(now, session, out);
+    }
+
+    pub(super) fn open(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.stopping || self.link.state != LinkState::Down {
+            return;
+        }
+        self.link.opening();
+        self.say_session(now, SessionStep::Opening, "", out);
+        out.actions.push(Action::Open { url: Arc::clone(&self.config.url) });
+        self.timers.set(Timer::Open, now + limits::OPEN_WAIT_NS);
+    }
+
+    pub(super) fn opened(&mut self, now: Nanos, out: &mut Outbox) {
+        let expected = self.link.state == LinkState::Opening || self.config.passive;
+        if !expected {
+            return;
+        }
+        if self.config.passive {
+            self.link.opening();
+        }
+        self.timers.stop(Timer::Open);
+        self.link.opened(now);
+        self.say_session(now, SessionStep::Up, "", out);
+        self.timers.set(Timer::Silence, now + limits::PING_AFTER_NS);
+        self.ask_idle();
+    }
+
+    /// Replaces the connection: everything on it is lost now, a new one follows.
+    pub(super) fn replace(
+        &mut self,
+        now: Nanos,
+        reason: &str,
+        (whose, orderly): (Whose, bool),
+        out: &mut Outbox,
+    ) {
+        if self.config.passive || !matches!(self.link.state, LinkState::Up | LinkState::Opening) {
+            return;
+        }
+        self.say_session(now, SessionStep::Closing, reason, out);
+        self.lose_all(now, whose, out);
+        self.link.state = LinkState::Closing;
+        self.orderly = orderly;
+        out.actions.push(Action::Close);
+        self.timers.set(Timer::Close, now + limits::CLOSE_WAIT_NS);
+    }
+
+    /// Forgets everything that belongs to this connection, opening gaps where data flowed.
+    fn lose_all(&mut self, now: Nanos, whose: Whose, out: &mut Outbox) {
+        self.timers.clear();
+        self.queue.clear();
+        self.pending.clear();
+        for sub in &mut self.subs {
+            sub.lose(now, (GapCause::Disconnect, whose), &mut self.emit, out);
+            sub.started = false;
+            sub.leaving = 0;
+            sub.attempts = 0;
+            sub.stage = if sub.wanted { Stage::Idle } else { Stage::Gone };
+        }
+    }
+
+    pub(super) fn closed(&mut self, now: Nanos, code: Option<u16>, reason: &str, out: &mut Outbox) {
+        let was = self.link.state;
+        if matches!(was, LinkState::Down | LinkState::Stopped) {
+            return;
+        }
+        if was != LinkState::Closing {
+            self.lose_all(now, Whose::Link, out);
+            self.orderly = false;
+        }
+        self.timers.clear();
+        let words = match code {
+            Some(code) => format!("{code} {}: {reason}", codes::close_meaning(code)),
+            None => reason.to_string(),
+        };
+        self.say_session(now, SessionStep::Down, &words, out);
+        let retry = self.link.closed(now, self.orderly);
+        if self.stopping {
+            self.link.state = LinkState::Stopped;
+            return;
+        }
+        self.emit.stats.reconnects += 1;
+        self.timers.set(Timer::Retry, retry);
+    }
+
+    pub(super) fn stop(&mut self, now: Nanos, out: &mut Outbox) {
+        self.stopping = true;
+        match self.link.state {
+            LinkState::Up | LinkState::Opening => {
+                self.replace(now, "stopping", (Whose::Ours, true), out);
+            }
+            LinkState::Closing | LinkState::Stopped => {}
+            LinkState::Down => {
+                self.timers.clear();
+                self.link.state = LinkState::Stopped;
+            }
+        }
+    }
+
+    pub(super) fn look_for_silence(&mut self, now: Nanos, out: &mut Outbox) {
+        match self.link.silence(now) {
+            Silence::Look(at) => self.timers.set(Timer::Silence, at),
+            Silence::Ping(at) => {
+                out.actions.push(Action::Send("ping".into()));
+                self.timers.set(Timer::Silence, at);
+            }
+            Silence::Dead => {
+                let reason = "silent: no frame and no pong after our ping";
+                self.replace(now, reason, (Whose::Link, false), out);
+            }
+        }
+    }
+}

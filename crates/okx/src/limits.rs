@@ -1,0 +1,131 @@
+//! Every number OKX imposes on us or that we choose against one of its rules, with its source and
+//! the day it was read. Checked against each other at compile time.
+//!
+//! Sources: "docs" = OKX API v5 documentation (mirror of 2026-08-22); "changelog" = OKX's
+//! changelog read up to 2026-10-09; "ours" = our choice, with the reason.
+
+use market_data_model::Nanos;
+use market_data_model::time::SECOND;
+
+/// Handshakes per second and address (docs, read 2026-11-23).
+pub const HANDSHAKES_PER_SECOND: usize = 3;
+/// Subscribe, unsubscribe and login requests per hour and connection (docs, read 2026-11-23).
+pub const REQUESTS_PER_HOUR: u32 = 480;
+/// Of these, kept for resyncs of books (ours: a resync costs two).
+pub const REQUESTS_RESERVED: u32 = 60;
+/// Longest request we send, in bytes. Docs allow 64 KiB; older docs and clients used 4,096.
+pub const REQUEST_BYTES_MAX: usize = 4096;
+/// Longest request OKX takes, in bytes (docs, read 2026-11-23); longer ones close with 1009.
+pub const REQUEST_BYTES_VENUE: usize = 65_536;
+/// Longest `id` of a request, letters and digits only (docs, read 2026-11-23).
+pub const REQUEST_ID_MAX: usize = 32;
+/// Time between two requests on one connection (ours: OKX answers 60014 to bursts).
+pub const REQUEST_SPACING_NS: u64 = 50_000_000;
+/// 50- and 400-level books on one connection: OKX recommends fewer than 30 (docs, 2026-11-23).
+pub const DEEP_BOOKS_PER_CONNECTION: usize = 29;
+/// Channels on one connection (ours: OKX documents a cap, close code 4009, but not its value).
+pub const CHANNELS_PER_CONNECTION_MAX: usize = 1000;
+
+/// The server closes a connection that was silent for 30 s (docs, read 2026-11-23).
+pub const VENUE_IDLE_NS: u64 = 30 * SECOND;
+/// We send the text `ping` after this long without any frame (ours: half the venue's patience).
+pub const PING_AFTER_NS: u64 = 15 * SECOND;
+/// How long a `pong`, or anything else, may take before the connection counts as dead (ours).
+pub const PONG_WAIT_NS: u64 = 10 * SECOND;
+/// How long a handshake may take (ours).
+pub const OPEN_WAIT_NS: u64 = 15 * SECOND;
+/// How long a close may take before we go on without it (ours).
+pub const CLOSE_WAIT_NS: u64 = 3 * SECOND;
+
+/// How long an ack may take before the argument is asked for again (ours).
+pub const ACK_WAIT_NS: u64 = 10 * SECOND;
+/// Attempts at one subscription before the connection is replaced (ours).
+pub const ACK_ATTEMPTS_MAX: u32 = 3;
+/// How long a snapshot may take after subscribing (ours; seen in well under a second).
+pub const SNAPSHOT_WAIT_NS: u64 = 10 * SECOND;
+/// Resyncs of one book within [`RESYNC_WINDOW_NS`] before the connection is replaced (ours).
+pub const RESYNCS_MAX: u32 = 4;
+/// See [`RESYNCS_MAX`].
+pub const RESYNC_WINDOW_NS: u64 = 60 * SECOND;
+/// Two replacements asked for by resync storms are at least this far apart (ours): one sick
+/// instrument must not take its neighbours down again and again.
+pub const ESCALATION_SPACING_NS: u64 = 300 * SECOND;
+/// First wait before a refused subscription is tried again; doubles up to the next (ours).
+pub const REFUSED_WAIT_MIN_NS: u64 = 10 * SECOND;
+/// Longest wait before a refused subscription is tried again (ours).
+pub const REFUSED_WAIT_MAX_NS: u64 = 600 * SECOND;
+/// Wait after "request too frequent", 60014 (ours).
+pub const TOO_FREQUENT_WAIT_NS: u64 = 15 * SECOND;
+
+/// First wait before a new connection; doubles up to the next; plus jitter (ours).
+pub const RETRY_MIN_NS: u64 = SECOND / 2;
+/// Longest wait before a new connection (ours).
+pub const RETRY_MAX_NS: u64 = 30 * SECOND;
+/// A connection that lived this long resets the back-off (ours).
+pub const RETRY_RESET_NS: u64 = 60 * SECOND;
+
+/// Books are repeated about every 60 s when nothing changes (docs, captured 2026-08-26).
+pub const BOOK_BEAT_NS: u64 = 90 * SECOND;
+/// Faults within [`FAULT_WINDOW_NS`] before the connection is replaced (ours).
+pub const FAULTS_MAX: u32 = 100;
+/// See [`FAULTS_MAX`].
+pub const FAULT_WINDOW_NS: u64 = 10 * SECOND;
+
+/// Levels a side of the 400-level books (docs, read 2026-11-23).
+pub const BOOK_DEPTH_MAX: usize = 400;
+/// Distinct subscription arguments remembered per connection, asked for or not (ours).
+pub const ARGUMENTS_MAX: usize = 8192;
+
+const _: () = assert!(PING_AFTER_NS + PONG_WAIT_NS < VENUE_IDLE_NS);
+const _: () = assert!(PING_AFTER_NS <= 20 * SECOND);
+const _: () = assert!(REQUEST_BYTES_MAX < REQUEST_BYTES_VENUE);
+const _: () = assert!(DEEP_BOOKS_PER_CONNECTION < 30);
+const _: () = assert!(REQUESTS_RESERVED * 2 < REQUESTS_PER_HOUR);
+const _: () = assert!(BOOK_BEAT_NS > 60 * SECOND);
+const _: () = assert!(RETRY_MIN_NS < RETRY_MAX_NS);
+
+/// Keeps handshakes within OKX's limit; shared by all connections of one address.
+#[derive(Clone, Debug, Default)]
+pub struct HandshakeGate {
+    /// The times of the last handshakes, oldest first.
+    recent: [Option<Nanos>; HANDSHAKES_PER_SECOND],
+}
+
+impl HandshakeGate {
+    /// A gate nobody has passed.
+    pub fn new() -> HandshakeGate {
+        HandshakeGate::default()
+    }
+
+    /// When a handshake asked for now may start: `now`, or later. Counts it as made.
+    pub fn admit(&mut self, now: Nanos) -> Nanos {
+        // A little over a second, so that the venue's clock agrees.
+        let earliest = self.recent[0].map_or(now, |oldest| oldest + (SECOND + SECOND / 20));
+        let at = now.max(earliest);
+        self.recent.rotate_left(1);
+        self.recent[HANDSHAKES_PER_SECOND - 1] = Some(at);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn never_more_than_three_in_any_second(steps in prop::collection::vec(0u64..700, 1..60)) {
+            let mut gate = HandshakeGate::new();
+            let mut now = Nanos(0);
+            let mut made = Vec::new();
+            for step in steps {
+                now = now + step * 1_000_000;
+                made.push(gate.admit(now));
+            }
+            for four in made.windows(4) {
+                prop_assert!(four[3].since(four[0]) > SECOND);
+            }
+        }
+    }
+}

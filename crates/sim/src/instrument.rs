@@ -1,0 +1,382 @@
+//! One instrument: its row in the list, its units, and what it should cost.
+//!
+//! `table.rs` makes them, `market.rs` trades them. Prices are whole ticks and sizes whole lots;
+//! both are powers of ten here, so a tick is one unit of the last decimal place.
+//!
+//! Start at [`Instrument`].
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::api::SimInstrument;
+use crate::path::Path;
+use crate::text::{decimal, json, millis};
+
+/// The five instrument types.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    Spot,
+    Swap,
+    Futures,
+    Option,
+    Events,
+}
+
+impl Kind {
+    /// `instType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spot => "SPOT",
+            Self::Swap => "SWAP",
+            Self::Futures => "FUTURES",
+            Self::Option => "OPTION",
+            Self::Events => "EVENTS",
+        }
+    }
+}
+
+/// How contracts turn into money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contract {
+    /// No contract: sizes are base currency.
+    Coins,
+    /// A contract is a number of coins.
+    Linear,
+    /// A contract is a number of dollars.
+    Inverse,
+    /// Sizes, volumes and turnover are all contracts (EVENTS).
+    Bare,
+}
+
+/// A contract for or against a strike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Strike {
+    /// In whole dollars.
+    pub usd: i64,
+    /// `C` rather than `P`.
+    pub call: bool,
+}
+
+/// An asset with a dollar price that wanders.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Reference price in 10^-14 dollars.
+    pub usd_e14: i128,
+    /// How it wanders.
+    pub path: Path,
+}
+
+impl Asset {
+    /// The dollar price at `ns`, in 10^-14 dollars.
+    pub fn usd_at(&self, ns: u64) -> i128 {
+        (self.usd_e14 * i128::from(1_000_000_000 + self.path.ppb(ns)) / 1_000_000_000).max(1)
+    }
+}
+
+/// How busy an instrument is.
+#[derive(Clone, Copy, Debug)]
+pub struct Heat {
+    /// Mean time between bursts of activity.
+    pub wait_ns: u64,
+    /// How many levels a side the flow maintains.
+    pub levels: usize,
+    /// A typical order size in lots.
+    pub lots: i64,
+}
+
+/// One instrument.
+#[derive(Clone, Debug)]
+pub struct Instrument {
+    pub id: String,
+    pub kind: Kind,
+    pub family: String,
+    pub uly: String,
+    pub base: &'static str,
+    pub quote: &'static str,
+    pub settle: &'static str,
+    pub contract: Contract,
+    /// Contract value in units of 10^-`ct_places`; 1 for spot.
+    pub ct_val: i64,
+    pub ct_places: u32,
+    /// `ctMult` as text; it counts for options only.
+    pub ct_mult: &'static str,
+    pub px_places: u32,
+    pub sz_places: u32,
+    pub min_lots: i64,
+    pub lever: &'static str,
+    pub rule_type: &'static str,
+    pub alias: &'static str,
+    pub series: &'static str,
+    pub strike: Option<Strike>,
+    pub list_ns: u64,
+    pub exp_ns: Option<u64>,
+    pub code: Option<i64>,
+    pub state: Cow<'static, str>,
+    /// Only announced: most fields are still empty.
+    pub blank: bool,
+    /// What stands in `instId` as long as it is blank; can be empty.
+    pub placeholder: String,
+    /// The asset whose path it follows.
+    pub asset: usize,
+    /// Quoted in another asset rather than in dollars.
+    pub quote_asset: Option<usize>,
+    /// How far above its index it trades, in parts per million.
+    pub basis_ppm: i64,
+    pub heat: Heat,
+}
+
+impl Instrument {
+    /// The contract value's currency, `ctValCcy`.
+    fn ct_val_ccy(&self) -> &str {
+        match self.contract {
+            Contract::Coins | Contract::Bare => "",
+            Contract::Linear => self.uly.split('-').next().unwrap_or(""),
+            Contract::Inverse => "USD",
+        }
+    }
+
+    /// Trading, so that books move.
+    pub fn trades(&self) -> bool {
+        !self.blank
+            && !matches!(&*self.state, "preopen" | "suspend" | "rebase" | "expired" | "test")
+    }
+
+    /// Whether a client may subscribe to it.
+    pub fn open_for_subscription(&self) -> bool {
+        !self.blank && self.state != "expired"
+    }
+
+    /// What it should cost at `ns`, in ticks, at least 1.
+    pub fn fair(&self, assets: &[Asset], ns: u64) -> i64 {
+        let usd = assets[self.asset].usd_at(ns);
+        let scale = 10i128.pow(self.px_places);
+        let e14 = 100_000_000_000_000i128;
+        let ticks = match (self.kind, self.strike) {
+            (Kind::Option, Some(strike)) => self.premium(usd, strike, ns),
+            (Kind::Events, Some(strike)) => {
+                // A probability that moves from 3 to 97 cents over 4 % around the strike.
+                let off = (usd - i128::from(strike.usd) * e14) * 1_000_000 / usd;
+                (scale / 2 + off * scale / 40_000).clamp(scale * 3 / 100, scale * 97 / 100)
+            }
+            _ => {
+                let quote = self.quote_asset.map_or(e14, |q| assets[q].usd_at(ns));
+                usd * scale / quote * (1_000_000 + i128::from(self.basis_ppm)) / 1_000_000
+            }
+        };
+        (ticks as i64).max(1)
+    }
+
+    /// An option's price in ticks of its coin: what it is worth now plus something for time.
+    fn premium(&self, usd: i128, strike: Strike, ns: u64) -> i128 {
+        let k = i128::from(strike.usd) * 100_000_000_000_000;
+        let inner = if strike.call { usd - k } else { k - usd }.max(0);
+        let days = self.exp_ns.map_or(30, |exp| exp.saturating_sub(ns) / 86_400_000_000_000 + 1);
+        // 0.4 x 55 % x sqrt(T): 22 % for a year at the money, in parts per million.
+        let sqrt_days_milli = i128::from((days * 1_000_000).isqrt());
+        let at_money = 220_000 * sqrt_days_milli / 19_105;
+        let off = (usd - k).abs() * 1_000_000 / usd;
+        let width = at_money * 5 / 2 + 1;
+        let time = at_money * width / (width + off * 2) * width / (width + off * 2);
+        let ppm = inner * 1_000_000 / usd + time;
+        ppm * 10i128.pow(self.px_places) / 1_000_000
+    }
+
+    /// Ticks as text.
+    pub fn px(&self, ticks: i64) -> String {
+        decimal(i128::from(ticks), self.px_places)
+    }
+
+    /// Lots as text.
+    pub fn sz(&self, lots: i64) -> String {
+        decimal(i128::from(lots), self.sz_places)
+    }
+
+    /// `volCcy`: quote currency for spot, coins for contracts, contracts for EVENTS.
+    pub fn vol_ccy(&self, lots: i64, turn: i128, coin_e8: i128) -> String {
+        match self.contract {
+            Contract::Coins => decimal(turn, self.px_places + self.sz_places),
+            Contract::Linear => {
+                decimal(i128::from(lots) * i128::from(self.ct_val), self.sz_places + self.ct_places)
+            }
+            Contract::Inverse => decimal(coin_e8, 8),
+            Contract::Bare => self.sz(lots),
+        }
+    }
+
+    /// `volCcyQuote`: quote currency or dollars.
+    pub fn vol_quote(&self, lots: i64, turn: i128) -> String {
+        match self.contract {
+            Contract::Coins => decimal(turn, self.px_places + self.sz_places),
+            Contract::Linear => {
+                let places = self.px_places + self.sz_places + self.ct_places;
+                decimal(turn * i128::from(self.ct_val), places)
+            }
+            Contract::Inverse => {
+                decimal(i128::from(lots) * i128::from(self.ct_val), self.sz_places + self.ct_places)
+            }
+            Contract::Bare => self.sz(lots),
+        }
+    }
+
+    /// Coins of a trade in 10^-8, rounded down, for inverse contracts; 0 for the others.
+    pub fn coins_e8(&self, ticks: i64, lots: i64) -> i128 {
+        if self.contract != Contract::Inverse {
+            return 0;
+        }
+        let usd = i128::from(lots) * i128::from(self.ct_val);
+        let up = 10i128.pow(8 + self.px_places);
+        usd * up / i128::from(ticks.max(1)) / 10i128.pow(self.sz_places + self.ct_places)
+    }
+
+    /// The row as people and tests see it.
+    pub fn view(&self) -> SimInstrument {
+        let blank = self.blank;
+        let unless = |text: String| if blank { String::new() } else { text };
+        let spot = self.kind == Kind::Spot;
+        SimInstrument {
+            inst_id: if blank { self.placeholder.clone() } else { self.id.clone() },
+            inst_type: self.kind.name().to_owned(),
+            inst_family: self.family.clone(),
+            uly: self.uly.clone(),
+            base_ccy: unless(self.base.to_owned()),
+            quote_ccy: unless(self.quote.to_owned()),
+            settle_ccy: unless(self.settle.to_owned()),
+            ct_type: unless(self.ct_type().to_owned()),
+            ct_val: unless(self.ct_val_text()),
+            ct_mult: if spot { String::new() } else { unless(self.ct_mult.to_owned()) },
+            tick_sz: unless(decimal(1, self.px_places)),
+            lot_sz: unless(decimal(1, self.sz_places)),
+            min_sz: unless(self.sz(self.min_lots)),
+            list_time: millis(self.list_ns),
+            exp_time: self.exp_ns.map(millis).unwrap_or_default(),
+            state: self.state.clone().into_owned(),
+        }
+    }
+
+    fn ct_type(&self) -> &'static str {
+        match self.contract {
+            Contract::Coins | Contract::Bare => "",
+            // A coin option counts coins like a linear contract, but OKX calls it inverse.
+            Contract::Linear if self.kind == Kind::Option => "inverse",
+            Contract::Linear => "linear",
+            Contract::Inverse => "inverse",
+        }
+    }
+
+    fn ct_val_text(&self) -> String {
+        if self.kind == Kind::Spot {
+            return String::new();
+        }
+        // Coin options: `ctVal` 1 coin times `ctMult` 0.01; `ct_val` holds the product.
+        if self.kind == Kind::Option || self.kind == Kind::Events {
+            return "1".to_owned();
+        }
+        decimal(i128::from(self.ct_val), self.ct_places)
+    }
+
+    /// The row as JSON, with the 54 fields and the order of production in 2026; `margin` is the
+    /// same spot instrument seen as MARGIN.
+    pub fn row(&self, margin: bool) -> (String, Vec<(&'static str, String)>) {
+        let fields = self.fields(margin);
+        let mut out = String::with_capacity(1_200);
+        let mut truth = Vec::with_capacity(fields.len());
+        for (n, (name, field)) in fields.into_iter().enumerate() {
+            out.push_str(if n == 0 { "{" } else { "," });
+            match field {
+                Field::Text(text) => {
+                    let _ = write!(out, "\"{name}\":{}", json(&text));
+                    truth.push((name, text));
+                }
+                Field::Raw(raw) => {
+                    let _ = write!(out, "\"{name}\":{raw}");
+                    truth.push((name, raw));
+                }
+            }
+        }
+        out.push('}');
+        (out, truth)
+    }
+
+    fn fields(&self, margin: bool) -> Vec<(&'static str, Field)> {
+        let view = self.view();
+        let spot = self.kind == Kind::Spot;
+        let events = self.kind == Kind::Events;
+        let text = |t: &str| Field::Text(t.to_owned());
+        let full = |t: &str| Field::Text(if self.blank { String::new() } else { t.to_owned() });
+        let (family, uly) = match (spot, margin) {
+            (true, true) => (self.id.clone(), self.id.clone()),
+            (true, false) => (String::new(), String::new()),
+            _ => (self.family.clone(), self.uly.clone()),
+        };
+        let big = full(if events { "" } else { "100000000.0000000000000000" });
+        let stop = full(if events { "" } else { "1000000" });
+        let quotes =
+            if spot && !self.blank { format!("[\"{}\"]", self.quote) } else { "[]".into() };
+        let raw = |t: String| Field::Raw(t);
+        vec![
+            ("alias", text(self.alias)),
+            ("auctionEndTime", text("")),
+            ("baseCcy", Field::Text(view.base_ccy)),
+            ("category", text("1")),
+            ("contTdSwTime", text("")),
+            ("ctMult", Field::Text(view.ct_mult)),
+            ("ctType", Field::Text(view.ct_type)),
+            ("ctVal", Field::Text(view.ct_val)),
+            ("ctValCcy", full(self.ct_val_ccy())),
+            ("expTime", Field::Text(view.exp_time)),
+            ("freq", text(if events { "DAILY" } else { "" })),
+            (
+                "futureSettlement",
+                raw((self.kind == Kind::Futures && self.rule_type == "normal").to_string()),
+            ),
+            ("groupId", text(if spot { "12" } else { "4" })),
+            ("instCategory", text(if events { "" } else { "1" })),
+            ("instFamily", Field::Text(family)),
+            ("instId", Field::Text(view.inst_id)),
+            ("instIdCode", raw(self.code.map_or("null".into(), |c| c.to_string()))),
+            ("instType", text(if margin { "MARGIN" } else { self.kind.name() })),
+            ("lever", full(self.lever)),
+            ("listTime", Field::Text(view.list_time)),
+            ("longPosRemainingQuota", text("")),
+            ("lotSz", Field::Text(view.lot_sz)),
+            ("maxIcebergSz", big.clone()),
+            ("maxLmtAmt", full(if events { "0" } else { "20000000" })),
+            ("maxLmtSz", full("100000000")),
+            ("maxMktAmt", full(if spot { "1000000" } else { "" })),
+            ("maxMktSz", stop.clone()),
+            ("maxPlatOILmt", full(if spot || events { "" } else { "10000000000000" })),
+            ("maxStopSz", stop),
+            ("maxTriggerSz", big.clone()),
+            ("maxTwapSz", big),
+            ("method", text(if events { "PRICE_ABOVE" } else { "" })),
+            ("minSz", Field::Text(view.min_sz)),
+            ("openType", full(if spot { "fix_price" } else { "" })),
+            (
+                "optType",
+                full(
+                    self.strike.filter(|_| !events).map_or("", |s| if s.call { "C" } else { "P" }),
+                ),
+            ),
+            ("posLmtAmt", text("")),
+            ("posLmtPct", text("")),
+            ("preMktSwTime", text("")),
+            ("quoteCcy", Field::Text(view.quote_ccy)),
+            ("ruleType", full(self.rule_type)),
+            ("seriesId", text(self.series)),
+            ("settleCcy", Field::Text(view.settle_ccy)),
+            ("shortPosRemainingQuota", text("")),
+            ("state", Field::Text(view.state)),
+            ("stk", full(&self.strike.map(|s| s.usd.to_string()).unwrap_or_default())),
+            ("tickSz", Field::Text(view.tick_sz)),
+            ("tradeQuoteCcyList", raw(quotes)),
+            ("uly", Field::Text(uly)),
+            ("upcChg", raw("[]".to_owned())),
+        ]
+    }
+}
+
+#[derive(Clone)]
+enum Field {
+    Text(String),
+    Raw(String),
+}

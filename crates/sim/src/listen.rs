@@ -1,0 +1,213 @@
+//! Who listens to which feed: joining, leaving, trailing.
+//!
+//! `request.rs` and `weather.rs` call these. A feed is made for its first listener and dies with
+//! its last; making one sends the newcomer what OKX sends first: a snapshot, the last ticker, the
+//! open candle.
+//!
+//! Invariant: a connection's `subs` and the feeds' live listeners say the same. Start at
+//! [`Exchange::join`].
+
+use crate::api::ConnId;
+use crate::bars::{Ohlc, assemble, invent};
+use crate::book::Book;
+use crate::calendar::{Bar, MILLI, MINUTE, SECOND};
+use crate::channel::{Channel, FeedKey, Target};
+use crate::exchange::{Event, Exchange};
+use crate::feed::{Feed, LIVE, Listener, Memory};
+use crate::net::Frame;
+use crate::publish::ticker_state;
+use crate::rows;
+
+impl Exchange {
+    /// Starts a subscription, or starts it again, and sends what comes first.
+    pub(crate) fn join(&mut self, conn: ConnId, key: FeedKey) {
+        if let Target::Inst(n) = key.0
+            && key.1.follows_flow()
+            && !self.watched(n)
+        {
+            self.catch_up(n);
+            let at = self.markets[n].next_act_ns;
+            self.schedule(at, Event::Act(n));
+        }
+        if !self.feeds.contains_key(&key) {
+            self.make_feed(key);
+        }
+        let Some(feed) = self.feeds.get_mut(&key) else { return };
+        feed.listeners.retain(|listener| listener.conn != conn);
+        feed.listeners.push(Listener { conn, until_ns: LIVE });
+        if let Some(state) = self.conns.get_mut(&conn) {
+            state.ever_subscribed = true;
+            if !state.subs.contains(&key) {
+                state.subs.push(key);
+            }
+        }
+        if let Some(frame) = self.first_frame(key) {
+            self.push_one(conn, key, &frame);
+        }
+    }
+
+    fn push_one(&mut self, conn: ConnId, key: FeedKey, frame: &Frame) {
+        let now = self.now_ns;
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.last_alive_ns = now;
+        if state.hears(key, now) {
+            self.net.text(&self.config.faults, (conn, now), frame, None);
+        }
+    }
+
+    fn make_feed(&mut self, key: FeedKey) {
+        let now = self.now_ns;
+        let (target, channel) = key;
+        let name = channel.name();
+        let (about, inst_id) = match target {
+            Target::Inst(n) => ("instId", self.markets[n].inst.id.clone()),
+            Target::Index(n) => ("instId", self.indices[n].name.clone()),
+            Target::Type(name) => ("instType", name.to_owned()),
+        };
+        let memory = match (channel, target) {
+            (Channel::Book(kind), Target::Inst(n)) => {
+                self.schedule(now + SECOND, Event::Beat(key));
+                let market = &self.markets[n];
+                Memory::Book(Book::look(kind, &market.engine, market.seq))
+            }
+            (Channel::Candle(bar), Target::Inst(n)) => {
+                let open = self.open_candle(n, bar);
+                self.schedule(bar.end(open.open_ns), Event::BarEnd(key));
+                Memory::Candle { bar, open, dirty: false }
+            }
+            (Channel::MarkCandle(bar) | Channel::IndexCandle(bar), _) => {
+                let open = self.open_price_candle(target, bar);
+                self.schedule(now / SECOND * SECOND + SECOND, Event::Slow(key));
+                Memory::Candle { bar, open, dirty: false }
+            }
+            (Channel::Tickers, Target::Inst(n)) => Memory::State(ticker_state(&self.markets[n])),
+            (
+                Channel::MarkPrice
+                | Channel::IndexTickers
+                | Channel::OpenInterest
+                | Channel::FundingRate,
+                _,
+            ) => {
+                self.schedule(now + 100 * MILLI, Event::Slow(key));
+                Memory::State(String::new())
+            }
+            _ => Memory::Events,
+        };
+        let arg = format!("{{\"channel\":\"{name}\",\"{about}\":\"{inst_id}\"}}");
+        let listeners = Vec::new();
+        let feed = Feed { channel: name, inst_id, arg, listeners, memory, last_push_ns: now };
+        self.feeds.insert(key, feed);
+    }
+
+    /// The bar that is open, from what has been traded in it so far.
+    fn open_candle(&self, n: usize, bar: Bar) -> Ohlc {
+        let market = &self.markets[n];
+        let open_ns = bar.open(self.now_ns);
+        if bar.sample() >= MINUTE {
+            let live = (market.start_ns(), &market.minutes);
+            return assemble((&market.inst, &self.assets), (bar, open_ns), live);
+        }
+        let before = market.trades.iter().rev().find(|trade| trade.at_ns < open_ns);
+        let px = before.or(market.last.as_ref()).map_or(0, |trade| trade.px);
+        let mut made = Ohlc::flat(open_ns, px);
+        for trade in market.trades.iter().filter(|trade| trade.at_ns >= open_ns) {
+            made.trade(&market.inst, trade.px, trade.lots);
+        }
+        made
+    }
+
+    /// The open bar of a mark price or an index.
+    fn open_price_candle(&self, target: Target, bar: Bar) -> Ohlc {
+        let inst = match target {
+            Target::Index(n) => &self.indices[n].as_inst,
+            Target::Inst(n) => &self.markets[n].inst,
+            Target::Type(_) => return Ohlc::flat(self.now_ns, 1),
+        };
+        invent(inst, &self.assets, bar.open(self.now_ns), self.now_ns, bar.sample())
+    }
+
+    /// What a newcomer gets at once.
+    fn first_frame(&mut self, key: FeedKey) -> Option<Frame> {
+        let (target, channel) = key;
+        match (channel, target) {
+            (Channel::Book(_), _) => self.whole_book(key),
+            (Channel::Tickers, Target::Inst(n)) => {
+                let row = rows::ticker(&self.markets[n], &self.assets, self.now_ns);
+                self.rows_frame(key, vec![row])
+            }
+            (Channel::Candle(_) | Channel::MarkCandle(_) | Channel::IndexCandle(_), _) => {
+                let Memory::Candle { open, .. } = &self.feeds.get(&key)?.memory else {
+                    return None;
+                };
+                let row = self.candle_row(key, open, false);
+                self.rows_frame(key, vec![row])
+            }
+            _ => {
+                let row = self.state_row(key)?;
+                self.rows_frame(key, vec![row])
+            }
+        }
+    }
+
+    /// Ends a subscription at once.
+    pub(crate) fn leave(&mut self, conn: ConnId, key: FeedKey) {
+        if let Some(state) = self.conns.get_mut(&conn) {
+            state.subs.retain(|sub| *sub != key);
+        }
+        self.stop_listening(key, conn);
+    }
+
+    /// Ends a subscription whose frames keep coming for a while.
+    pub(crate) fn trail(&mut self, conn: ConnId, key: FeedKey, until_ns: u64) {
+        if let Some(state) = self.conns.get_mut(&conn) {
+            state.subs.retain(|sub| *sub != key);
+        }
+        if let Some(feed) = self.feeds.get_mut(&key) {
+            for listener in feed.listeners.iter_mut().filter(|listener| listener.conn == conn) {
+                listener.until_ns = until_ns;
+            }
+            self.schedule(until_ns, Event::Prune(key));
+        }
+    }
+
+    /// Drops listeners that have trailed long enough.
+    pub(crate) fn prune(&mut self, key: FeedKey) {
+        let now = self.now_ns;
+        let Some(feed) = self.feeds.get_mut(&key) else { return };
+        feed.listeners.retain(|listener| listener.until_ns > now);
+        if feed.listeners.is_empty() {
+            self.drop_feed(key);
+        }
+    }
+
+    /// Takes a connection off a feed.
+    pub(crate) fn stop_listening(&mut self, key: FeedKey, conn: ConnId) {
+        let Some(feed) = self.feeds.get_mut(&key) else { return };
+        feed.listeners.retain(|listener| listener.conn != conn);
+        if feed.listeners.is_empty() {
+            self.drop_feed(key);
+        }
+    }
+
+    fn drop_feed(&mut self, key: FeedKey) {
+        self.feeds.remove(&key);
+        self.cancel_feed(key);
+        if let Target::Inst(n) = key.0
+            && !self.watched(n)
+        {
+            self.cancel(Event::Act(n));
+            self.cancel(Event::Grid(n));
+        }
+    }
+
+    /// Ends every feed of an instrument, for everybody.
+    pub(crate) fn drop_instrument(&mut self, n: usize) {
+        let keys: Vec<FeedKey> = self.keys_of(n).collect();
+        for state in self.conns.values_mut() {
+            state.subs.retain(|key| key.0 != Target::Inst(n));
+        }
+        for key in keys {
+            self.drop_feed(key);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What clients ask for on a WebSocket, and what they are told.
+//!
+//! `exchange.rs` hands text frames over. Requests are read in the order of arrival; a delayed one
+//! holds up those behind it. Texts of errors follow OKX's where a capture or its documentation
+//! shows them.
+//!
+//! Invariants: one ack per argument, errors without `arg`, `id` echoed if and only if it was
+//! sent; acks and errors of one connection keep their order.
+//!
+//! Start at [`Exchange::request_arrives`].
+
+use serde_json::Value;
+
+use crate::api::ConnId;
+use crate::calendar::SECOND;
+use crate::channel::{BookKind, Channel, Endpoint, FeedKey, Target};
+use crate::exchange::{Event, Exchange};
+use crate::net::Frame;
+use crate::session::CHANNELS_MAX;
+use crate::text::json;
+
+/// One argument of a request.
+struct Arg {
+    channel: String,
+    /// `instId`, or `instType` for `instruments`.
+    about: String,
+    /// As it is echoed.
+    echo: String,
+}
+
+impl Exchange {
+    /// A request arrives: read at once, or later if the exchange is slow.
+    pub(crate) fn request_arrives(&mut self, conn: ConnId, text: &str) {
+        let now = self.now_ns;
+        let slow = self.config.faults.slowack / 2;
+        let late = if self.net.hit(slow, "slowack") {
+            now + self.net.rng.between(5, 40) * SECOND
+        } else {
+            now
+        };
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let behind = state.backlog.back().map_or(now, |&(at, _)| at);
+        let at = late.max(behind);
+        if at > now {
+            state.backlog.push_back((at, text.to_owned()));
+            self.schedule(at, Event::Backlog(conn));
+        } else {
+            self.read_request(conn, text);
+        }
+    }
+
+    /// Reads the requests that have waited long enough.
+    pub(crate) fn read_backlog(&mut self, conn: ConnId) {
+        loop {
+            let now = self.now_ns;
+            let Some(state) = self.conns.get_mut(&conn) else { return };
+            match state.backlog.front() {
+                Some(&(at, _)) if at <= now => {}
+                _ => return,
+            }
+            if let Some((_, text)) = state.backlog.pop_front() {
+                self.read_request(conn, &text);
+            }
+        }
+    }
+
+    fn read_request(&mut self, conn: ConnId, text: &str) {
+        let now = self.now_ns;
+        let invalid = |text: &str| format!("Invalid request: {text}");
+        let Ok(Value::Object(request)) = serde_json::from_str::<Value>(text) else {
+            return self.refuse_request(conn, None, "60012", &invalid(text));
+        };
+        let id = match request.get("id") {
+            None => None,
+            Some(Value::String(id)) if good_id(id) => Some(id.clone()),
+            Some(_) => return self.refuse_request(conn, None, "60033", "Parameter id error."),
+        };
+        let id = id.as_deref();
+        let op = request.get("op").and_then(Value::as_str).unwrap_or("");
+        if !matches!(op, "subscribe" | "unsubscribe" | "login") {
+            return self.refuse_request(conn, id, "60012", &invalid(text));
+        }
+        let args = match request.get("args") {
+            Some(Value::Array(args)) if !args.is_empty() => args,
+            _ => return self.refuse_request(conn, id, "60013", "Invalid args"),
+        };
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        if !state.may_request(now) {
+            return self.refuse_request(conn, id, "60014", "Requests too frequent.");
+        }
+        for arg in args {
+            match op {
+                "login" => self.login(conn, id, arg),
+                "subscribe" => self.subscribe(conn, id, arg),
+                _ => self.unsubscribe(conn, id, arg),
+            }
+        }
+    }
+
+    fn login(&mut self, conn: ConnId, id: Option<&str>, arg: &Value) {
+        let is_sim = |name: &str| arg.get(name).and_then(Value::as_str) == Some("sim");
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        if !is_sim("apiKey") || !is_sim("passphrase") {
+            return self.refuse_request(conn, id, "60005", "Invalid apiKey");
+        }
+        state.logged_in = true;
+        let hex = json(&state.hex);
+        let text = format!(
+            "{{{}\"event\":\"login\",\"code\":\"0\",\"msg\":\"\",\"connId\":{hex}}}",
+            id_part(id)
+        );
+        self.say(conn, text, None);
+    }
+
+    fn subscribe(&mut self, conn: ConnId, id: Option<&str>, arg: &Value) {
+        let Some(arg) = read_arg(arg) else {
+            return self.refuse_request(conn, id, "60013", "Invalid args");
+        };
+        let key = match self.find_feed(conn, &arg) {
+            Ok(key) => key,
+            Err((code, msg)) => return self.refuse_request(conn, id, code, &msg),
+        };
+        if self.net.hit(self.config.faults.errorack, "errorack") {
+            let (code, msg) = match self.net.rng.below(3) {
+                0 => ("60018", unknown(&arg)),
+                1 => ("60014", "Requests too frequent.".to_owned()),
+                _ => ("64007", "Operation failed due to internal error.".to_owned()),
+            };
+            return self.refuse_with(conn, id, (code, &msg), Some("errorack"));
+        }
+        let count = self.conns.get(&conn).map_or(0, |state| state.subs.len());
+        if count >= CHANNELS_MAX {
+            return self.close(conn, 4009, "Too many channels on this connection");
+        }
+        self.acknowledge(conn, id, "subscribe", &arg.echo);
+        self.keep_apart(conn, id, key, &arg);
+    }
+
+    /// The rule of 2024-07-17: `books-l2-tbt` does not stand beside `books` or `books50-l2-tbt`.
+    fn keep_apart(&mut self, conn: ConnId, id: Option<&str>, key: FeedKey, arg: &Arg) {
+        let has = |state: &Exchange, kind: BookKind| {
+            let other = (key.0, Channel::Book(kind));
+            state.conns.get(&conn).is_some_and(|state| state.subs.contains(&other))
+        };
+        let lesser = [BookKind::Books, BookKind::L50Tbt];
+        if let Channel::Book(kind) = key.1 {
+            let evicted = self.net.hit(self.config.faults.evict, "evict");
+            let beside = lesser.contains(&kind) && has(self, BookKind::L2Tbt);
+            if beside || (evicted && lesser.contains(&kind)) {
+                let msg = "Subscription conflicts with an existing order book subscription.";
+                let msg = format!("{msg} channel:{},instId:{}", arg.channel, arg.about);
+                let fault = (!beside).then_some("evict");
+                if !beside {
+                    self.leave(conn, key);
+                }
+                return self.refuse_with(conn, id, ("64004", &msg), fault);
+            }
+            if kind == BookKind::L2Tbt {
+                for other in lesser {
+                    if has(self, other) {
+                        self.evict(conn, (key.0, Channel::Book(other)), None);
+                    }
+                }
+            }
+        }
+        self.join(conn, key);
+    }
+
+    /// Ends a subscription that the client did not give up.
+    pub(crate) fn evict(&mut self, conn: ConnId, key: FeedKey, fault: Option<&'static str>) {
+        let Some(feed) = self.feeds.get(&key) else { return };
+        let echo = feed.arg.clone();
+        self.leave(conn, key);
+        let Some(state) = self.conns.get(&conn) else { return };
+        let hex = &state.hex;
+        let text = format!("{{\"event\":\"unsubscribe\",\"arg\":{echo},\"connId\":\"{hex}\"}}");
+        self.say(conn, text, fault);
+    }
+
+    fn unsubscribe(&mut self, conn: ConnId, id: Option<&str>, arg: &Value) {
+        let Some(arg) = read_arg(arg) else {
+            return self.refuse_request(conn, id, "60013", "Invalid args");
+        };
+        // An unknown channel is refused, a subscription that does not exist is acknowledged.
+        match self.find_feed(conn, &arg) {
+            Ok(key) => {
+                self.acknowledge(conn, id, "unsubscribe", &arg.echo);
+                let live = self.conns.get(&conn).is_some_and(|state| state.subs.contains(&key));
+                if live && self.net.hit(self.config.faults.late, "late") {
+                    let until = self.now_ns + self.net.rng.between(1_000, 5_000) * 1_000_000;
+                    self.trail(conn, key, until);
+                } else if live {
+                    self.leave(conn, key);
+                }
+            }
+            Err((code, msg)) => self.refuse_request(conn, id, code, &msg),
+        }
+    }
+
+    /// Which feed an argument means, or the error for it.
+    fn find_feed(&self, conn: ConnId, arg: &Arg) -> Result<FeedKey, (&'static str, String)> {
+        let none = || ("60018", unknown(arg));
+        let channel = Channel::named(&arg.channel).ok_or_else(none)?;
+        let state = self.conns.get(&conn).ok_or_else(none)?;
+        match (state.endpoint, channel.endpoint()) {
+            (Endpoint::Public, Endpoint::Business) => {
+                let msg = "This channel has been migrated to the '/business' URL. Please \
+                           subscribe using the new URL.";
+                return Err(("64001", msg.to_owned()));
+            }
+            (Endpoint::Business, Endpoint::Public) => {
+                let msg = "This channel is not supported by \"/business\" URL. Please use \
+                           \"/private\"(or \"/public\") URL.";
+                return Err(("64002", msg.to_owned()));
+            }
+            _ => {}
+        }
+        let target = self.find_target(channel, &arg.about).ok_or_else(none)?;
+        if channel.needs_login() && !state.logged_in {
+            return Err(("60011", "Please log in".to_owned()));
+        }
+        Ok((target, channel))
+    }
+
+    fn find_target(&self, channel: Channel, about: &str) -> Option<Target> {
+        match channel {
+            Channel::Instruments => {
+                const TYPES: [&str; 6] = ["SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"];
+                TYPES.iter().find(|name| **name == about).map(|name| Target::Type(name))
+            }
+            Channel::IndexTickers | Channel::IndexCandle(_) => {
+                self.indices.iter().position(|index| index.name == about).map(Target::Index)
+            }
+            _ => {
+                let n = self.markets.iter().position(|market| {
+                    market.inst.id == about && market.inst.open_for_subscription()
+                })?;
+                let inst = &self.markets[n].inst;
+                let spot = inst.kind == crate::instrument::Kind::Spot;
+                let fits = match channel {
+                    Channel::FundingRate => crate::rows::has_funding(inst),
+                    Channel::OpenInterest => !spot,
+                    _ => true,
+                };
+                fits.then_some(Target::Inst(n))
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, conn: ConnId, id: Option<&str>, event: &str, echo: &str) {
+        let now = self.now_ns;
+        let slow = self.config.faults.slowack / 2;
+        let late = self.net.hit(slow, "slowack");
+        let delay = if late { self.net.rng.between(5, 40) * SECOND } else { 0 };
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.ack_floor_ns = state.ack_floor_ns.max(now + delay);
+        let hex = &state.hex;
+        let id = id_part(id);
+        let text = format!("{{{id}\"event\":\"{event}\",\"arg\":{echo},\"connId\":\"{hex}\"}}");
+        self.say(conn, text, late.then_some("slowack"));
+    }
+
+    /// Answers with an error event.
+    pub(crate) fn refuse_request(&mut self, conn: ConnId, id: Option<&str>, code: &str, msg: &str) {
+        self.refuse_with(conn, id, (code, msg), None);
+    }
+
+    fn refuse_with(
+        &mut self,
+        conn: ConnId,
+        id: Option<&str>,
+        (code, msg): (&str, &str),
+        fault: Option<&'static str>,
+    ) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        let (id, msg, hex) = (id_part(id), json(msg), &state.hex);
+        let text = format!(
+            "{{{id}\"event\":\"error\",\"code\":\"{code}\",\"msg\":{msg},\"connId\":\"{hex}\"}}"
+        );
+        self.say(conn, text, fault);
+    }
+
+    /// Sends an event frame, never before an earlier one.
+    pub(crate) fn say(&mut self, conn: ConnId, text: String, fault: Option<&'static str>) {
+        let now = self.now_ns;
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.last_alive_ns = now;
+        let at = state.ack_floor_ns.max(now);
+        if now >= state.silent_until_ns {
+            self.net.text(&self.config.faults, (conn, at), &Frame::plain(text), fault);
+        }
+    }
+}
+
+fn read_arg(arg: &Value) -> Option<Arg> {
+    let text = |name: &str| arg.get(name).and_then(Value::as_str);
+    let channel = text("channel")?;
+    let mut echo = format!("{{\"channel\":{}", json(channel));
+    for name in ["instType", "instFamily", "instId"] {
+        if let Some(value) = text(name) {
+            echo.push_str(&format!(",\"{name}\":{}", json(value)));
+        }
+    }
+    echo.push('}');
+    let about = if channel == "instruments" { text("instType") } else { text("instId") };
+    Some(Arg { channel: channel.to_owned(), about: about.unwrap_or("").to_owned(), echo })
+}
+
+/// One to 32 letters and digits.
+fn good_id(id: &str) -> bool {
+    (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn id_part(id: Option<&str>) -> String {
+    id.map_or(String::new(), |id| format!("\"id\":{},", json(id)))
+}
+
+fn unknown(arg: &Arg) -> String {
+    let name = if arg.channel == "instruments" { "instType" } else { "instId" };
+    format!(
+        "Wrong URL or channel:{},{name}:{} doesn't exist. Please use the correct URL, channel and \
+         parameters referring to API document.",
+        arg.channel, arg.about
+    )
+}

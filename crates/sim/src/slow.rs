@@ -1,0 +1,92 @@
+//! Channels that poll their state: mark price, index, open interest, funding.
+//!
+//! `exchange.rs` calls [`Exchange::poll`] at each channel's own pace; a state goes out when it
+//! changed, or when its guaranteed beat is due. Mark prices and indices are pure functions of
+//! time, so nothing is remembered but the last state.
+
+use crate::bars::Ohlc;
+use crate::calendar::{MILLI, SECOND};
+use crate::channel::{Channel, FeedKey, Target};
+use crate::exchange::{Event, Exchange};
+use crate::feed::{Fields, Memory};
+use crate::rows;
+
+/// How often a channel looks, and after how long it repeats itself (3.2 of the notes).
+fn pace(channel: Channel) -> (u64, u64) {
+    match channel {
+        Channel::MarkPrice => (200 * MILLI, 10 * SECOND),
+        Channel::IndexTickers => (100 * MILLI, 60 * SECOND),
+        Channel::OpenInterest => (3 * SECOND, u64::MAX),
+        Channel::FundingRate => (60 * SECOND, 60 * SECOND),
+        _ => (SECOND, SECOND),
+    }
+}
+
+impl Exchange {
+    /// Looks at a channel's state and pushes it if there is a reason.
+    pub(crate) fn poll(&mut self, key: FeedKey) {
+        let now = self.now_ns;
+        if matches!(key.1, Channel::MarkCandle(_) | Channel::IndexCandle(_)) {
+            return self.tick_price_candle(key);
+        }
+        let (every, beat) = pace(key.1);
+        self.schedule(now + every, Event::Slow(key));
+        let Some(row) = self.state_row(key) else { return };
+        let state = row.iter().filter(|(name, _)| *name != "ts");
+        let state = state.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(",");
+        let Some(feed) = self.feeds.get_mut(&key) else { return };
+        let due = now >= feed.last_push_ns.saturating_add(beat);
+        let Memory::State(before) = &mut feed.memory else { return };
+        if *before == state && !due {
+            return;
+        }
+        *before = state;
+        self.push_rows(key, vec![row]);
+    }
+
+    /// The newest row of a polling channel.
+    pub(crate) fn state_row(&self, key: FeedKey) -> Option<Fields> {
+        let now = self.now_ns;
+        match key {
+            (Target::Inst(n), Channel::MarkPrice) => {
+                Some(rows::mark_price(&self.markets[n].inst, &self.assets, now))
+            }
+            (Target::Inst(n), Channel::OpenInterest) => {
+                Some(rows::open_interest(&self.markets[n].inst, &self.assets, now))
+            }
+            (Target::Inst(n), Channel::FundingRate) => {
+                Some(rows::funding_rate(&self.markets[n].inst, now))
+            }
+            (Target::Index(n), Channel::IndexTickers) => {
+                Some(rows::index_ticker(&self.indices[n], &self.assets, now))
+            }
+            _ => None,
+        }
+    }
+
+    /// Once a second: the price moves the open bar, or ends it.
+    fn tick_price_candle(&mut self, key: FeedKey) {
+        let now = self.now_ns;
+        self.schedule(now + SECOND, Event::Slow(key));
+        let px = match key.0 {
+            Target::Inst(n) => self.markets[n].inst.fair(&self.assets, now),
+            Target::Index(n) => self.indices[n].as_inst.fair(&self.assets, now),
+            Target::Type(_) => return,
+        };
+        let Some(feed) = self.feeds.get_mut(&key) else { return };
+        let Memory::Candle { bar, open, .. } = &mut feed.memory else { return };
+        open.touch(px);
+        let ended = (bar.end(open.open_ns) <= now).then_some(*open);
+        if ended.is_some() {
+            *open = Ohlc::flat(now, px);
+            open.touch(px);
+        }
+        let begun = *open;
+        if let Some(closed) = ended {
+            let row = self.candle_row(key, &closed, true);
+            self.push_rows(key, vec![row]);
+        }
+        let row = self.candle_row(key, &begun, false);
+        self.push_rows(key, vec![row]);
+    }
+}
