@@ -32,8 +32,8 @@ pub const VENUE_IDLE_NS: u64 = 30 * SECOND;
 pub const PING_AFTER_NS: u64 = 15 * SECOND;
 /// How long a `pong`, or anything else, may take before the connection counts as dead (ours).
 pub const PONG_WAIT_NS: u64 = 10 * SECOND;
-/// How long a handshake may take (ours).
-pub const OPEN_WAIT_NS: u64 = 15 * SECOND;
+/// How long a connection may take to open, the driver's queue for handshakes included (ours).
+pub const OPEN_WAIT_NS: u64 = 60 * SECOND;
 /// How long a close may take before we go on without it (ours).
 pub const CLOSE_WAIT_NS: u64 = 3 * SECOND;
 

@@ -2,6 +2,7 @@
 //!
 //! Texts and numbers are read a second time by serde_json, which shares no code with the reader
 //! under test. Skips with a line on stderr where the captures are not at hand.
+#![allow(clippy::unwrap_used)]
 
 use market_data_model::{Decimal, InstType, Instrument};
 use market_data_okx::catalogue::{Catalogue, ResolveError};

@@ -14,14 +14,28 @@ fn body(rows: &[&str]) -> Vec<u8> {
 
 fn spot(base: &str, quote: &str) -> String {
     format!(
-        r#"{{"instType":"SPOT","instId":"{base}-{quote}","baseCcy":"{base}","quoteCcy":"{quote}","state":"live"}}"#
+        concat!(
+            r#"{{"instType":"SPOT","instId":"{base}-{quote}","baseCcy":"{base}","#,
+            r#""quoteCcy":"{quote}","state":"live"}}"#
+        ),
+        base = base,
+        quote = quote
     )
 }
 
 fn contract(kind: &str, family: &str, end: &str, settle: &str, more: &str) -> String {
     let uly = family.split('_').next().unwrap();
     format!(
-        r#"{{"instType":"{kind}","instId":"{family}{end}","instFamily":"{family}","uly":"{uly}","settleCcy":"{settle}","state":"live"{more}}}"#
+        concat!(
+            r#"{{"instType":"{kind}","instId":"{family}{end}","instFamily":"{family}","#,
+            r#""uly":"{uly}","settleCcy":"{settle}","state":"live"{more}}}"#
+        ),
+        kind = kind,
+        family = family,
+        end = end,
+        uly = uly,
+        settle = settle,
+        more = more
     )
 }
 
@@ -122,7 +136,12 @@ fn spot_keeps_an_id_that_margin_shares() {
 fn rows_without_an_id_are_kept_apart() {
     let early = |family: &str, list: u64| {
         format!(
-            r#"{{"instType":"FUTURES","instId":"","instFamily":"{family}","listTime":"{list}","state":"preopen"}}"#
+            concat!(
+                r#"{{"instType":"FUTURES","instId":"","instFamily":"{family}","#,
+                r#""listTime":"{list}","state":"preopen"}}"#
+            ),
+            family = family,
+            list = list
         )
     };
     let mut catalogue = Catalogue::new();
@@ -201,7 +220,7 @@ fn errors_say_what_and_whether_to_try_again() {
         get(path, 200, ""),
         get(path, 404, "not found"),
         get(path, 200, r#"{"message":"hello"}"#),
-        get(path, 200, r#"{"code":"0","data":{}}"#),
+        get(path, 200, r#"{"code":"0"}"#),
         get("/api/v5/market/books", 200, "{}"),
     ];
     let wanted = [
@@ -217,8 +236,8 @@ fn errors_say_what_and_whether_to_try_again() {
         "HTTP 404 with a body that is not JSON (\"not found\"); check the REST address",
         "HTTP 200 with a body that is not OKX's (\"{\\\"message\\\":\\\"hello\\\"}\"); try again \
          in a few seconds",
-        "HTTP 200 with a body that has no list in it (\"{\\\"code\\\":\\\"0\\\",\\\"data\\\":{}}\"); \
-         try again in a few seconds",
+        "HTTP 200 with a body that has no list in it (\"{\\\"code\\\":\\\"0\\\"}\"); try again in a \
+         few seconds",
         "GET /api/v5/market/books: no list of instruments is asked for under this path; asking \
          again will not help",
     ];

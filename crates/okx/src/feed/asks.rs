@@ -288,11 +288,7 @@ impl OkxFeed {
         let asked = request.and_then(|n| self.pending.get(&n).cloned());
         let (op, list) = asked.unwrap_or((Op::Subscribe, Vec::new()));
         let named = self.named_in(&event.msg, event, &list);
-        let about: Vec<u32> = match named {
-            Some(index) => vec![index],
-            None if list.len() == 1 => list,
-            None => list,
-        };
+        let about = named.map_or(list, |index| vec![index]);
         let reaction = reaction(&event.code);
         if reaction == Reaction::Ours && !self.config.passive {
             let words = format!("{}: {}", event.code, event.msg);
@@ -408,7 +404,7 @@ impl OkxFeed {
                 sub.stage = Stage::Idle;
                 self.ask_idle();
             }
-            Stage::Live if !sub.is_live() => {
+            Stage::Live if sub.gap.is_some() || !sub.is_live() => {
                 sub.resyncs = 0;
                 sub.resyncs_since = now;
                 self.resync(now, index, out);

@@ -266,7 +266,7 @@ impl OkxFeed {
         }
         let mut ended = Vec::new();
         for sub in &mut self.subs {
-            let of_it = sub.subscription.key == instrument.inst_id.as_ref().into();
+            let of_it = *sub.subscription.key == *instrument.inst_id;
             let is_instrument = sub.spec.is_none_or(|s| s.key == crate::channel::KeyKind::InstId);
             if !(of_it && is_instrument && sub.wanted) {
                 continue;
@@ -425,7 +425,7 @@ impl OkxFeed {
         for row in rows.into_iter().flat_map(Raw::items) {
             let Ok(instrument) = catalogue::instrument_from_row(row) else { continue };
             let instrument = Arc::new(instrument);
-            if instrument.inst_id.as_ref() == &*self.subs[index as usize].subscription.key
+            if *instrument.inst_id == *self.subs[index as usize].subscription.key
                 && self.emit.learn(&instrument).1
             {
                 self.instrument_changed(now, &instrument, place.channel, out);

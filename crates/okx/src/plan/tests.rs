@@ -64,14 +64,12 @@ proptest! {
 #[test]
 fn deep_books_are_spread_evenly() {
     let books: Vec<_> = (0..100).map(|i| wish("books", &format!("C{i}-USDT"))).collect();
-    let deep: Vec<_> =
-        plan(&books).unwrap().connections.iter().map(|c| c.deep_books()).collect();
+    let deep: Vec<_> = plan(&books).unwrap().connections.iter().map(|c| c.deep_books()).collect();
     assert_eq!(deep, [25, 25, 25, 25]);
     let pairs: Vec<_> = (0..29)
         .flat_map(|i| ["books", "books-rpi"].map(|c| wish(c, &format!("C{i}-USDT"))))
         .collect();
-    let deep: Vec<_> =
-        plan(&pairs).unwrap().connections.iter().map(|c| c.deep_books()).collect();
+    let deep: Vec<_> = plan(&pairs).unwrap().connections.iter().map(|c| c.deep_books()).collect();
     assert_eq!(deep, [20, 20, 18], "pairs stay together, so two connections hold only 56");
 }
 
