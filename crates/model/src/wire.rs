@@ -38,7 +38,7 @@ pub fn write_json(event: &EventRef<'_>, out: &mut Vec<u8>) {
         Body::Trade(x) => trade(&mut json, x, inst_type),
         Body::Bar(x) => bar(&mut json, x, inst_type),
         Body::Book(x, bids, asks) => book(&mut json, x, bids, asks, inst_type),
-        Body::Instrument(x) => json.splice_object(&x.row),
+        Body::Instrument(x) => json.row("instrument", &x.row),
         Body::Gap(x) => gap(&mut json, x),
         Body::Session(x) => session(&mut json, x),
         Body::Subscription(x) => {
@@ -51,7 +51,7 @@ pub fn write_json(event: &EventRef<'_>, out: &mut Vec<u8>) {
             json.text("reason", &x.reason);
             json.text("frame", &x.frame);
         }
-        Body::Raw(x) => json.verbatim("data", if x.row.is_empty() { "null" } else { &x.row }),
+        Body::Raw(x) => json.row("data", &x.row),
     }
     json.close();
 }
@@ -289,10 +289,15 @@ impl<'a> Json<'a> {
         self.out.push(b']');
     }
 
-    /// Appends the fields of a JSON object given as text, under its own key so that the venue's
-    /// names cannot collide with the common ones.
-    fn splice_object(&mut self, row: &str) {
-        self.verbatim("instrument", if row.is_empty() { "null" } else { row });
+    /// The venue's own JSON text, unchanged but for line breaks between its values: these would
+    /// end the record (a JSON string never holds a bare one).
+    fn row(&mut self, name: &str, row: &str) {
+        if row.is_empty() {
+            return self.null(name);
+        }
+        self.key(name);
+        let one_line = row.bytes().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { b });
+        self.out.extend(one_line);
     }
 }
 

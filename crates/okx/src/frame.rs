@@ -133,7 +133,7 @@ fn text(value: Raw<'_>) -> Cow<'_, str> {
 }
 
 fn read_action(value: Raw<'_>) -> Action {
-    match value.plain() {
+    match value.text().as_deref() {
         Some("snapshot") => Action::Snapshot,
         Some("update") => Action::Update,
         _ => Action::Unknown,

@@ -11,7 +11,7 @@
 //!
 //! Case matters: `1m` is a minute, `1M` a month. Start at [`BARS`] and [`decode`].
 
-use super::read::{self};
+use super::read;
 use super::{ChannelSpec, Form, KeyKind, Path};
 use crate::json::Raw;
 use market_data_model::time::{DAY_MS, civil, days};
@@ -189,7 +189,7 @@ pub fn decode(row: Raw<'_>, kind: BarKind, spec: &'static BarSpec) -> Result<Bar
         bar.volume_quote = read::qty("volCcyQuote", next("volCcyQuote")?)?;
     }
     let confirm = next("confirm")?;
-    bar.closed = match confirm.plain().unwrap_or(confirm.as_str()) {
+    bar.closed = match &*read::word(confirm) {
         "0" => Some(false),
         "1" => Some(true),
         _ => return Err(format!("confirm is {}: neither 0 nor 1", confirm.as_str())),

@@ -3,6 +3,7 @@
 
 use crate::json::{Kind, Raw};
 use market_data_model::{Decimal, DecimalError, Nanos, Px, Qty};
+use std::borrow::Cow;
 
 /// What a row contained that this version does not know. Never an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub struct Unknowns {
 pub(crate) fn number(field: &str, raw: Raw<'_>) -> Result<Option<Decimal>, String> {
     let text = match raw.kind() {
         Kind::Null => return Ok(None),
-        Kind::String => raw.plain(),
-        Kind::Number => Some(raw.as_str()),
+        Kind::String => raw.text(),
+        Kind::Number => Some(Cow::Borrowed(raw.as_str())),
         _ => None,
     };
     let refuse = |why: &str| Err(format!("{field} is {}: {why}", raw.as_str()));
@@ -49,9 +50,14 @@ pub(crate) fn time(raw: Raw<'_>) -> Option<Nanos> {
     }
 }
 
+/// A string's value; of anything else its JSON text.
+pub(crate) fn word(raw: Raw<'_>) -> Cow<'_, str> {
+    raw.text().unwrap_or(Cow::Borrowed(raw.as_str()))
+}
+
 /// A whole number in canonical spelling, so that printing it gives the text back.
 pub(crate) fn whole(field: &str, raw: Raw<'_>) -> Result<u64, String> {
-    let text = raw.plain().unwrap_or(raw.as_str());
+    let text = word(raw);
     let canonical = text == "0" || !text.starts_with('0');
     match text.parse::<u64>() {
         Ok(value) if canonical && !text.starts_with('+') => Ok(value),

@@ -59,9 +59,9 @@ pub fn decode<'a>(row: Raw<'a>, unknowns: &mut Unknowns) -> Result<TradeRow<'a>,
 }
 
 fn side(value: Raw<'_>, unknowns: &mut Unknowns) -> Aggressor {
-    match value.plain() {
-        Some("buy") => Aggressor::Buyer,
-        Some("sell") => Aggressor::Seller,
+    match &*read::word(value) {
+        "buy" => Aggressor::Buyer,
+        "sell" => Aggressor::Seller,
         _ => {
             unknowns.values += 1;
             Aggressor::Unknown
@@ -70,7 +70,7 @@ fn side(value: Raw<'_>, unknowns: &mut Unknowns) -> Aggressor {
 }
 
 fn counted(value: Raw<'_>) -> Result<Option<u32>, String> {
-    if value.plain() == Some("") || value.as_str() == "null" {
+    if matches!(&*read::word(value), "" | "null") {
         return Ok(None);
     }
     let count = read::whole("count", value)?;
@@ -78,14 +78,13 @@ fn counted(value: Raw<'_>) -> Result<Option<u32>, String> {
 }
 
 fn source_of(value: Raw<'_>, unknowns: &mut Unknowns) -> Result<Option<Tiny>, String> {
-    let text = value.plain().unwrap_or(value.as_str());
-    if text.is_empty() || text == "null" {
-        return Ok(None);
+    let text = read::word(value);
+    match &*text {
+        "" | "null" => return Ok(None),
+        "0" | "1" => {}
+        _ => unknowns.values += 1,
     }
-    if !matches!(text, "0" | "1") {
-        unknowns.values += 1;
-    }
-    match Tiny::new(text) {
+    match Tiny::new(&text) {
         Some(tiny) => Ok(Some(tiny)),
         None => Err(format!("source is {}: too long", value.as_str())),
     }
