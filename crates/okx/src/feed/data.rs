@@ -116,9 +116,10 @@ impl OkxFeed {
     fn confirm_by_data(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         self.timers.stop(Timer::Ack(index));
         let sub = &mut self.subs[index as usize];
-        let kept = if sub.series.is_some() { sub.gap.take() } else { None };
+        let kept = sub.gap.take_if(|_| sub.series.is_some());
         self.confirm(now, index, out);
-        self.subs[index as usize].gap = kept;
+        let gap = &mut self.subs[index as usize].gap;
+        *gap = gap.take().or(kept);
     }
 
     fn bad_row(&mut self, now: Nanos, index: u32, (why, row): (String, Raw<'_>), out: &mut Outbox) {

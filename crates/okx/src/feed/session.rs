@@ -63,7 +63,11 @@ impl OkxFeed {
             return;
         }
         self.say_session(now, SessionStep::Closing, reason, out);
-        self.lose_all(now, whose, out);
+        let cause = match whose {
+            Whose::Ours => GapCause::Restart,
+            Whose::Venue | Whose::Link => GapCause::Disconnect,
+        };
+        self.lose_all(now, (cause, whose), out);
         self.link.state = LinkState::Closing;
         self.orderly = orderly;
         out.actions.push(Action::Close);
@@ -71,12 +75,12 @@ impl OkxFeed {
     }
 
     /// Forgets everything that belongs to this connection, opening gaps where data flowed.
-    fn lose_all(&mut self, now: Nanos, whose: Whose, out: &mut Outbox) {
+    fn lose_all(&mut self, now: Nanos, why: (GapCause, Whose), out: &mut Outbox) {
         self.timers.clear();
         self.queue.clear();
         self.pending.clear();
         for sub in &mut self.subs {
-            sub.lose(now, (GapCause::Disconnect, whose), &mut self.emit, out);
+            sub.lose(now, why, &mut self.emit, out);
             sub.started = false;
             sub.leaving = 0;
             sub.attempts = 0;
@@ -90,7 +94,7 @@ impl OkxFeed {
             return;
         }
         if was != LinkState::Closing {
-            self.lose_all(now, Whose::Link, out);
+            self.lose_all(now, (GapCause::Disconnect, Whose::Link), out);
             self.orderly = false;
         }
         self.timers.clear();
