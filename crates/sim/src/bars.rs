@@ -79,7 +79,7 @@ pub fn invent(inst: &Instrument, assets: &[Asset], from: u64, to: u64, step: u64
     let mut at = from;
     while at < to {
         bar.touch(inst.fair(assets, at));
-        if (at - from) % step == 0 {
+        if (at - from).is_multiple_of(step) {
             let lots = invented_lots(inst, at, step.min(to - at));
             let px = bar.c;
             bar.lots += lots;
@@ -95,7 +95,7 @@ pub fn invent(inst: &Instrument, assets: &[Asset], from: u64, to: u64, step: u64
 /// A believable volume for `length` nanoseconds from `at`.
 fn invented_lots(inst: &Instrument, at: u64, length: u64) -> i64 {
     let a_minute = i128::from(lots_a_minute(inst));
-    let percent = i128::from(60 + mix(at / 1_000_000 ^ inst.heat.wait_ns) % 90);
+    let percent = i128::from(60 + mix((at / 1_000_000) ^ inst.heat.wait_ns) % 90);
     (a_minute * percent / 100 * i128::from(length) / i128::from(MINUTE)) as i64
 }
 
@@ -105,8 +105,8 @@ pub fn lots_a_minute(inst: &Instrument) -> i64 {
     inst.heat.lots.saturating_mul(bursts) / 4 + 1
 }
 
-/// The bar of `kind` that opens at `open_ns`, invented before `start_ns` and from live minutes
-/// after; `minutes` are in order, `before` is the price if there is nothing to go by.
+/// The bar of `kind` that opens at `open_ns`, invented before `start_ns` (never, if that is 0)
+/// and from live minutes after; `minutes` are in order.
 pub fn assemble(
     (inst, assets): (&Instrument, &[Asset]),
     (kind, open_ns): (Bar, u64),
@@ -119,7 +119,8 @@ pub fn assemble(
         let before = minutes.partition_point(|m| m.open_ns < open_ns);
         let px = match before.checked_sub(1).and_then(|n| minutes.get(n)) {
             Some(minute) => minute.c,
-            None => inst.fair(assets, start_ns),
+            // A fresh listing has no start of its own before which to invent.
+            None => inst.fair(assets, if start_ns == 0 { open_ns } else { start_ns }),
         };
         Ohlc::flat(open_ns, px)
     };

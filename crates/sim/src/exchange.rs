@@ -5,8 +5,8 @@
 //! down, all waiting is one ordered set of events.
 //!
 //! Invariants: events run in the order of their time, ties in the order of [`Event`]; an event
-//! about a feed or a connection dies with it; nobody's market moves unless somebody watches (it
-//! catches up when asked).
+//! about a feed or a connection dies with it; a market moves only while somebody watches, and
+//! catches up when asked.
 //!
 //! Start at [`Exchange::advance`].
 
@@ -83,9 +83,11 @@ impl Event {
 
 /// How often the exchange sends a protocol ping. OKX documents none; clients must answer.
 const PING_NS: u64 = 30 * SECOND;
-/// How many bursts an unwatched market makes up for.
+/// How many bursts an unwatched market makes up for: about 20 minutes of the busiest ones; time
+/// before that stays without trades.
+const CATCH_UP_FULL: u64 = 20_000;
+/// The same for the small market, which has to be cheap.
 const CATCH_UP_SMALL: u64 = 40;
-const CATCH_UP_FULL: u64 = 200_000;
 
 /// A pretend OKX behind a bad network: a state machine without socket or clock.
 pub struct Exchange {
@@ -315,7 +317,7 @@ impl Exchange {
         self.events.insert((at_ns, event));
     }
 
-    /// Whether an event is waiting.
+    /// Forgets an event, whenever it was to happen.
     pub(crate) fn cancel(&mut self, event: Event) {
         self.events.retain(|(_, waiting)| *waiting != event);
     }

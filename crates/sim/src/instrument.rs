@@ -1,16 +1,15 @@
-//! One instrument: its row in the list, its units, and what it should cost.
+//! One instrument: its units, its contract, and what it should cost.
 //!
-//! `table.rs` makes them, `market.rs` trades them. Prices are whole ticks and sizes whole lots;
-//! both are powers of ten here, so a tick is one unit of the last decimal place.
+//! `table.rs` makes them, `market.rs` trades them, `listing.rs` prints their rows. Prices
+//! are whole ticks and sizes whole lots; both are powers of ten here, so a tick is one unit of
+//! the last decimal place.
 //!
 //! Start at [`Instrument`].
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use crate::api::SimInstrument;
 use crate::path::Path;
-use crate::text::{decimal, json, millis};
+use crate::text::decimal;
 
 /// The five instrument types.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -126,15 +125,6 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// The contract value's currency, `ctValCcy`.
-    fn ct_val_ccy(&self) -> &str {
-        match self.contract {
-            Contract::Coins | Contract::Bare => "",
-            Contract::Linear => self.uly.split('-').next().unwrap_or(""),
-            Contract::Inverse => "USD",
-        }
-    }
-
     /// Trading, so that books move.
     pub fn trades(&self) -> bool {
         !self.blank
@@ -227,156 +217,4 @@ impl Instrument {
         let up = 10i128.pow(8 + self.px_places);
         usd * up / i128::from(ticks.max(1)) / 10i128.pow(self.sz_places + self.ct_places)
     }
-
-    /// The row as people and tests see it.
-    pub fn view(&self) -> SimInstrument {
-        let blank = self.blank;
-        let unless = |text: String| if blank { String::new() } else { text };
-        let spot = self.kind == Kind::Spot;
-        SimInstrument {
-            inst_id: if blank { self.placeholder.clone() } else { self.id.clone() },
-            inst_type: self.kind.name().to_owned(),
-            inst_family: self.family.clone(),
-            uly: self.uly.clone(),
-            base_ccy: unless(self.base.to_owned()),
-            quote_ccy: unless(self.quote.to_owned()),
-            settle_ccy: unless(self.settle.to_owned()),
-            ct_type: unless(self.ct_type().to_owned()),
-            ct_val: unless(self.ct_val_text()),
-            ct_mult: if spot { String::new() } else { unless(self.ct_mult.to_owned()) },
-            tick_sz: unless(decimal(1, self.px_places)),
-            lot_sz: unless(decimal(1, self.sz_places)),
-            min_sz: unless(self.sz(self.min_lots)),
-            list_time: millis(self.list_ns),
-            exp_time: self.exp_ns.map(millis).unwrap_or_default(),
-            state: self.state.clone().into_owned(),
-        }
-    }
-
-    fn ct_type(&self) -> &'static str {
-        match self.contract {
-            Contract::Coins | Contract::Bare => "",
-            // A coin option counts coins like a linear contract, but OKX calls it inverse.
-            Contract::Linear if self.kind == Kind::Option => "inverse",
-            Contract::Linear => "linear",
-            Contract::Inverse => "inverse",
-        }
-    }
-
-    fn ct_val_text(&self) -> String {
-        if self.kind == Kind::Spot {
-            return String::new();
-        }
-        // Coin options: `ctVal` 1 coin times `ctMult` 0.01; `ct_val` holds the product.
-        if self.kind == Kind::Option || self.kind == Kind::Events {
-            return "1".to_owned();
-        }
-        decimal(i128::from(self.ct_val), self.ct_places)
-    }
-
-    /// The row as JSON, with the 54 fields and the order of production in 2026; `margin` is the
-    /// same spot instrument seen as MARGIN.
-    pub fn row(&self, margin: bool) -> (String, Vec<(&'static str, String)>) {
-        let fields = self.fields(margin);
-        let mut out = String::with_capacity(1_200);
-        let mut truth = Vec::with_capacity(fields.len());
-        for (n, (name, field)) in fields.into_iter().enumerate() {
-            out.push_str(if n == 0 { "{" } else { "," });
-            match field {
-                Field::Text(text) => {
-                    let _ = write!(out, "\"{name}\":{}", json(&text));
-                    truth.push((name, text));
-                }
-                Field::Raw(raw) => {
-                    let _ = write!(out, "\"{name}\":{raw}");
-                    truth.push((name, raw));
-                }
-            }
-        }
-        out.push('}');
-        (out, truth)
-    }
-
-    fn fields(&self, margin: bool) -> Vec<(&'static str, Field)> {
-        let view = self.view();
-        let spot = self.kind == Kind::Spot;
-        let events = self.kind == Kind::Events;
-        let text = |t: &str| Field::Text(t.to_owned());
-        let full = |t: &str| Field::Text(if self.blank { String::new() } else { t.to_owned() });
-        let (family, uly) = match (spot, margin) {
-            (true, true) => (self.id.clone(), self.id.clone()),
-            (true, false) => (String::new(), String::new()),
-            _ => (self.family.clone(), self.uly.clone()),
-        };
-        let big = full(if events { "" } else { "100000000.0000000000000000" });
-        let stop = full(if events { "" } else { "1000000" });
-        let quotes =
-            if spot && !self.blank { format!("[\"{}\"]", self.quote) } else { "[]".into() };
-        let raw = |t: String| Field::Raw(t);
-        vec![
-            ("alias", text(self.alias)),
-            ("auctionEndTime", text("")),
-            ("baseCcy", Field::Text(view.base_ccy)),
-            ("category", text("1")),
-            ("contTdSwTime", text("")),
-            ("ctMult", Field::Text(view.ct_mult)),
-            ("ctType", Field::Text(view.ct_type)),
-            ("ctVal", Field::Text(view.ct_val)),
-            ("ctValCcy", full(self.ct_val_ccy())),
-            ("expTime", Field::Text(view.exp_time)),
-            ("freq", text(if events { "DAILY" } else { "" })),
-            (
-                "futureSettlement",
-                raw((self.kind == Kind::Futures && self.rule_type == "normal").to_string()),
-            ),
-            ("groupId", text(if spot { "12" } else { "4" })),
-            ("instCategory", text(if events { "" } else { "1" })),
-            ("instFamily", Field::Text(family)),
-            ("instId", Field::Text(view.inst_id)),
-            ("instIdCode", raw(self.code.map_or("null".into(), |c| c.to_string()))),
-            ("instType", text(if margin { "MARGIN" } else { self.kind.name() })),
-            ("lever", full(self.lever)),
-            ("listTime", Field::Text(view.list_time)),
-            ("longPosRemainingQuota", text("")),
-            ("lotSz", Field::Text(view.lot_sz)),
-            ("maxIcebergSz", big.clone()),
-            ("maxLmtAmt", full(if events { "0" } else { "20000000" })),
-            ("maxLmtSz", full("100000000")),
-            ("maxMktAmt", full(if spot { "1000000" } else { "" })),
-            ("maxMktSz", stop.clone()),
-            ("maxPlatOILmt", full(if spot || events { "" } else { "10000000000000" })),
-            ("maxStopSz", stop),
-            ("maxTriggerSz", big.clone()),
-            ("maxTwapSz", big),
-            ("method", text(if events { "PRICE_ABOVE" } else { "" })),
-            ("minSz", Field::Text(view.min_sz)),
-            ("openType", full(if spot { "fix_price" } else { "" })),
-            (
-                "optType",
-                full(
-                    self.strike.filter(|_| !events).map_or("", |s| if s.call { "C" } else { "P" }),
-                ),
-            ),
-            ("posLmtAmt", text("")),
-            ("posLmtPct", text("")),
-            ("preMktSwTime", text("")),
-            ("quoteCcy", Field::Text(view.quote_ccy)),
-            ("ruleType", full(self.rule_type)),
-            ("seriesId", text(self.series)),
-            ("settleCcy", Field::Text(view.settle_ccy)),
-            ("shortPosRemainingQuota", text("")),
-            ("state", Field::Text(view.state)),
-            ("stk", full(&self.strike.map(|s| s.usd.to_string()).unwrap_or_default())),
-            ("tickSz", Field::Text(view.tick_sz)),
-            ("tradeQuoteCcyList", raw(quotes)),
-            ("uly", Field::Text(uly)),
-            ("upcChg", raw("[]".to_owned())),
-        ]
-    }
-}
-
-#[derive(Clone)]
-enum Field {
-    Text(String),
-    Raw(String),
 }

@@ -10,13 +10,14 @@
 use crate::api::ConnId;
 use crate::bars::{Ohlc, assemble, invent};
 use crate::book::Book;
-use crate::calendar::{Bar, MILLI, MINUTE, SECOND};
+use crate::calendar::{Bar, MINUTE, SECOND};
 use crate::channel::{Channel, FeedKey, Target};
 use crate::exchange::{Event, Exchange};
 use crate::feed::{Feed, LIVE, Listener, Memory};
 use crate::net::Frame;
 use crate::publish::ticker_state;
 use crate::rows;
+use crate::slow::state_text;
 
 impl Exchange {
     /// Starts a subscription, or starts it again, and sends what comes first.
@@ -88,8 +89,8 @@ impl Exchange {
                 | Channel::FundingRate,
                 _,
             ) => {
-                self.schedule(now + 100 * MILLI, Event::Slow(key));
-                Memory::State(String::new())
+                self.schedule(self.next_look(key), Event::Slow(key));
+                Memory::State(self.state_row(key).as_ref().map(state_text).unwrap_or_default())
             }
             _ => Memory::Events,
         };
@@ -104,7 +105,7 @@ impl Exchange {
         let market = &self.markets[n];
         let open_ns = bar.open(self.now_ns);
         if bar.sample() >= MINUTE {
-            let live = (market.start_ns(), &market.minutes);
+            let live = (market.invented_until_ns(), &market.minutes);
             return assemble((&market.inst, &self.assets), (bar, open_ns), live);
         }
         let before = market.trades.iter().rev().find(|trade| trade.at_ns < open_ns);

@@ -24,19 +24,21 @@ static OCTAVES: &[(u64, i64)] = &[
 pub struct Path {
     seed: u64,
     at_start: i64,
+    /// How much of the usual wandering, in percent.
+    percent: i64,
 }
 
 impl Path {
-    /// The path of an asset, zero at `start_ns`.
-    pub fn new(seed: u64, asset: u64, start_ns: u64) -> Self {
-        let mut path = Self { seed: mix(seed ^ mix(asset ^ 0x7061_7468)), at_start: 0 };
+    /// The path of an asset, zero at `start_ns`; a stablecoin wanders by few `percent`.
+    pub fn new(seed: u64, asset: u64, start_ns: u64, percent: i64) -> Self {
+        let mut path = Self { seed: mix(seed ^ mix(asset ^ 0x7061_7468)), at_start: 0, percent };
         path.at_start = path.raw(start_ns);
         path
     }
 
     /// How far the price is from its reference at `ns`, in parts per billion.
     pub fn ppb(&self, ns: u64) -> i64 {
-        self.raw(ns) - self.at_start
+        (self.raw(ns) - self.at_start) * self.percent / 100
     }
 
     fn raw(&self, ns: u64) -> i64 {

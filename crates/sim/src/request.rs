@@ -43,6 +43,8 @@ impl Exchange {
         let at = late.max(behind);
         if at > now {
             state.backlog.push_back((at, text.to_owned()));
+            // Asked in time counts, even if it is read late.
+            state.ever_subscribed = true;
             self.schedule(at, Event::Backlog(conn));
         } else {
             self.read_request(conn, text);
@@ -144,9 +146,9 @@ impl Exchange {
         };
         let lesser = [BookKind::Books, BookKind::L50Tbt];
         if let Channel::Book(kind) = key.1 {
-            let evicted = self.net.hit(self.config.faults.evict, "evict");
             let beside = lesser.contains(&kind) && has(self, BookKind::L2Tbt);
-            if beside || (evicted && lesser.contains(&kind)) {
+            let rate = if lesser.contains(&kind) { self.config.faults.evict } else { 0 };
+            if beside || self.net.hit(rate, "evict") {
                 let msg = "Subscription conflicts with an existing order book subscription.";
                 let msg = format!("{msg} channel:{},instId:{}", arg.channel, arg.about);
                 let fault = (!beside).then_some("evict");

@@ -86,7 +86,8 @@ impl Exchange {
         // The newest bar that opens strictly before `after`.
         let mut open_ns = bar.open(now.min(after.saturating_mul(MILLI).saturating_sub(1)));
         let mut passed = if history { 0 } else { bars_between(bar, open_ns, now) };
-        while data.len() < limit && open_ns / MILLI > before && open_ns >= market.inst.list_ns {
+        let listed = |open_ns| bar.end(open_ns) > market.inst.list_ns;
+        while data.len() < limit && open_ns / MILLI > before && listed(open_ns) {
             passed += usize::from(!history);
             if passed > CANDLES_REACH {
                 break;
@@ -104,10 +105,10 @@ impl Exchange {
     fn past_bar(&self, market: &Market, bar: Bar, open_ns: u64) -> Ohlc {
         let whose = (&market.inst, &self.assets[..]);
         if bar.sample() > SECOND {
-            return assemble(whose, (bar, open_ns), (market.start_ns(), &market.minutes));
+            return assemble(whose, (bar, open_ns), (market.invented_until_ns(), &market.minutes));
         }
         let end = bar.end(open_ns);
-        if open_ns < market.start_ns() {
+        if open_ns < market.invented_until_ns() {
             return invent(whose.0, whose.1, open_ns, end, bar.sample());
         }
         let px = market.trades.iter().rev().find(|trade| trade.at_ns < open_ns);

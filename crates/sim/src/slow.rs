@@ -22,18 +22,29 @@ fn pace(channel: Channel) -> (u64, u64) {
     }
 }
 
+/// The part of a row whose change makes it go out: all but its time.
+pub fn state_text(row: &Fields) -> String {
+    let texts = row.iter().filter(|(name, _)| *name != "ts").map(|(_, text)| text.as_str());
+    texts.collect::<Vec<_>>().join(",")
+}
+
 impl Exchange {
+    /// When a polling channel looks next.
+    pub(crate) fn next_look(&self, key: FeedKey) -> u64 {
+        let (every, _) = pace(key.1);
+        self.now_ns / every * every + every
+    }
+
     /// Looks at a channel's state and pushes it if there is a reason.
     pub(crate) fn poll(&mut self, key: FeedKey) {
         let now = self.now_ns;
         if matches!(key.1, Channel::MarkCandle(_) | Channel::IndexCandle(_)) {
             return self.tick_price_candle(key);
         }
-        let (every, beat) = pace(key.1);
-        self.schedule(now + every, Event::Slow(key));
+        let (_, beat) = pace(key.1);
+        self.schedule(self.next_look(key), Event::Slow(key));
         let Some(row) = self.state_row(key) else { return };
-        let state = row.iter().filter(|(name, _)| *name != "ts");
-        let state = state.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(",");
+        let state = state_text(&row);
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         let due = now >= feed.last_push_ns.saturating_add(beat);
         let Memory::State(before) = &mut feed.memory else { return };

@@ -14,32 +14,32 @@ use crate::rows::Index;
 
 const MS: u64 = 1_000_000;
 
-/// (name, reference price in 10^-14 dollars).
-static ASSETS: &[(&str, i128)] = &[
-    ("BTC", 9_100_000_000_000_000_000),
-    ("ETH", 300_000_000_000_000_000),
-    ("SOL", 13_400_000_000_000_000),
-    ("XRP", 215_000_000_000_000),
-    ("DOGE", 14_900_000_000_000),
-    ("LTC", 8_450_000_000_000_000),
-    ("OKB", 11_200_000_000_000_000),
-    ("PEPE", 452_300_000),
-    ("SATS", 2_345_000),
-    ("USDC", 99_990_000_000_000),
-    ("SUI", 152_000_000_000_000),
-    ("NEW", 73_000_000_000_000),
+/// (name, reference price in 10^-14 dollars, how much it wanders in percent of BTC).
+static ASSETS: &[(&str, i128, i64)] = &[
+    ("BTC", 9_100_000_000_000_000_000, 100),
+    ("ETH", 300_000_000_000_000_000, 130),
+    ("SOL", 13_400_000_000_000_000, 160),
+    ("XRP", 215_000_000_000_000, 150),
+    ("DOGE", 14_900_000_000_000, 180),
+    ("LTC", 8_450_000_000_000_000, 120),
+    ("OKB", 11_200_000_000_000_000, 90),
+    ("PEPE", 452_300_000, 250),
+    ("SATS", 2_345_000, 250),
+    ("USDC", 99_990_000_000_000, 1),
+    ("SUI", 152_000_000_000_000, 200),
+    ("NEW", 73_000_000_000_000, 400),
 ];
 
 /// Looks an asset up by name.
 pub fn asset(name: &str) -> usize {
-    ASSETS.iter().position(|(n, _)| *n == name).expect("the tables name listed assets only")
+    ASSETS.iter().position(|(n, ..)| *n == name).expect("the tables name listed assets only")
 }
 
 /// Every asset with its path.
 pub fn assets(seed: u64, start_ns: u64) -> Vec<Asset> {
-    let make = |(n, &(_, usd_e14)): (usize, &(&str, i128))| Asset {
+    let make = |(n, &(_, usd_e14, percent)): (usize, &(&str, i128, i64))| Asset {
         usd_e14,
-        path: Path::new(seed, n as u64, start_ns),
+        path: Path::new(seed, n as u64, start_ns, percent),
     };
     ASSETS.iter().enumerate().map(make).collect()
 }

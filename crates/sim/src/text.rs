@@ -12,7 +12,7 @@ pub fn push_decimal(out: &mut String, units: i128, places: u32) {
     }
     let mut digits = units.unsigned_abs();
     let mut places = places;
-    while places > 0 && digits % 10 == 0 {
+    while places > 0 && digits.is_multiple_of(10) {
         digits /= 10;
         places -= 1;
     }

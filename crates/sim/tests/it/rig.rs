@@ -96,7 +96,8 @@ impl Rig {
     pub fn run_with(&mut self, for_ns: u64, mut look: impl FnMut(&Exchange, &[Delivery])) {
         let until = self.now + for_ns;
         while self.now < until {
-            let next = self.exchange.next_at().max(self.now + 1).min(until);
+            let ping = self.pinged + 15 * SECOND;
+            let next = self.exchange.next_at().min(ping).max(self.now + 1).min(until);
             self.now = next;
             self.exchange.advance(next);
             if next >= self.pinged + 15 * SECOND {
