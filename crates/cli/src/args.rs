@@ -51,7 +51,8 @@ pub enum Command {
     Decode(cmd::decode::DecodeArgs),
     /// Serve a pretend OKX on a local port
     Sim(cmd::sim::SimArgs),
-    // Torture(cmd::torture::TortureArgs),
+    /// Torture the feeds with a misbehaving exchange
+    Torture(cmd::torture::TortureArgs),
     /// Print the completions of a shell
     Completions(cmd::completions::CompletionsArgs),
 }
@@ -72,16 +73,21 @@ pub struct LogArgs {
     /// Say more; twice for every frame
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// How log lines look
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
-    pub log_format: LogFormat,
+    /// How log lines look [default: human]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
     /// What to log, such as `debug` or `info,market_data=debug` [default: by command]
     #[arg(long, global = true, value_name = "FILTER", value_parser = targets)]
     pub log_level: Option<Targets>,
 }
 
 fn targets(text: &str) -> Result<Targets, String> {
-    text.parse().map_err(|why| format!("{why}; write error, warn, info, debug or trace"))
+    // A lone word that is no level would silently name a target.
+    let level = |part: &str| part.rsplit('=').next().unwrap_or(part).trim().to_owned();
+    match text.split(',').map(level).find(|level| level.parse::<LevelFilter>().is_err()) {
+        Some(odd) => Err(format!("no such level {odd:?}; write error, warn, info, debug or trace")),
+        None => text.parse().map_err(|why| format!("{why}")),
+    }
 }
 
 impl LogArgs {
@@ -108,7 +114,7 @@ mod tests {
     fn every_command_has_examples_and_every_flag_a_sentence() {
         let mut cli = Cli::command();
         cli.build();
-        cli.debug_assert();
+        cli.clone().debug_assert();
         for command in cli.get_subcommands().filter(|c| c.get_name() != "help") {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.starts_with("Examples:"), "{} has no examples", command.get_name());

@@ -10,14 +10,25 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Logs from here on; `default` is the level when the user did not ask for one.
-pub fn start(args: &LogArgs, default: LevelFilter, console: &Arc<Console>) {
+/// What a command logs when nobody says anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// How much.
+    pub level: LevelFilter,
+    /// How it looks.
+    pub format: LogFormat,
+}
+
+/// Logs from here on.
+pub fn start(args: &LogArgs, defaults: Defaults, console: &Arc<Console>) {
     let lines = tracing_subscriber::fmt::layer().with_writer(LogWriter(Arc::clone(console)));
-    let lines = match args.log_format {
-        LogFormat::Human => lines.with_ansi(console.err_paint().is_on()).boxed(),
+    let lines = match args.log_format.unwrap_or(defaults.format) {
+        LogFormat::Human => {
+            lines.with_ansi(console.err_paint().is_on()).with_target(args.verbose > 0).boxed()
+        }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let log = tracing_subscriber::registry().with(lines.with_filter(args.filter(default)));
-    // Fails only when a log was started already, and this is the only place that does.
-    let _ = log.try_init();
+    let lines = lines.with_filter(args.filter(defaults.level));
+    // Fails only when a log was started already, and nobody does that twice.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }

@@ -19,10 +19,12 @@ mod out;
 mod signals;
 mod source;
 mod status;
+mod torture;
 
 use anyhow::Context as _;
-use args::{Cli, Command};
+use args::{Cli, Command, LogFormat};
 use clap::Parser as _;
+use log::Defaults;
 use out::console::Console;
 use std::future::Future;
 use std::process::ExitCode;
@@ -38,8 +40,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Arc::new(Console::new());
-    log::start(&cli.log, quiet_level(&cli.command), &console);
-    match run(&cli.command, &console) {
+    match run(&cli, &console) {
         Ok(code) => code,
         Err(error) if failure::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,24 +51,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
-    match command {
+fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
+    let level = match &cli.command {
+        // The service starts its log itself: its settings have a say.
+        Command::Run(args) => return block_on(cmd::run::run(args, &cli.log, console)),
+        Command::Sim(_) => LevelFilter::INFO,
+        // These show gaps and the like themselves, as records or in a report.
+        Command::Watch(_) | Command::Check(_) => LevelFilter::ERROR,
+        _ => LevelFilter::WARN,
+    };
+    log::start(&cli.log, Defaults { level, format: LogFormat::Human }, console);
+    match &cli.command {
         Command::Watch(args) => block_on(cmd::watch::run(args, console)),
-        Command::Run(args) => block_on(cmd::run::run(args, console)),
+        Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
         Command::Decode(args) => cmd::decode::run(args, console),
         Command::Sim(args) => block_on(cmd::sim::run(args, console)),
-        // Command::Torture(args) => cmd::torture::run(args.clone()),
+        Command::Torture(args) => cmd::torture::run(args.clone()),
         Command::Completions(args) => cmd::completions::run(args, console),
-    }
-}
-
-/// What a command logs when nobody says anything: those that show a status line or a report stay
-/// quiet unless something is wrong.
-fn quiet_level(command: &Command) -> LevelFilter {
-    match command {
-        Command::Run(_) | Command::Sim(_) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
     }
 }
 

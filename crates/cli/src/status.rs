@@ -42,9 +42,9 @@ impl Status {
         }
     }
 
-    /// Records seen.
-    pub fn records(&self) -> u64 {
-        self.records
+    /// For those who do not see the records themselves: how many there were.
+    pub fn set_records(&mut self, records: u64) {
+        self.records = records;
     }
 
     /// The line.
@@ -119,6 +119,8 @@ pub struct Feeds {
     pub wanted: usize,
     /// Of these, live.
     pub live: usize,
+    /// Records so far.
+    pub records: u64,
     /// Gaps open.
     pub open_gaps: usize,
     /// Gaps opened so far.
@@ -142,6 +144,7 @@ impl Feeds {
                 sum.live += status.live;
                 sum.open_gaps += status.open_gaps;
             }
+            sum.records += report.stats.records;
             sum.gaps += report.stats.gaps_opened;
             sum.faults += report.stats.faults;
             sum.reconnects += report.stats.reconnects;

@@ -86,8 +86,9 @@ impl Lane {
             Err(TrySendError::Closed(_)) => self.end(),
             Err(TrySendError::Full(item)) if self.queue.overflow == Overflow::Wait => {
                 let start = Instant::now();
-                if self.queue.counters.waits() == 0 {
-                    tracing::warn!(sink = %self.queue.counters.name, "a slow sink holds feeds back");
+                let (sink, waits) = (&self.queue.counters.name, self.queue.counters.waits());
+                if waits == 0 {
+                    tracing::warn!(%sink, "a slow sink holds feeds back");
                 }
                 self.deliver(item).await;
                 self.queue.counters.waited(start.elapsed());

@@ -25,6 +25,7 @@ impl Clock {
     }
 
     /// Starts at `start` and follows the runtime's own time, which tests can pause.
+    #[cfg(any(test, feature = "sim"))]
     pub fn starting_at(start: Nanos) -> Clock {
         Clock { wall: false, last: start, at: Instant::now() }
     }

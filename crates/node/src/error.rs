@@ -63,8 +63,10 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Error::Bootstrap { hint, .. } => Some(hint),
-            Error::Proxy(_) => Some("proxies look like http://user:password@host:port, \
-                 socks5://host:port or socks5h://host:port"),
+            Error::Proxy(_) => Some(
+                "proxies look like http://user:password@host:port, \
+                 socks5://host:port or socks5h://host:port",
+            ),
             Error::Nothing => Some("for example: BTC-USDT with trades and books"),
             _ => None,
         }

@@ -1,1 +1,62 @@
-//! placeholder
+//! The shell around the pure feeds, and the library's front door.
+//!
+//! ```text
+//! let mut client =
+//!     Client::builder().subscribe("BTC-USDT", ["trades", "books"]).connect().await?;
+//! while let Some(event) = client.next().await {
+//!     if let Body::Trade(trade) = event.view().body {
+//!         println!("{} {}", trade.px, trade.qty);
+//!     }
+//! }
+//! ```
+//!
+//! (`examples/watch_trades.rs` is the whole program.)
+//!
+//! This is the only crate with sockets, files, clocks, tasks and `await`. Read in this order:
+//! [`Client`], then [`Service`] underneath it, then `live.rs` (the loop that waits), `bus.rs` (who
+//! gets what), `net/` (how bytes travel), `bootstrap.rs` and `supervisor.rs` (the instrument
+//! list), [`sim_server`] (the pretend exchange behind a local WebSocket).
+//!
+//! Invariants: no queue is unbounded; no event is lost without an event that says so; a receive
+//! stamp is taken once, at the read.
+#![forbid(unsafe_code)]
+
+mod bootstrap;
+mod bus;
+mod client;
+mod clock;
+pub mod config;
+mod error;
+mod live;
+mod metrics;
+mod net;
+mod options;
+mod service;
+#[cfg(feature = "sim")]
+pub mod sim_server;
+pub mod sink;
+mod supervisor;
+#[cfg(test)]
+mod testing;
+mod venue;
+
+pub use bootstrap::{Prepared, prepare};
+pub use client::{Client, ClientBuilder};
+pub use config::Config;
+pub use error::Error;
+pub use live::BookUnavailable;
+pub use metrics::{FeedReport, Metrics};
+pub use net::{ProxyError, ProxySetting, TlsTrust};
+pub use options::{ServiceOptions, Want};
+pub use service::{Service, SinkReport, StopReport};
+pub use sink::{
+    Counter, Delivery, EventReceiver, JsonLines, Lost, Overflow, Processor, ProcessorSink, Sink,
+    SinkError, SinkSpec, channel_sink,
+};
+pub use venue::{FeedStats, FeedStatus};
+
+pub use market_data_model as model;
+pub use market_data_model::batch::Event;
+pub use market_data_model::{Batch, Body, Book, Command, EventRef, Subscription};
+pub use market_data_okx::plan::{Connection, Plan};
+pub use market_data_okx::{Endpoints, Region};

@@ -8,6 +8,7 @@
 //! bound) become one batch; frames come before timers, so a silence watchdog never fires over
 //! frames that wait to be read; a feed that panics is replaced and its stretch marked as ours.
 
+mod actions;
 mod observe;
 mod replace;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
 use crate::venue::Driven;
 use bytes::Bytes;
 use market_data_model::event::FeedId;
-use market_data_model::{Action, Batch, Book, Command, Input, Nanos, Outbox, Subscription};
+use market_data_model::{Batch, Book, Command, Input, Nanos, Outbox, Subscription};
 use observe::Observer;
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -71,14 +72,13 @@ pub enum BookUnavailable {
     Stopped,
 }
 
+/// Where an answer about a book goes.
+pub(crate) type BookReply = oneshot::Sender<Result<Book, BookUnavailable>>;
+
 /// What a driver can be asked.
 pub(crate) enum Ask {
     Command(Command),
-    Book {
-        channel: String,
-        inst_id: String,
-        reply: oneshot::Sender<Result<Book, BookUnavailable>>,
-    },
+    Book { channel: String, inst_id: String, reply: BookReply },
 }
 
 /// The ways out, shared by all drivers of a service.
@@ -136,7 +136,7 @@ pub(crate) struct Driver<F> {
 
 enum Wake {
     Incoming(Incoming),
-    Opened(Result<Socket, OpenError>),
+    Opened(Box<Result<Socket, OpenError>>),
     Response((u64, u16, Bytes)),
     Ask(Ask),
     Abandoned,
@@ -207,7 +207,7 @@ impl<F: Driven> Driver<F> {
         tokio::select! {
             biased;
             incoming = read(&mut self.socket) => Wake::Incoming(incoming),
-            opened = open(&mut self.opening) => Wake::Opened(opened),
+            opened = open(&mut self.opening) => Wake::Opened(Box::new(opened)),
             Some(Ok(response)) = self.gets.join_next() => Wake::Response(response),
             ask = self.setup.asks.recv(), if !self.stopping => {
                 ask.map_or(Wake::Abandoned, Wake::Ask)
@@ -222,7 +222,7 @@ impl<F: Driven> Driver<F> {
                 self.frames(first);
                 self.others();
             }
-            Wake::Opened(result) => self.opened(result),
+            Wake::Opened(result) => self.opened(*result),
             Wake::Response((id, status, body)) => {
                 self.give(Input::Response { id, status, body: &body });
             }
@@ -325,64 +325,6 @@ impl<F: Driven> Driver<F> {
         }
     }
 
-    /// Performs actions until none is left.
-    fn settle(&mut self) {
-        while !self.out.actions.is_empty() {
-            for action in std::mem::take(&mut self.out.actions) {
-                self.perform(action);
-            }
-        }
-    }
-
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Open { url } => {
-                self.hang_up();
-                let (io, admitted) = (Arc::clone(&self.setup.io), self.admitted);
-                self.admitted = false;
-                self.opening = Some(Box::pin(async move {
-                    if !admitted {
-                        io.gate.pass().await;
-                    }
-                    Socket::open(&io.dialer, &url, HANDSHAKE_WAIT).await
-                }));
-            }
-            Action::Send(text) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.send(text);
-                }
-            }
-            Action::Close => {
-                self.hang_up();
-                self.give(Input::Closed { code: None, reason: "closed by us" });
-            }
-            Action::Get { id, path } => self.get(id, path),
-        }
-    }
-
-    fn hang_up(&mut self) {
-        self.opening = None;
-        self.numbers.connected.store(false, Relaxed);
-        while self.closing.try_join_next().is_some() {}
-        if let Some(socket) = self.socket.take() {
-            self.closing.spawn(socket.close());
-        }
-    }
-
-    fn get(&mut self, id: u64, path: String) {
-        if self.gets.len() >= GETS_MAX {
-            let body = b"too many requests under way";
-            return self.give(Input::Response { id, status: 0, body });
-        }
-        let rest = Arc::clone(&self.setup.io.rest);
-        self.gets.spawn(async move {
-            match rest.get(&path).await {
-                Ok((status, body)) => (id, status, body),
-                Err(error) => (id, 0, Bytes::from(error.0)),
-            }
-        });
-    }
-
     /// Shares what the feed has said, and its numbers.
     async fn publish(&mut self) {
         let seen = self.observer.look(&self.out.events, &self.numbers);
@@ -395,7 +337,10 @@ impl<F: Driven> Driver<F> {
         let batch = Arc::new(std::mem::replace(&mut self.out.events, fresh));
         if seen.instruments && self.setup.news.try_send(Arc::clone(&batch)).is_err() {
             // The next refresh over REST brings what is missed here.
-            tracing::debug!(feed = self.id.0, "the supervisor is busy; news of instruments skipped");
+            tracing::debug!(
+                feed = self.id.0,
+                "the supervisor is busy; news of instruments skipped"
+            );
         }
         self.setup.publisher.publish(&batch).await;
         if self.spare.len() < SPARE_MAX {

@@ -20,8 +20,11 @@ use market_data_okx::catalogue::Catalogue;
 use market_data_okx::plan::Connection;
 use market_data_okx::{OkxConfig, OkxFeed};
 use std::collections::BTreeSet;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -155,6 +158,15 @@ impl Service {
         catalogue.get(inst_id).cloned()
     }
 
+    /// The id that a spelling means; the spelling itself when it means none or several.
+    pub fn inst_id(&self, spelling: &str) -> String {
+        let catalogue = self.catalogue.read().unwrap_or_else(PoisonError::into_inner);
+        match catalogue.resolve(spelling).as_deref() {
+            Ok([one]) => one.inst_id.to_string(),
+            _ => spelling.to_owned(),
+        }
+    }
+
     /// A copy of a live book.
     ///
     /// # Errors
@@ -187,19 +199,18 @@ impl Service {
     ///
     /// *Cancel safety:* a call that is dropped loses nothing.
     pub async fn sink_ended(&mut self) -> String {
-        loop {
+        poll_fn(|cx| {
             for sink in &mut self.sinks {
-                if let Some(ended) = &mut sink.ended
-                    && let Ok(outcome) = ended.try_recv()
-                {
+                let Some(ended) = &mut sink.ended else { continue };
+                if let Poll::Ready(outcome) = Pin::new(ended).poll(cx) {
                     sink.ended = None;
-                    sink.outcome = Some(outcome);
-                    return sink.counters.name.clone();
+                    sink.outcome = outcome.ok();
+                    return Poll::Ready(sink.counters.name.clone());
                 }
             }
-            // A sink ends once in a service's life; nobody is in a hurry to hear of it.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Closes every connection, drains and flushes the sinks, at most for a few seconds.
@@ -283,14 +294,10 @@ fn maker(
     })
 }
 
-fn types_in_use(
-    lines: &[Line],
-    catalogue: &RwLock<Catalogue>,
-) -> Vec<market_data_model::InstType> {
+fn types_in_use(lines: &[Line], catalogue: &RwLock<Catalogue>) -> Vec<market_data_model::InstType> {
     let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
     let keys = lines.iter().flat_map(|line| &line.subscriptions).map(|s| &s.key);
     let types: BTreeSet<_> =
         keys.filter_map(|key| catalogue.get(key)).filter_map(|x| x.inst_type.clone()).collect();
     types.into_iter().collect()
 }
-

@@ -9,6 +9,7 @@
 use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::human::Lines;
+use crate::out::number::counted;
 use clap::Args;
 use lines::{Format, LineReader};
 use market_data_model::{Feed as _, FeedId, Input, Nanos, Outbox, wire};
@@ -83,26 +84,29 @@ pub fn run(args: &DecodeArgs, console: &Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files that hold received frames. Neighbours that a pattern brings along (what the client
-/// sent, where a frame comes from) are left out with a word; alone they are refused.
+/// What files beside captures hold, by the end of their name.
+const NEIGHBOURS: [(&str, &str); 2] = [
+    (".sent.tsv", "it holds what the client sent, not received frames"),
+    (".prov.jsonl", "it says where frames come from and holds none"),
+];
+
+/// The files that hold received frames. Neighbours that a pattern brings along are left out with a
+/// word; alone they are refused.
 fn received<'a>(files: &'a [String], console: &Console) -> Result<Vec<&'a str>, Failure> {
-    let mut kept = Vec::new();
-    for file in files {
-        let what = if file.ends_with(".sent.tsv") {
-            "holds what the client sent, not received frames"
-        } else if file.ends_with(".prov.jsonl") {
-            "says where frames come from, it holds none"
-        } else {
-            kept.push(file.as_str());
-            continue;
-        };
-        if files.len() == 1 {
-            return Err(Failure::new(
-                format!("cannot decode {file}: it {what}"),
-                "name the file next to it, without `.sent` or `.prov`",
-            ));
-        }
-        console.words(&format!("note: left out {file}: it {what}\n"));
+    let neighbour = |file: &&String| NEIGHBOURS.iter().find(|(end, _)| file.ends_with(end));
+    let (left_out, kept): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| neighbour(file).is_some());
+    if let (Some(file), true) = (left_out.first(), kept.is_empty()) {
+        let why = neighbour(file).map_or("", |(_, why)| why);
+        return Err(Failure::new(
+            format!("cannot decode {file}: {why}"),
+            "name the file next to it, without `.sent` or `.prov`",
+        ));
+    }
+    if !left_out.is_empty() {
+        let files = counted(left_out.len() as u64, "file", "files");
+        let ends = NEIGHBOURS.map(|(end, _)| format!("*{end}")).join(", ");
+        console.words(&format!("note: left out {files} without received frames ({ends})\n"));
     }
     if kept.iter().filter(|file| **file == "-").count() > 1 {
         return Err(Failure::new("cannot read stdin twice: -", "name `-` once"));
@@ -110,7 +114,7 @@ fn received<'a>(files: &'a [String], console: &Console) -> Result<Vec<&'a str>, 
     for file in kept.iter().filter(|file| **file != "-") {
         lines::check(Path::new(file))?;
     }
-    Ok(kept)
+    Ok(kept.into_iter().map(String::as_str).collect())
 }
 
 struct Decoder<W: Write> {

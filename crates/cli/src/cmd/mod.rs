@@ -8,4 +8,5 @@ pub mod completions;
 pub mod decode;
 pub mod run;
 pub mod sim;
+pub mod torture;
 pub mod watch;

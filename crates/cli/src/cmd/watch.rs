@@ -14,7 +14,7 @@ use crate::source::{Source, SourceArgs};
 use crate::status::{REDRAW, Status};
 use crate::{duration, source};
 use clap::Args;
-use market_data::sink::{Delivery, EventReceiver, Overflow, channel_sink};
+use market_data::{Delivery, EventReceiver, Overflow, channel_sink};
 use market_data::{Service, Want};
 use market_data_model::{Batch, Body, wire};
 use std::ops::ControlFlow;
@@ -97,10 +97,11 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
         () = signals::stop_asked() => return Ok(ExitCode::SUCCESS),
     };
+    let mut lines = Lines::new(console.out_paint());
+    lines.fit(&prepared.subscriptions);
     let (sink, receiver) = channel_sink("watch", QUEUE_BATCHES, Overflow::DropAndMark);
     let service = Service::start(options, prepared, vec![sink]).map_err(Failure::from)?;
-    let output =
-        if args.json { Output::Json } else { Output::Human(Lines::new(console.out_paint())) };
+    let output = if args.json { Output::Json } else { Output::Human(lines) };
     let mut watch = Watch {
         console,
         output,

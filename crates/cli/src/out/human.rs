@@ -12,8 +12,8 @@ use super::paint::{Colour, Paint};
 use market_data_model::time::SECOND;
 use market_data_model::{
     Aggressor, Bar, BarKind, Body, BookChange, BookKind, Decimal, EventRef, Fault, Gap, Healed,
-    Instrument, Level, Nanos, Px, Qty, Session, SessionStep, SubscriptionNews, SubscriptionStep,
-    Ticker, Trade,
+    Instrument, Level, Nanos, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews,
+    SubscriptionStep, Ticker, Trade,
 };
 use std::io::Write as _;
 
@@ -29,13 +29,31 @@ pub struct Lines {
     channel_width: usize,
     qty_width: usize,
     px_width: usize,
+    offer_width: usize,
     number: Vec<u8>,
 }
 
 impl Lines {
     /// Lines in these colours.
     pub fn new(paint: Paint) -> Lines {
-        Lines { paint, inst_width: 9, channel_width: 8, qty_width: 6, px_width: 8, number: vec![] }
+        Lines {
+            paint,
+            inst_width: 9,
+            channel_width: 8,
+            qty_width: 6,
+            px_width: 8,
+            offer_width: 14,
+            number: Vec::new(),
+        }
+    }
+
+    /// Makes room for these from the start, so that the first lines stand like the later ones.
+    pub fn fit(&mut self, subscriptions: &[Subscription]) {
+        for subscription in subscriptions {
+            let widest = |width: usize, text: &str| width.max(text.len().min(COLUMN_MAX));
+            self.inst_width = widest(self.inst_width, &subscription.key);
+            self.channel_width = widest(self.channel_width, &subscription.channel);
+        }
     }
 
     /// Appends one record as a line.
@@ -87,18 +105,19 @@ impl Lines {
     }
 
     fn ticker(&mut self, x: &Ticker, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"last  ");
-        optional(x.last.map(|px| px.0), out);
-        out.extend_from_slice(b"   bid ");
-        self.offer(x.bid_qty, x.bid, Colour::Good, out);
-        out.extend_from_slice(b" | ask ");
-        self.offer(x.ask_qty, x.ask, Colour::Bad, out);
+        self.best((x.bid_qty, x.bid), (x.ask_qty, x.ask), out);
+        out.extend_from_slice(b"  last ");
+        self.number.clear();
+        optional(x.last.map(|px| px.0), &mut self.number);
+        self.px_width = self.px_width.max(self.number.len()).min(COLUMN_MAX);
+        out.extend_from_slice(&self.number);
+        spaces(self.px_width.saturating_sub(self.number.len()), out);
         self.paint.open(Colour::Faint, out);
-        out.extend_from_slice(b"   24h ");
+        out.extend_from_slice(b"  24h ");
         optional(x.low_24h.map(|px| px.0), out);
         out.extend_from_slice(b" to ");
         optional(x.high_24h.map(|px| px.0), out);
-        out.extend_from_slice(b"  volume ");
+        out.extend_from_slice(b"  vol ");
         optional(x.vol_24h.map(|qty| qty.0), out);
         self.paint.close(out);
     }
@@ -117,18 +136,21 @@ impl Lines {
         put(out, format_args!("{}", x.close));
         self.paint.close(out);
         if let Some(volume) = x.volume {
-            put(out, format_args!("  volume {volume}"));
+            put(out, format_args!("  vol {volume}"));
         }
-        self.faint(if x.closed { "  closed" } else { "  running" }, out);
+        match x.closed {
+            Some(true) => self.faint("  closed", out),
+            Some(false) => self.faint("  running", out),
+            None => {}
+        }
     }
 
     fn book(&mut self, x: &BookChange, bids: &[Level], asks: &[Level], out: &mut Vec<u8>) {
         match x.kind {
             BookKind::View => self.view(bids, asks, out),
-            BookKind::Snapshot => put(
-                out,
-                format_args!("snapshot of {} bids, {} asks", bids.len(), asks.len()),
-            ),
+            BookKind::Snapshot => {
+                put(out, format_args!("snapshot of {} bids, {} asks", bids.len(), asks.len()))
+            }
             BookKind::Delta => self.delta(bids, asks, out),
         }
         if let Some(seq) = x.seq {
@@ -137,10 +159,15 @@ impl Lines {
     }
 
     fn view(&mut self, bids: &[Level], asks: &[Level], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"bid ");
-        self.side(bids.iter().rev(), bids.is_empty(), Colour::Good, out);
-        out.extend_from_slice(b" | ask ");
-        self.side(asks.iter(), asks.is_empty(), Colour::Bad, out);
+        if bids.len() < 2 && asks.len() < 2 {
+            let of = |side: &[Level]| (side.first().map(|l| l.qty), side.first().map(|l| l.px));
+            self.best(of(bids), of(asks), out);
+        } else {
+            out.extend_from_slice(b"bid ");
+            self.side(bids.iter().rev(), bids.is_empty(), Colour::Good, out);
+            out.extend_from_slice(b" | ask ");
+            self.side(asks.iter(), asks.is_empty(), Colour::Bad, out);
+        }
         if let (Some(bid), Some(ask)) = (bids.first(), asks.first())
             && let Some(spread) = difference(ask.px.0, bid.px.0)
         {
@@ -193,7 +220,8 @@ impl Lines {
         self.paint.open(Colour::Note, out);
         put(out, format_args!("  {}", if x.state.is_empty() { "?" } else { &x.state }));
         self.paint.close(out);
-        let fields = [("tick", x.tick_sz), ("lot", x.lot_sz.map(|q| q.0)), ("min", x.min_sz.map(|q| q.0))];
+        let fields =
+            [("tick", x.tick_sz), ("lot", x.lot_sz.map(|q| q.0)), ("min", x.min_sz.map(|q| q.0))];
         for (name, value) in fields {
             if let Some(value) = value {
                 put(out, format_args!("  {name} {value}"));
@@ -281,6 +309,33 @@ impl Lines {
         out.push(b'@');
         optional(px.map(|p| p.0), out);
         self.paint.close(out);
+    }
+
+    /// `bid quantity@price | ask quantity@price`, the bar under the bar above.
+    fn best(
+        &mut self,
+        bid: (Option<Qty>, Option<Px>),
+        ask: (Option<Qty>, Option<Px>),
+        out: &mut Vec<u8>,
+    ) {
+        out.extend_from_slice(b"bid ");
+        let room = self.offer_room(bid);
+        spaces(room, out);
+        self.offer(bid.0, bid.1, Colour::Good, out);
+        out.extend_from_slice(b" | ask ");
+        let room = self.offer_room(ask);
+        self.offer(ask.0, ask.1, Colour::Bad, out);
+        spaces(room, out);
+    }
+
+    /// How many spaces fill up the column of an offer; widens it if need be.
+    fn offer_room(&mut self, (qty, px): (Option<Qty>, Option<Px>)) -> usize {
+        self.number.clear();
+        optional(qty.map(|q| q.0), &mut self.number);
+        optional(px.map(|p| p.0), &mut self.number);
+        let chars = self.number.len() + 1;
+        self.offer_width = self.offer_width.max(chars).min(COLUMN_MAX);
+        self.offer_width.saturating_sub(chars)
     }
 
     fn faint(&self, text: &str, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@
 //! one) and `TERM=dumb` turn them off, and so does output that is not a terminal.
 
 use std::env;
+use std::ffi::OsString;
 
 /// What a colour stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,14 +44,19 @@ pub struct Paint {
 
 impl Paint {
     /// Never colours.
+    #[cfg(test)]
     pub fn plain() -> Paint {
         Paint { on: false }
     }
 
     /// Colours a stream that is a terminal, unless the environment objects.
     pub fn for_stream(is_terminal: bool) -> Paint {
-        let objection = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = env::var_os("TERM").is_some_and(|v| v == "dumb");
+        Paint::decide(is_terminal, |name| env::var_os(name))
+    }
+
+    fn decide(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> Paint {
+        let objection = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = variable("TERM").is_some_and(|value| value == "dumb");
         Paint { on: is_terminal && !objection && !dumb }
     }
 
@@ -76,5 +82,24 @@ impl Paint {
         if self.on {
             out.extend_from_slice(b"\x1b[0m");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_nobody_objects_to_is_coloured() {
+        let with = |is_terminal, name: &'static str, value: &'static str| {
+            Paint::decide(is_terminal, move |asked| (asked == name).then(|| value.into())).is_on()
+        };
+        assert!(with(true, "TERM", "xterm-256color"));
+        assert!(with(true, "NO_COLOR", ""), "an empty NO_COLOR does not count");
+        assert!(!with(true, "NO_COLOR", "1"));
+        assert!(!with(true, "NO_COLOR", "0"), "any value counts");
+        assert!(!with(true, "TERM", "dumb"));
+        assert!(!with(false, "TERM", "xterm-256color"));
+        assert_eq!(Paint::plain().apply(Colour::Good, "buy"), "buy");
     }
 }

@@ -54,8 +54,10 @@ fn public(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
         candidates.extend(PUBLIC.iter().map(|c| Subscription::new(c, &instrument.inst_id)));
     }
     let types: BTreeSet<&str> = live.iter().map(|i| i.inst_type.as_str()).collect();
-    candidates.extend(types.into_iter().map(|t| Subscription::new("instruments", t)));
-    let sure = Subscription::new(chance.pick(&PUBLIC[..4]), &live[0].inst_id);
+    // One kind only: events of the channel do not say which kind's subscription they are about.
+    candidates.extend(types.first().map(|t| Subscription::new("instruments", t)));
+    let book = PUBLIC[chance.below(4) as usize];
+    let sure = Subscription::new(book, &live[0].inst_id);
     part(chance, "/ws/v5/public", candidates, sure)
 }
 
@@ -80,7 +82,8 @@ fn part(
     candidates: Vec<Subscription>,
     sure: Subscription,
 ) -> Part {
-    let mut subscriptions: Vec<_> = candidates.iter().filter(|_| chance.one_in(2)).cloned().collect();
+    let mut subscriptions: Vec<_> =
+        candidates.iter().filter(|_| chance.one_in(2)).cloned().collect();
     if !subscriptions.contains(&sure) {
         subscriptions.push(sure);
     }
@@ -95,11 +98,7 @@ fn part(
 }
 
 /// What a person asks of a feed in the middle of its life; `None` when nothing fits.
-pub fn drill(
-    chance: &mut Chance,
-    part: &Part,
-    wanted: &BTreeSet<Subscription>,
-) -> Option<Command> {
+pub fn drill(chance: &mut Chance, part: &Part, wanted: &BTreeSet<Subscription>) -> Option<Command> {
     let some = |chance: &mut Chance, of: Vec<Subscription>| match of.is_empty() {
         true => None,
         false => Some(chance.pick(&of).clone()),

@@ -47,6 +47,8 @@ pub enum Figure {
     Gaps,
     /// Gaps closed.
     GapsClosed,
+    /// Gaps opened because the feed was told to stop; nobody closes them.
+    GapsAtStop,
     /// Resyncs on the same connection.
     Resyncs,
     /// Connections lost or replaced.
@@ -66,7 +68,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "lives",
     "simulated_ms",
     "inputs",
@@ -81,6 +83,7 @@ pub const NAMES: [&str; 22] = [
     "faults_reported",
     "gaps_opened",
     "gaps_closed",
+    "gaps_at_stop",
     "resyncs",
     "reconnects",
     "handshakes",

@@ -13,8 +13,10 @@ use market_data_sim::Truth;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// How many trades of a key are remembered to notice a repeated one.
-const TRADES_REMEMBERED: usize = 16;
+/// How many trades of a key are remembered: a row may stay out if it is one of them.
+const TRADES_REMEMBERED: usize = 64;
+/// Of these, the newest that must not come out twice (okx remembers a few more).
+const TRADES_NOT_TWICE: usize = 16;
 
 /// What is believed about one (channel, key).
 #[derive(Clone, Debug, Default)]
@@ -29,27 +31,24 @@ pub struct Key {
     pub mirror: Mirror,
     /// Whether the feed said that the subscription stands, and has not asked to end it since.
     pub firm: bool,
-    /// When the subscription was confirmed, or data came last.
-    pub heard: Nanos,
-    /// The last row that was emitted, as its texts.
-    pub last_row: Vec<String>,
-    /// Ids of the trades emitted last in this session.
-    pub trades: VecDeque<u64>,
+    /// Ids of the trades emitted last, the newest first.
+    trades: VecDeque<u64>,
     /// The newest trade emitted.
     pub newest_trade: Option<u64>,
 }
 
 impl Key {
-    /// Remembers a trade; says whether it was there already.
+    /// Remembers a trade that came out; says whether it had come out just before.
     pub fn trade_again(&mut self, id: u64) -> bool {
-        if self.trades.contains(&id) {
-            return true;
-        }
-        if self.trades.len() == TRADES_REMEMBERED {
-            self.trades.pop_front();
-        }
-        self.trades.push_back(id);
-        false
+        let again = self.trades.iter().take(TRADES_NOT_TWICE).any(|held| *held == id);
+        self.trades.truncate(TRADES_REMEMBERED - 1);
+        self.trades.push_front(id);
+        again
+    }
+
+    /// Whether the trade came out before, as far as is remembered.
+    pub fn had_trade(&self, id: u64) -> bool {
+        self.trades.contains(&id)
     }
 }
 
@@ -83,6 +82,11 @@ impl Ledger {
             return Err(format!("exchange is {:?}", event.venue()));
         }
         Ok(())
+    }
+
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.n
     }
 
     /// The key, if anything was ever said about it.

@@ -10,27 +10,27 @@
 use super::cast::{self, Part};
 use super::chance::Chance;
 use super::counts::{Counts, Figure};
-use super::judge::{Complaint, Judge, Seen};
-use super::manners::{self, Handshakes, Manners};
-use super::network::{Addressed, Lane, Letter, Network, Parcel};
-use super::tape::{Tape, Taped};
-use market_data_model::{
-    Action, Body, Command, Feed, FeedId, Instrument, Nanos, Outbox, Subscription,
-};
+use super::driver::{Rig, Socket};
+use super::judge::{Complaint, Seen};
+use super::manners::Handshakes;
+use super::network::{Letter, Network};
+use super::rows;
+use super::tape::Taped;
+use market_data_model::{Command, Feed, FeedId, InstType, Nanos, Subscription};
 use market_data_okx::catalogue::Catalogue;
-use market_data_okx::{HandshakeGate, OkxConfig, OkxFeed};
-use market_data_sim::{
-    ConnId, Delivery, Exchange, FaultProfile, FromClient, MarketSize, Opened, SimConfig, ToClient,
-};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use market_data_okx::{HandshakeGate, OkxConfig};
+use market_data_sim::{Delivery, Exchange, FaultProfile, MarketSize, SimConfig, SimInstrument};
 
 /// Midnight of 2026-11-23 UTC; lives begin within the 30 days after it.
 const EPOCH_NS: u64 = 1_795_392_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
+/// The longest life: a feed that nobody lets in makes few steps.
+const LIFE_MAX_NS: u64 = 3_600 * SECOND;
 /// Ticks at one instant before a deadline counts as stuck.
 const TICKS_AT_ONCE_MAX: u32 = 1_000;
+/// A tick that no deadline asked for comes once in so many moments.
+const EARLY_TICK_EVERY: u64 = 400;
 /// Inputs shown of a life that went wrong.
 const HISTORY_LINES: usize = 24;
 
@@ -75,32 +75,6 @@ pub struct Failure {
     pub history: Vec<String>,
 }
 
-/// Where a feed's socket stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Socket {
-    Idle,
-    Opening,
-    Open(ConnId),
-    /// The feed asked to close; it has not heard yet that it is closed.
-    Closing,
-}
-
-/// One feed with everything around it.
-pub(super) struct Rig {
-    pub(super) part: Part,
-    pub(super) config: OkxConfig,
-    pub(super) feed: OkxFeed,
-    pub(super) judge: Judge,
-    pub(super) tape: Tape,
-    pub(super) wanted: BTreeSet<Subscription>,
-    pub(super) socket: Socket,
-    attempt: u64,
-    up: Lane,
-    down: Lane,
-    manners: Manners,
-    out: Outbox,
-}
-
 /// A complaint about one feed.
 pub(super) struct Violation {
     pub(super) feed: usize,
@@ -118,12 +92,13 @@ pub struct Life {
     pub(super) counts: Counts,
     pub(super) step: u64,
     pub(super) catalogue: Catalogue,
-    chance: Chance,
+    pub(super) chance: Chance,
     tick_lag_ns: u64,
     drill_every: u64,
-    gate: HandshakeGate,
-    handshakes: Handshakes,
-    deliveries: Vec<Delivery>,
+    knows_all: bool,
+    pub(super) gate: HandshakeGate,
+    pub(super) handshakes: Handshakes,
+    pub(super) deliveries: Vec<Delivery>,
 }
 
 impl Life {
@@ -147,7 +122,7 @@ impl Life {
             faults: options.faults,
         });
         let tick_lag_ns = *chance.pick(&[0, 1_000, 1_000_000, 40_000_000]);
-        let drill_every = options.drills.then(|| chance.between(300, 1_500)).unwrap_or(0);
+        let drill_every = if options.drills { chance.between(300, 1_500) } else { 0 };
         Life {
             exchange,
             rigs: Vec::new(),
@@ -160,6 +135,7 @@ impl Life {
             chance,
             tick_lag_ns,
             drill_every,
+            knows_all: true,
             gate: HandshakeGate::new(),
             handshakes: Handshakes::default(),
             deliveries: Vec::new(),
@@ -168,17 +144,19 @@ impl Life {
     }
 
     fn live(&mut self) -> Result<(), Violation> {
-        self.bootstrap()?;
+        let before = self.exchange.instruments();
+        self.bootstrap();
         let listed = self.exchange.instruments();
         let parts = cast::cast(&mut self.chance, &listed, self.options.instruments);
         for (number, part) in parts.into_iter().enumerate() {
             let rig = self.rig(number, part);
             self.rigs.push(rig);
         }
+        self.check_catalogue(&before, &listed)?;
         for feed in 0..self.rigs.len() {
             self.give(feed, Taped::Start, None)?;
         }
-        while self.step < self.options.steps {
+        while self.step < self.options.steps && self.now < self.start + LIFE_MAX_NS {
             self.advance()?;
             self.interfere()?;
         }
@@ -186,13 +164,12 @@ impl Life {
     }
 
     /// Learns the instruments over REST, as the shell does before it makes feeds.
-    fn bootstrap(&mut self) -> Result<(), Violation> {
+    fn bootstrap(&mut self) {
         let mut types: Vec<_> =
             self.exchange.instruments().iter().map(|i| i.inst_type.clone()).collect();
         types.sort();
         types.dedup();
-        let types: Vec<_> =
-            types.iter().map(|t| market_data_model::InstType::parse(t)).collect();
+        let types: Vec<_> = types.iter().map(|t| InstType::parse(t)).collect();
         let mut paths = Catalogue::requests(&types);
         let mut tries = 0;
         while let Some(path) = paths.pop() {
@@ -207,7 +184,26 @@ impl Life {
                     paths.push(path);
                 }
                 // A blackout: the feeds begin without knowing any instrument.
-                Err(_) => {}
+                Err(_) => self.knows_all = false,
+            }
+        }
+    }
+
+    /// What REST said of every instrument that did not change meanwhile is in the catalogue.
+    fn check_catalogue(
+        &self,
+        before: &[SimInstrument],
+        listed: &[SimInstrument],
+    ) -> Result<(), Violation> {
+        let steady = listed.iter().filter(|i| before.contains(i) && !i.inst_id.is_empty());
+        for sent in steady.filter(|i| self.knows_all && i.state != "expired") {
+            let wrong = match self.catalogue.get(&sent.inst_id) {
+                None => Some("missing".to_owned()),
+                Some(known) => rows::misread(known, sent),
+            };
+            if let Some(why) = wrong {
+                let complaint = Complaint::about("catalogue", "", &sent.inst_id, why);
+                return Err(self.violation(0, complaint));
             }
         }
         Ok(())
@@ -223,20 +219,7 @@ impl Life {
         config.view_depth = part.view_depth;
         config.deltas = part.deltas;
         config.seed = part.seed;
-        Rig {
-            feed: OkxFeed::new(config.clone()),
-            judge: Judge::new(number as u32, &part),
-            tape: Tape::default(),
-            wanted: part.subscriptions.iter().cloned().collect(),
-            socket: Socket::Idle,
-            attempt: 0,
-            up: Lane::new(&mut self.chance),
-            down: Lane::new(&mut self.chance),
-            manners: Manners::default(),
-            out: Outbox::default(),
-            config,
-            part,
-        }
+        Rig::new(config, part, &mut self.chance)
     }
 
     /// Jumps to whatever comes next and lets it happen.
@@ -247,8 +230,8 @@ impl Life {
             self.network.next_at(),
             deadline.map(|at| at.0 + self.tick_lag_ns),
         ];
-        let next = next.into_iter().flatten().min().unwrap_or(self.now + SECOND);
-        self.now = self.now.max(next);
+        let next = next.into_iter().flatten().min().unwrap_or(u64::MAX);
+        self.now = next.clamp(self.now, self.now + SECOND);
         self.exchange.advance(self.now);
         self.collect()?;
         while let Some(addressed) = self.network.take(self.now) {
@@ -280,108 +263,6 @@ impl Life {
         Ok(())
     }
 
-    /// Takes what the exchange sends and puts it on the road.
-    fn collect(&mut self) -> Result<(), Violation> {
-        let mut deliveries = std::mem::take(&mut self.deliveries);
-        self.exchange.deliveries(&mut deliveries);
-        for delivery in deliveries.drain(..) {
-            self.post(delivery)?;
-        }
-        self.deliveries = deliveries;
-        Ok(())
-    }
-
-    fn post(&mut self, delivery: Delivery) -> Result<(), Violation> {
-        let open = Socket::Open(delivery.conn);
-        let Some(feed) = self.rigs.iter().position(|rig| rig.socket == open || rig.knows(delivery.conn))
-        else {
-            return Ok(());
-        };
-        if let ToClient::Ping(payload) = &delivery.what {
-            // The socket library answers these; the feed never sees them.
-            self.exchange.receive(self.now, delivery.conn, FromClient::Pong(payload));
-            return Ok(());
-        }
-        let parcel = match delivery.what {
-            ToClient::Text(text) => {
-                let (truth, fault) = (delivery.truth, delivery.fault);
-                if let Some(code) = manners::reproach(&text).filter(|_| fault.is_none()) {
-                    let text = format!("the exchange answers with error {code}: {text}");
-                    return Err(self.violation(feed, Complaint::new("manners", text)));
-                }
-                Parcel::Frame(Letter { text, truth, fault })
-            }
-            ToClient::Close { code, reason } => Parcel::Closed { code: Some(code), reason },
-            ToClient::Abort => Parcel::Closed { code: None, reason: "connection reset".into() },
-            ToClient::Ping(_) | ToClient::Pong(_) => return Ok(()),
-        };
-        let rig = &mut self.rigs[feed];
-        let at = rig.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);
-        self.network.put(at, feed, rig.attempt, parcel);
-        Ok(())
-    }
-
-    /// A parcel has arrived at its end of the road.
-    fn arrive(&mut self, addressed: Addressed) -> Result<(), Violation> {
-        let Addressed { feed, attempt, parcel } = addressed;
-        let stale = attempt != 0 && attempt != self.rigs[feed].attempt;
-        match parcel {
-            Parcel::Knock if !stale && self.rigs[feed].socket == Socket::Opening => {
-                self.knock(feed);
-            }
-            Parcel::Upload(conn, text) => {
-                self.exchange.receive(self.now, conn, FromClient::Text(&text));
-            }
-            Parcel::Hangup(conn) => self.exchange.gone(self.now, conn),
-            Parcel::Ask { id, path } => {
-                let reply = self.exchange.rest(self.now, &path);
-                let at = self.now + reply.delay_ns + 1_000_000;
-                let (status, body) = (reply.status, reply.body);
-                self.network.put(at, feed, 0, Parcel::Response { id, status, body });
-            }
-            _ if stale => {}
-            Parcel::Opened(conn) if self.rigs[feed].socket == Socket::Opening => {
-                let rig = &mut self.rigs[feed];
-                rig.socket = Socket::Open(conn);
-                rig.manners = Manners::new(self.now);
-                self.give(feed, Taped::Opened, None)?;
-            }
-            Parcel::Frame(letter) if self.rigs[feed].hears() => {
-                self.rigs[feed].manners.heard(self.now);
-                let taped = Taped::Frame(letter.text.clone(), letter.fault);
-                self.give(feed, taped, Some(&letter))?;
-            }
-            Parcel::Closed { code, reason } if self.rigs[feed].socket != Socket::Idle => {
-                let rig = &mut self.rigs[feed];
-                rig.socket = Socket::Idle;
-                // What is still under way belongs to no connection any more.
-                rig.attempt += 1;
-                self.give(feed, Taped::Closed(code, reason), None)?;
-            }
-            Parcel::Response { id, status, body } => {
-                self.give(feed, Taped::Response(id, status, body), None)?;
-            }
-            Parcel::Command(command) => self.give(feed, Taped::Command(command), None)?,
-            Parcel::Knock | Parcel::Opened(_) | Parcel::Frame(_) | Parcel::Closed { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn knock(&mut self, feed: usize) {
-        let rig = &mut self.rigs[feed];
-        let parcel = match self.exchange.open(self.now, rig.part.path) {
-            Opened::Accepted(conn) => {
-                rig.accepted = Some(conn);
-                Parcel::Opened(conn)
-            }
-            Opened::Refused { status, .. } => {
-                Parcel::Closed { code: None, reason: format!("HTTP {status}") }
-            }
-        };
-        let at = rig.down.arrival(self.now, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, parcel);
-    }
-
     /// Hands one input to a feed, has the result judged, and does what the feed asks for.
     pub(super) fn give(
         &mut self,
@@ -400,7 +281,7 @@ impl Life {
             (Taped::Command(command), _) => Seen::Command(command),
             (Taped::Opened, _) => Seen::Opened,
             (Taped::Closed(..), _) => Seen::Closed,
-            (Taped::Response(..), _) => Seen::Response,
+            (Taped::Response(_, _, body), _) => Seen::Response(body),
             _ => Seen::Other,
         };
         let judged = rig.judge.after(now, &seen, &rig.feed, &out, &mut self.counts);
@@ -412,95 +293,12 @@ impl Life {
         done
     }
 
-    fn perform(&mut self, feed: usize, out: &Outbox) -> Result<(), Violation> {
-        for action in &out.actions {
-            let done = match action {
-                Action::Open { .. } => self.open(feed),
-                Action::Send(text) => self.send(feed, text),
-                Action::Close => {
-                    self.close(feed);
-                    Ok(())
-                }
-                Action::Get { id, path } => {
-                    let parcel = Parcel::Ask { id: *id, path: path.clone() };
-                    self.network.put(self.now + 20_000_000, feed, 0, parcel);
-                    Ok(())
-                }
-            };
-            done.map_err(|text| self.violation(feed, Complaint::new("manners", text)))?;
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, feed: usize) -> Result<(), String> {
-        let rig = &mut self.rigs[feed];
-        if rig.socket != Socket::Idle {
-            return Err(format!("asks for a connection while the socket is {:?}", rig.socket));
-        }
-        rig.socket = Socket::Opening;
-        rig.attempt += 1;
-        let admitted = self.gate.admit(Nanos(self.now)).0;
-        self.counts.more(Figure::Handshakes, 1);
-        self.handshakes.start(admitted)?;
-        let at = rig.up.arrival(admitted, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, Parcel::Knock);
-        Ok(())
-    }
-
-    fn send(&mut self, feed: usize, text: &str) -> Result<(), String> {
-        let rig = &mut self.rigs[feed];
-        let Socket::Open(conn) = rig.socket else {
-            return Err(format!("sends {text} while the socket is {:?}", rig.socket));
-        };
-        if let Some(request) = rig.manners.sent(self.now, text)? {
-            rig.judge.asked(&request);
-            self.counts.more(Figure::Requests, 1);
-        }
-        let at = rig.up.arrival(self.now, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text.to_owned()));
-        Ok(())
-    }
-
-    fn close(&mut self, feed: usize) {
-        let rig = &mut self.rigs[feed];
-        if matches!(rig.socket, Socket::Idle | Socket::Closing) {
-            return;
-        }
-        if let Some(conn) = rig.accepted.take() {
-            let at = rig.up.arrival(self.now, &mut self.chance);
-            self.network.put(at, feed, rig.attempt, Parcel::Hangup(conn));
-        }
-        rig.socket = Socket::Closing;
-        // Some frames may still be read between asking to close and being closed.
-        if self.chance.one_in(2) {
-            self.network.forget_frames(feed, rig.attempt);
-        }
-        let at = self.now + self.chance.below(60_000_000);
-        let parcel = Parcel::Closed { code: None, reason: "closed on request".into() };
-        self.network.put(at, feed, rig.attempt, parcel);
-    }
-
-    /// Tells the other feeds which instruments changed, as the shell does.
-    fn spread(&mut self, feed: usize, out: &Outbox) {
-        let mut changed: Vec<Arc<Instrument>> = Vec::new();
-        for event in out.events.iter() {
-            if let Body::Instrument(instrument) = event.body
-                && self.catalogue.apply_row(instrument)
-            {
-                changed.push(Arc::clone(instrument));
-            }
-        }
-        if changed.is_empty() {
-            return;
-        }
-        for other in (0..self.rigs.len()).filter(|other| *other != feed) {
-            let command = Command::Instruments(changed.clone());
-            self.network.put(self.now, other, 0, Parcel::Command(command));
-        }
-    }
-
-    /// Lets a person interfere now and then.
+    /// Lets a person interfere now and then, or a timer go off too early.
     fn interfere(&mut self) -> Result<(), Violation> {
+        if self.chance.one_in(EARLY_TICK_EVERY) {
+            let feed = self.chance.below(self.rigs.len() as u64) as usize;
+            self.give(feed, Taped::Tick, None)?;
+        }
         if !self.chance.one_in(self.drill_every) {
             return Ok(());
         }
@@ -511,7 +309,7 @@ impl Life {
         };
         match &command {
             Command::Subscribe(list) => rig.wanted.extend(list.iter().cloned()),
-            Command::Unsubscribe(list) => list.iter().for_each(|s| drop(rig.wanted.remove(s))),
+            Command::Unsubscribe(list) => rig.wanted.retain(|s| !list.contains(s)),
             _ => {}
         }
         self.counts.more(Figure::Drills, 1);
@@ -546,17 +344,5 @@ impl Life {
         for (kind, count) in self.exchange.faults_injected() {
             *self.counts.faults.entry(kind.to_owned()).or_default() += count;
         }
-    }
-}
-
-impl Rig {
-    /// Whether frames still reach the feed.
-    fn hears(&self) -> bool {
-        matches!(self.socket, Socket::Open(_) | Socket::Closing)
-    }
-
-    /// Whether the exchange has accepted this feed under that name.
-    fn knows(&self, conn: ConnId) -> bool {
-        self.accepted == Some(conn)
     }
 }

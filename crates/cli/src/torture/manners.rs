@@ -196,7 +196,9 @@ mod tests {
         let mut manners = Manners::new(0);
         assert!(manners.sent(0, &ASK.replace("a1", "a-1")).is_err());
         assert!(manners.sent(0, &ASK.replace("a1", &"a".repeat(33))).is_err());
-        assert!(manners.sent(0, &ASK.replace("\"X\"", &format!("{:?}", "X".repeat(70_000)))).is_err());
+        assert!(
+            manners.sent(0, &ASK.replace("\"X\"", &format!("{:?}", "X".repeat(70_000)))).is_err()
+        );
         manners.sent(0, &ASK.replace("a1", "b1")).unwrap();
         let tbt = ASK.replace("a1", "b2").replace("books", "books-l2-tbt");
         assert!(manners.sent(0, &tbt).unwrap_err().contains("beside"));

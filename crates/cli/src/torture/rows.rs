@@ -8,6 +8,7 @@
 
 use super::json::Json;
 use market_data_model::{Aggressor, Bar, BarKind, Body, EventRef, Instrument, Ticker, Trade};
+use market_data_sim::SimInstrument;
 use std::fmt::Display;
 
 /// One row as sent: OKX's field names and texts.
@@ -15,6 +16,15 @@ pub type Row<'a> = [(&'a str, &'a str)];
 
 /// What the event gets wrong about the row, in words; `None` when it says exactly the same.
 pub fn mismatch(channel: &str, row: &Row<'_>, event: &EventRef<'_>) -> Option<String> {
+    let lost = |&(name, sent): &(&str, &str)| match said(name, event) {
+        None => Some(format!("{name} {sent:?} is not carried")),
+        Some(_) => None,
+    };
+    contradiction(channel, row, event).or_else(|| row.iter().find_map(lost))
+}
+
+/// What the event says otherwise than the row, in words. Fields that nobody knows may be lost.
+pub fn contradiction(channel: &str, row: &Row<'_>, event: &EventRef<'_>) -> Option<String> {
     if event.channel() != channel {
         return Some(format!("channel is {:?}, sent on {channel:?}", event.channel()));
     }
@@ -24,15 +34,11 @@ pub fn mismatch(channel: &str, row: &Row<'_>, event: &EventRef<'_>) -> Option<St
     };
     for &(name, sent) in row {
         let said = match &instrument {
-            Some(json) => json.get(name).map(Json::plain),
+            Some(json) => Some(json.get(name).map_or("nothing".into(), Json::plain)),
             None => said(name, event),
         };
-        match said {
-            None => return Some(format!("{name} {sent:?} is not carried")),
-            Some(said) if said != sent => {
-                return Some(format!("{name} is {said:?}, sent as {sent:?}"));
-            }
-            Some(_) => {}
+        if let Some(said) = said.filter(|said| said != sent) {
+            return Some(format!("{name} is {said:?}, sent as {sent:?}"));
         }
     }
     match event.body {
@@ -53,6 +59,8 @@ fn said(name: &str, event: &EventRef<'_>) -> Option<String> {
         Body::Ticker(x) => ticker(name, x).or(common),
         Body::Trade(x) => trade(name, x).or(common),
         Body::Bar(x) => bar(name, x),
+        // Its whole row is compared.
+        Body::Instrument(_) => Some(String::new()),
         _ => None,
     }
 }
@@ -107,7 +115,7 @@ fn bar(name: &str, x: &Bar) -> Option<String> {
         "vol" => text(x.volume),
         "volCcy" => text(x.volume_ccy),
         "volCcyQuote" => text(x.volume_quote),
-        "confirm" => u8::from(x.closed).to_string(),
+        "confirm" => text(x.closed.map(u8::from)),
         _ => return None,
     })
 }
@@ -173,6 +181,29 @@ fn decoded(x: &Instrument, row: &Row<'_>) -> Option<String> {
         }
     }
     None
+}
+
+/// What the catalogue holds otherwise than the exchange lists; `None` when it is the same.
+pub fn misread(known: &Instrument, listed: &SimInstrument) -> Option<String> {
+    let row = [
+        ("instId", listed.inst_id.as_str()),
+        ("instType", &listed.inst_type),
+        ("state", &listed.state),
+        ("instFamily", &listed.inst_family),
+        ("uly", &listed.uly),
+        ("baseCcy", &listed.base_ccy),
+        ("quoteCcy", &listed.quote_ccy),
+        ("settleCcy", &listed.settle_ccy),
+        ("ctType", &listed.ct_type),
+        ("ctVal", &listed.ct_val),
+        ("ctMult", &listed.ct_mult),
+        ("tickSz", &listed.tick_sz),
+        ("lotSz", &listed.lot_sz),
+        ("minSz", &listed.min_sz),
+        ("listTime", &listed.list_time),
+        ("expTime", &listed.exp_time),
+    ];
+    decoded(known, &row)
 }
 
 /// Whether the channel's rows are books.

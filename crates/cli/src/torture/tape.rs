@@ -45,10 +45,10 @@ impl Taped {
         }
     }
 
-    /// Whether the frame is about `word`, or this is no frame at all.
-    fn concerns(&self, word: &str) -> bool {
+    /// Whether the frame is about that channel and key, or this is no frame at all.
+    fn concerns(&self, (channel, key): (&str, &str)) -> bool {
         match self {
-            Taped::Frame(text, _) => text.contains(word),
+            Taped::Frame(text, _) => speaks_of(text, channel, key),
             Taped::Tick => false,
             _ => true,
         }
@@ -72,6 +72,11 @@ impl Taped {
 }
 
 const SHOWN_CHARACTERS: usize = 220;
+
+fn speaks_of(text: &str, channel: &str, key: &str) -> bool {
+    let quoted = format!("\"{channel}\"");
+    (channel.is_empty() || text.contains(&quoted)) && text.contains(key)
+}
 
 fn cut(text: &str) -> String {
     if text.len() <= SHOWN_CHARACTERS {
@@ -101,6 +106,12 @@ impl Tape {
     /// How many inputs there are.
     pub fn len(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// How many of them are frames.
+    pub fn frames(&self) -> u64 {
+        let frame = |(_, input): &&(Nanos, Taped)| matches!(input, Taped::Frame(..));
+        self.inputs.iter().filter(frame).count() as u64
     }
 
     fn output(&self, index: usize) -> &[u8] {
@@ -133,19 +144,21 @@ impl Tape {
         Ok(())
     }
 
-    /// The last `most` inputs that are about `word` (frames) or about the connection, with what
-    /// came out of them; times count from `start`.
-    pub fn tail(&self, start: Nanos, word: &str, most: usize) -> Vec<String> {
+    /// The last `most` inputs that are about one channel and key, or about the connection, with
+    /// what came out of them; times count from `start`.
+    pub fn tail(&self, start: Nanos, about: &(String, String), most: usize) -> Vec<String> {
+        let (channel, key) = (about.0.as_str(), about.1.as_str());
         let mut lines = Vec::new();
         for (index, (now, input)) in self.inputs.iter().enumerate().rev() {
             let said = String::from_utf8_lossy(self.output(index));
             let last = index + 1 == self.inputs.len();
-            if !last && !input.concerns(word) && !said.contains(word) {
+            let of_it = |line: &&str| speaks_of(line, channel, key);
+            if !last && !input.concerns((channel, key)) && !said.lines().any(|l| of_it(&l)) {
                 continue;
             }
             let ms = now.since(start) / 1_000_000;
             let mut line = format!("{:>7}.{:03}s {}", ms / 1000, ms % 1000, input.say());
-            for output in said.lines().take(6) {
+            for output in said.lines().filter(|l| channel.is_empty() || of_it(l)).take(6) {
                 let _ = write!(line, "\n             -> {}", cut(output));
             }
             lines.push(line);

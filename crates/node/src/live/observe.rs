@@ -81,7 +81,17 @@ fn gap(event: &EventRef<'_>, gap: &Gap) {
     if gap.closed {
         let healed = gap.healed.map_or("", |h| h.as_str());
         let ms = gap.to.zip(gap.from).map_or(0, |(to, from)| to.since(from) / 1_000_000);
-        tracing::info!(feed, channel, instrument, id, cause, healed, lost = gap.lost, ms, "gap closed");
+        tracing::info!(
+            feed,
+            channel,
+            instrument,
+            id,
+            cause,
+            healed,
+            lost = gap.lost,
+            ms,
+            "gap closed"
+        );
     } else {
         tracing::warn!(feed, channel, instrument, id, cause, whose, "gap opened");
     }
@@ -105,7 +115,13 @@ fn link(event: &EventRef<'_>, numbers: &FeedMetrics) {
             let (code, reason) = (x.code.as_str(), x.reason.as_str());
             match x.step {
                 SubscriptionStep::Subscribed | SubscriptionStep::Unsubscribed => {
-                    tracing::debug!(feed, channel, instrument, step = x.step.as_str(), "subscription");
+                    tracing::debug!(
+                        feed,
+                        channel,
+                        instrument,
+                        step = x.step.as_str(),
+                        "subscription"
+                    );
                 }
                 SubscriptionStep::Refused | SubscriptionStep::Evicted => {
                     let step = x.step.as_str();

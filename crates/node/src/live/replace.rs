@@ -20,7 +20,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 impl<F: Driven> Driver<F> {
     pub(super) fn replace_feed(&mut self, now: Nanos, why: &str) {
-        tracing::error!(feed = self.id.0, why, "a feed failed by a mistake of ours; starting afresh");
+        tracing::error!(
+            feed = self.id.0,
+            why,
+            "a feed failed by a mistake of ours; starting afresh"
+        );
         self.setup.metrics.panics.fetch_add(1, Relaxed);
         self.hang_up();
         self.gets.abort_all();
@@ -29,7 +33,13 @@ impl<F: Driven> Driver<F> {
         let said = self.out.events.iter().last().map_or(self.last_n, |event| event.header.n);
         let (url, subscriptions) = (&self.setup.url, &self.setup.subscriptions);
         let reason = format!("a mistake of ours: {why}");
-        append(&mut self.out.events, url, subscriptions, &reason, At { feed: self.id, n: said, now });
+        append(
+            &mut self.out.events,
+            url,
+            subscriptions,
+            &reason,
+            At { feed: self.id, n: said, now },
+        );
         self.id = FeedId(self.setup.ids.fetch_add(1, Relaxed));
         self.setup.current.store(self.id.0, Relaxed);
         self.numbers = self.setup.metrics.add_feed(FeedMetrics::new(self.id, &self.setup.url));
@@ -47,13 +57,7 @@ struct At {
 }
 
 /// Ends the old feed's story: one gap a subscription, then the end of the session.
-fn append(
-    batch: &mut Batch,
-    url: &Arc<str>,
-    subscriptions: &[Subscription],
-    reason: &str,
-    at: At,
-) {
+fn append(batch: &mut Batch, url: &Arc<str>, subscriptions: &[Subscription], reason: &str, at: At) {
     // The old names may be in use by events before these, so ours go behind them.
     let mut names = Names::clone(batch.names());
     names.venue = venue::NAME;

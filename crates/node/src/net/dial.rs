@@ -9,20 +9,22 @@ use super::{ProxySetting, TlsTrust, tls};
 use crate::error::{Error, chain};
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 /// How long TCP may take to one address of a name.
 const TCP_WAIT: Duration = Duration::from_secs(8);
+/// Longest answer of a proxy.
+const PROXY_HEAD_MAX: usize = 8192;
 
 /// A byte stream to somewhere, plain or encrypted.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -83,11 +85,11 @@ impl Dialer {
         let via = address("http", host, port)?;
         let wanted = target.authority().map_or(String::new(), ToString::to_string);
         let said = if scheme == "http" {
-            let mut tunnel = Tunnel::new(via, self.tcp.clone());
-            if let Some(auth) = proxy.basic_auth() {
-                tunnel = tunnel.with_auth(auth.clone());
+            let auth = proxy.basic_auth().map(|auth| auth.as_bytes());
+            match connect(self.tcp.clone(), via).await {
+                Ok(stream) => tunnel(stream, &wanted, auth).await,
+                Err(error) => Err(error),
             }
-            connect(tunnel, target).await
         } else {
             let target = if scheme == "socks5" { resolved(target).await? } else { target };
             let mut socks = SocksV5::new(via, self.tcp.clone());
@@ -109,6 +111,39 @@ where
 {
     poll_fn(|cx| connector.poll_ready(cx)).await.map_err(|e| chain(&e))?;
     connector.call(target).await.map(TokioIo::into_inner).map_err(|e| chain(&e))
+}
+
+/// Asks an HTTP proxy for a tunnel. By hand, because a refusal should say the proxy's status.
+async fn tunnel(
+    mut stream: TcpStream,
+    wanted: &str,
+    auth: Option<&[u8]>,
+) -> Result<TcpStream, String> {
+    let mut ask = format!("CONNECT {wanted} HTTP/1.1\r\nHost: {wanted}\r\n").into_bytes();
+    if let Some(auth) = auth {
+        ask.extend_from_slice(b"Proxy-Authorization: ");
+        ask.extend_from_slice(auth);
+        ask.extend_from_slice(b"\r\n");
+    }
+    ask.extend_from_slice(b"\r\n");
+    stream.write_all(&ask).await.map_err(|e| e.to_string())?;
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if head.len() > PROXY_HEAD_MAX {
+            return Err("its answer is too long".to_owned());
+        }
+        // The other side of the tunnel never speaks first, so nothing behind the head is lost.
+        if stream.read_buf(&mut head).await.map_err(|e| e.to_string())? == 0 {
+            return Err("it hung up without an answer".to_owned());
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let line = head.lines().next().unwrap_or_default().trim();
+    match line.split_ascii_whitespace().nth(1) {
+        Some("200") if line.starts_with("HTTP/1.") => Ok(stream),
+        Some("407") => Err(format!("it wants a user and password ({line})")),
+        _ => Err(format!("it answered {line:?}")),
+    }
 }
 
 /// Replaces the name by one of its addresses.

@@ -19,3 +19,6 @@ pub(crate) use ws::{Incoming, OpenError, Socket};
 
 /// What we call ourselves towards servers.
 pub(crate) const USER_AGENT: &str = concat!("market-data/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests;

@@ -36,9 +36,8 @@ impl Rest {
     /// `base` is scheme, host and port; `simulated` adds the demo environment's header.
     pub fn new(dialer: Arc<Dialer>, base: &str, simulated: bool) -> Result<Rest, Error> {
         let wrong = |why: String| Error::Address { url: base.to_owned(), why };
-        let uri: Uri = base.parse().map_err(|e: hyper::http::uri::InvalidUri| {
-            wrong(e.to_string())
-        })?;
+        let uri: Uri =
+            base.parse().map_err(|e: hyper::http::uri::InvalidUri| wrong(e.to_string()))?;
         super::dial::parts(&uri).map_err(|e| wrong(e.0))?;
         let base = base.trim_end_matches('/').to_owned();
         Ok(Rest { dialer, base, simulated, idle: Mutex::default() })
@@ -58,9 +57,10 @@ impl Rest {
     }
 
     async fn get_unhurried(&self, path: &str) -> Result<(u16, Bytes), DialError> {
-        let uri: Uri = self.url(path).parse().map_err(|e| {
-            DialError(format!("{} is not an address: {e}", self.url(path)))
-        })?;
+        let uri: Uri = self
+            .url(path)
+            .parse()
+            .map_err(|e| DialError(format!("{} is not an address: {e}", self.url(path))))?;
         while let Some(sender) = self.take_idle() {
             // A kept connection may have died meanwhile; only a fresh one gives the verdict.
             if let Ok(done) = self.ask(sender, &uri).await {

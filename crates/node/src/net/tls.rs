@@ -25,7 +25,12 @@ pub(crate) fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>, Error
     if *trust != TlsTrust::Bundled {
         let found = rustls_native_certs::load_native_certs();
         let (added, odd) = roots.add_parsable_certificates(found.certs);
-        tracing::debug!(added, odd, errors = found.errors.len(), "loaded the system's certificates");
+        tracing::debug!(
+            added,
+            odd,
+            errors = found.errors.len(),
+            "loaded the system's certificates"
+        );
     }
     if let TlsTrust::File(path) = trust {
         let failed = |e: &dyn std::fmt::Display| Error::Tls(format!("{}: {e}", path.display()));

@@ -131,7 +131,8 @@ impl Socket {
                 Poll::Ready(Some(Ok(Message::Close(frame)))) => {
                     let code = frame.as_ref().map(|f| f.code.into());
                     let words = frame.map_or(String::new(), |f| f.reason.to_string());
-                    let reason = if words.is_empty() { "closed by the venue".into() } else { words };
+                    let reason =
+                        if words.is_empty() { "closed by the venue".into() } else { words };
                     Poll::Ready(Incoming::Closed { code, reason })
                 }
                 Poll::Ready(Some(Ok(_))) => continue,

@@ -24,11 +24,7 @@ pub struct EventReceiver {
 }
 
 /// A queue of at most `capacity` batches, read by the returned receiver.
-pub fn channel_sink(
-    name: &str,
-    capacity: usize,
-    overflow: Overflow,
-) -> (SinkSpec, EventReceiver) {
+pub fn channel_sink(name: &str, capacity: usize, overflow: Overflow) -> (SinkSpec, EventReceiver) {
     let capacity = capacity.max(1);
     let (sender, receiver) = mpsc::channel(capacity);
     let run = SinkRun::Queue(sender);

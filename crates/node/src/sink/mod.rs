@@ -159,3 +159,6 @@ pub(crate) enum SinkRun {
     Thread(Box<dyn Sink>),
     Queue(mpsc::Sender<Item>),
 }
+
+#[cfg(test)]
+mod tests;

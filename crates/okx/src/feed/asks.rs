@@ -133,7 +133,10 @@ impl OkxFeed {
         for index in &list {
             let sub = &mut self.subs[*index as usize];
             match op {
-                Op::Subscribe => sub.attempts += 1,
+                Op::Subscribe => {
+                    sub.attempts += 1;
+                    sub.asked = now;
+                }
                 Op::Unsubscribe => sub.leaving += 1,
             }
             self.timers.set(Timer::Ack(*index), now + limits::ACK_WAIT_NS);
@@ -158,6 +161,11 @@ impl OkxFeed {
             match (sub.stage, sub.wanted) {
                 (Stage::Asked, _) if sub.attempts >= limits::ACK_ATTEMPTS_MAX => {
                     sub.attempts = 0;
+                    // Its acks are lost, but not its data.
+                    if sub.heard.is_some_and(|heard| heard > sub.asked) {
+                        self.confirm(now, index, out);
+                        continue;
+                    }
                     if self.link.may_escalate(now) {
                         let reason = "subscriptions are not confirmed";
                         return self.replace(now, reason, (Whose::Venue, false), out);
@@ -242,8 +250,8 @@ impl OkxFeed {
         self.confirm(now, index, out);
     }
 
-    /// A subscription works: by its ack, or because its data came first.
-    pub(super) fn confirm(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
+    /// A subscription works.
+    fn confirm(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         let sub = &mut self.subs[index as usize];
         sub.stage = Stage::Live;
         sub.attempts = 0;

@@ -97,9 +97,7 @@ impl OkxFeed {
         match sub.stage {
             _ if !sub.wanted => return self.emit.stats.late_frames += 1,
             Stage::Leaving | Stage::Gone => return self.emit.stats.late_frames += 1,
-            // A book's late change must not pass for the answer to a new subscription.
-            Stage::Asked if spec.deep && frame.action != Some(frame::Action::Snapshot) => {}
-            Stage::Idle | Stage::Asked | Stage::Refused => self.confirm_by_data(now, index, out),
+            Stage::Idle | Stage::Asked | Stage::Refused => self.data_before_ack(now, index, out),
             Stage::Live => {}
         }
         match spec.form {
@@ -112,14 +110,15 @@ impl OkxFeed {
         self.subs[index as usize].heard = Some(now);
     }
 
-    /// Data before its ack. Trades tell themselves what a gap cost, so theirs is left to them.
-    fn confirm_by_data(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
-        self.timers.stop(Timer::Ack(index));
+    /// Rows before their ack are taken, but only the ack confirms a subscription: the rows may
+    /// trail from an earlier one that has ended, while the request for this one is lost. What a
+    /// gap cost, trades tell themselves, and a book's gap ends with its snapshot.
+    fn data_before_ack(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         let sub = &mut self.subs[index as usize];
-        let kept = sub.gap.take_if(|_| sub.series.is_some());
-        self.confirm(now, index, out);
-        let gap = &mut self.subs[index as usize].gap;
-        *gap = gap.take().or(kept);
+        sub.started = true;
+        if sub.follow.is_none() && sub.series.is_none() {
+            sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
+        }
     }
 
     fn bad_row(&mut self, now: Nanos, index: u32, (why, row): (String, Raw<'_>), out: &mut Outbox) {

@@ -12,9 +12,9 @@ use market_data_model::*;
 pub(crate) enum Stage {
     /// Not asked for.
     Idle,
-    /// Asked for; no ack, no data yet.
+    /// Asked for; no ack yet.
     Asked,
-    /// Confirmed, by an ack or by data.
+    /// Confirmed.
     Live,
     /// Its end was asked for: for good, or (if wanted) to begin anew.
     Leaving,
@@ -43,6 +43,8 @@ pub(crate) struct Sub {
     pub(crate) unproven: Option<Gap>,
     /// Unanswered subscribe requests in a row.
     pub(crate) attempts: u32,
+    /// When it was asked for last.
+    pub(crate) asked: Nanos,
     /// Refusals in a row.
     pub(crate) refusals: u32,
     /// Unsubscribe requests whose ack is still to come.
@@ -79,6 +81,7 @@ impl Sub {
             gap: None,
             unproven: None,
             attempts: 0,
+            asked: Nanos(0),
             refusals: 0,
             leaving: 0,
             resyncs: 0,

@@ -141,6 +141,8 @@ fn opens_asks_and_delivers() {
     assert_eq!(bench.feed.book_seq("books", "B-U"), Some(9));
     // Data may come before its ack.
     assert_eq!(bench.trade(10, 1), ["trade 10 2@1.50"]);
+    assert_eq!(bench.feed.status().live, 1);
+    bench.ack("subscribe", &subs[1]);
     assert_eq!(bench.feed.status().live, 2);
 }
 
@@ -435,4 +437,22 @@ fn a_handshake_that_fails_is_tried_for_ever() {
         let lines = bench.pass(46);
         assert_eq!(lines, ["open", "session opening"]);
     }
+}
+
+#[test]
+fn rows_that_trail_an_ended_subscription_do_not_confirm_the_next_one() {
+    let mut bench = Bench::up(&[sub("trades", "B-U")]);
+    bench.trade(10, 1);
+    let resync = Input::Command(Command::Resync(sub("trades", "B-U")));
+    assert!(bench.input(resync)[0].contains("unsubscribe"));
+    // The end is confirmed, the new request waits for its turn, and a row trails.
+    assert_eq!(bench.ack("unsubscribe", &sub("trades", "B-U")), [""; 0]);
+    assert_eq!(
+        bench.trade(11, 1),
+        ["closed trades/B-U restart lost Some(0) Some(Resumed)", "trade 11 2@1.50"]
+    );
+    assert!(bench.pass(1)[0].contains("\"subscribe\""));
+    bench.trade(12, 1);
+    // Its ack never comes, so it is asked for again.
+    assert!(bench.pass(11)[0].contains("\"subscribe\""));
 }

@@ -13,6 +13,7 @@ use crate::out::table::{Align, Cell, Table};
 use crate::status::Feeds;
 use market_data_sim::FaultProfile;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything the verdict rests on.
@@ -27,12 +28,16 @@ pub struct Facts<'a> {
     pub feeds: &'a Feeds,
     /// Events that this command was too slow to take.
     pub lost: u64,
+    /// The channels asked for.
+    pub asked: &'a [String],
     /// How long it ran.
     pub took: Duration,
     /// Fewest messages for a PASS.
     pub messages_min: u64,
-    /// The faults that the pretend exchange injected.
+    /// The faults that the pretend exchange was told to inject.
     pub faults: FaultProfile,
+    /// How often it did, by the fault's name.
+    pub injected: BTreeMap<&'static str, u64>,
 }
 
 /// The verdict.
@@ -55,7 +60,7 @@ impl Report {
         if !damages_rows(&facts.faults) {
             accuracy_reasons(facts.tally, &mut reasons);
         }
-        end_reasons(facts.feeds, &mut reasons);
+        end_reasons(facts, &mut reasons);
         for drill in facts.drills.all.iter().filter(|drill| drill.recovered_ns.is_none()) {
             reasons.push(format!("no recovery from the drill: {}", words(drill)));
         }
@@ -116,7 +121,7 @@ impl Report {
             "connected": facts.feeds.up,
             "subscriptions": facts.feeds.wanted,
             "live": facts.feeds.live,
-            "openGaps": facts.feeds.open_gaps,
+            "openGaps": facts.tally.gaps_open().max(facts.feeds.open_gaps as u64),
             "linkFaults": facts.tally.link_faults,
             "reconnects": facts.tally.reconnects(),
             "resyncs": facts.feeds.resyncs,
@@ -124,6 +129,7 @@ impl Report {
             "unexplained": facts.audit.unexplained,
             "dropped": facts.lost,
             "faultProfile": facts.faults.name,
+            "faultsInjected": facts.injected,
         }))
     }
 }
@@ -142,7 +148,8 @@ fn accuracy_reasons(tally: &Tally, reasons: &mut Vec<String>) {
     }
 }
 
-fn end_reasons(feeds: &Feeds, reasons: &mut Vec<String>) {
+fn end_reasons(facts: &Facts<'_>, reasons: &mut Vec<String>) {
+    let feeds = facts.feeds;
     if feeds.up < feeds.all {
         reasons.push(format!("{} of {} connections are not up", feeds.all - feeds.up, feeds.all));
     }
@@ -150,8 +157,9 @@ fn end_reasons(feeds: &Feeds, reasons: &mut Vec<String>) {
         let missing = feeds.wanted - feeds.live;
         reasons.push(format!("{missing} of {} subscriptions are not live", feeds.wanted));
     }
-    if feeds.open_gaps > 0 {
-        let gaps = counted(feeds.open_gaps as u64, "gap is", "gaps are");
+    let open_gaps = facts.tally.gaps_open().max(feeds.open_gaps as u64);
+    if open_gaps > 0 {
+        let gaps = counted(open_gaps, "gap is", "gaps are");
         reasons.push(format!("{gaps} still open"));
     }
 }
@@ -171,9 +179,10 @@ fn channel_table(facts: &Facts<'_>) -> Table {
         ("accuracy", Align::Right),
     ]);
     for (name, channel) in &facts.tally.channels {
+        let silent = channel.messages == 0 && facts.asked.contains(name);
         table.row(vec![
             Cell::new(name),
-            count(channel.messages, if channel.messages == 0 { Some(Colour::Warn) } else { None }),
+            count(channel.messages, Some(Colour::Warn).filter(|_| silent)),
             count(channel.records, None),
             count(channel.faults, Some(Colour::Warn).filter(|_| channel.faults > 0)),
             count(channel.gaps_opened, None),
@@ -197,9 +206,7 @@ fn count(number: u64, colour: Option<Colour>) -> Cell {
 
 fn accuracy(channel: &ChannelTally) -> Cell {
     match percent(channel.records, channel.records + channel.row_faults) {
-        Some(share) if channel.row_faults == 0 => {
-            Cell::painted(format!("{share} %"), Colour::Good)
-        }
+        Some(share) if channel.row_faults == 0 => Cell::painted(format!("{share} %"), Colour::Good),
         Some(share) => Cell::painted(format!("{share} %"), Colour::Warn),
         None => Cell::new("-"),
     }
@@ -239,9 +246,12 @@ fn totals(facts: &Facts<'_>) -> String {
         text.push_str(&format!(", {faults} outside of channels"));
     }
     if facts.faults.name != FaultProfile::none().name {
-        text.push_str(&format!("\nfaults injected: {}", facts.faults.name));
+        let list = facts.injected.iter().map(|(name, times)| format!("{name} {}", grouped(*times)));
+        let list = list.collect::<Vec<_>>().join(", ");
+        let list = if list.is_empty() { "none" } else { &list };
+        text.push_str(&format!("\nfaults injected (profile {}): {list}", facts.faults.name));
         if damages_rows(&facts.faults) {
-            text.push_str(" (rows damaged on purpose do not count against the verdict)");
+            text.push_str("\nrows damaged on purpose do not count against the verdict");
         }
     }
     text

@@ -32,6 +32,7 @@ pub struct ChannelTally {
     pub silence_ns_max: u64,
     /// The connections that carried it.
     pub feeds: BTreeSet<FeedId>,
+    open: BTreeSet<(FeedId, u64)>,
     last_message: Option<(FeedId, Nanos)>,
     subscribed: BTreeSet<(FeedId, String)>,
     last_by_key: BTreeMap<String, Nanos>,
@@ -40,7 +41,7 @@ pub struct ChannelTally {
 impl ChannelTally {
     /// Gaps that are open.
     pub fn gaps_open(&self) -> u64 {
-        self.gaps_opened.saturating_sub(self.gaps_closed)
+        self.open.len() as u64
     }
 
     fn heard(&mut self, key: &str, at: Nanos) {
@@ -116,12 +117,18 @@ impl Tally {
                 channel.faults += 1;
                 channel.row_faults += u64::from(spoils_a_row(fault.code));
             }
-            Body::Gap(gap) if gap.closed => channel.gaps_closed += 1,
-            Body::Gap(_) => channel.gaps_opened += 1,
+            Body::Gap(gap) if gap.closed => {
+                channel.gaps_closed += u64::from(channel.open.remove(&(feed, gap.id)));
+            }
+            Body::Gap(gap) => {
+                channel.gaps_opened += u64::from(channel.open.insert((feed, gap.id)));
+            }
             Body::Subscription(news) if news.step == SubscriptionStep::Subscribed => {
-                // Confirmed a second time on one connection: it was begun anew.
-                let first = channel.subscribed.insert((feed, event.inst_id().to_owned()));
-                channel.resyncs += u64::from(!first);
+                // Confirmed a second time on one connection: it was begun anew. News of a kind of
+                // instruments do not say which kind, so they cannot be told apart.
+                let key = event.inst_id();
+                let first = channel.subscribed.insert((feed, key.to_owned()));
+                channel.resyncs += u64::from(!first && !key.is_empty());
             }
             Body::Subscription(_) => {}
             _ => {
@@ -141,6 +148,11 @@ impl Tally {
             let longest = channel.last_by_key.values().map(|last| now.since(*last)).max();
             channel.silence_ns_max = channel.silence_ns_max.max(longest.unwrap_or(0));
         }
+    }
+
+    /// Gaps open over all channels.
+    pub fn gaps_open(&self) -> u64 {
+        self.channels.values().map(ChannelTally::gaps_open).sum()
     }
 
     /// Messages over all channels.

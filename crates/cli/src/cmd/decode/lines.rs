@@ -70,10 +70,9 @@ pub fn check(path: &Path) -> Result<(), Failure> {
             format!("cannot read {shown}: no such file"),
             "check the path, or use `-` to read stdin",
         )),
-        Err(why) => Err(Failure::new(
-            format!("cannot read {shown}: {why}"),
-            "check that you may read it",
-        )),
+        Err(why) => {
+            Err(Failure::new(format!("cannot read {shown}: {why}"), "check that you may read it"))
+        }
     }
 }
 

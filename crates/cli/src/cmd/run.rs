@@ -1,0 +1,253 @@
+//! `market-data run`: the service, as its settings say, until it is asked to stop.
+//!
+//! Settings come from the file, the environment and the flags, the later over the earlier; the
+//! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`. This file starts
+//! the service, logs how it fares, and says at the end what became of every sink.
+//!
+//! Invariants: SIGINT, SIGTERM and `--for` end it in the same way, with everything flushed; a sink
+//! that fails ends the service with exit code 2, a reader who leaves ends it with 0.
+
+use crate::args::{LogArgs, LogFormat};
+use crate::duration::{self, Words};
+use crate::failure::Failure;
+use crate::log::{self, Defaults};
+use crate::out::console::Console;
+use crate::out::number::{counted, grouped};
+use crate::signals;
+use crate::source::{Source, SourceArgs, unix_ns};
+use crate::status::{Feeds, REDRAW, Status};
+use anyhow::Context as _;
+use clap::Args;
+use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
+use market_data::{Prepared, Service, SinkError, SinkReport, StopReport};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
+use tracing_subscriber::filter::LevelFilter;
+
+mod plan;
+
+const EXAMPLES: &str = "\
+Examples:
+  market-data run > records.ndjson                 BTC and ETH, tickers to bars
+  market-data run --config market-data.toml --dry-run
+  market-data run --config market-data.toml --log-format json
+  market-data run --sim --for 10s
+  MARKET_DATA_SUBSCRIBE_INSTRUMENTS='*-USDT-SWAP' market-data run
+
+A settings file (every key may be left out):
+  [venue]
+  region = \"global\"              # or url = \"ws://127.0.0.1:9443\", proxy = \"socks5h://…\"
+  [[subscribe]]
+  instruments = [\"BTC-USDT\", \"*-USDT-SWAP\"]
+  channels = [\"trades\", \"books\"]
+  [books]
+  view_depth = 10                # levels a side in `orderbook` records
+  deltas = false                 # `orderbook_delta` records, too
+  [output]
+  sinks = [\"stdout\", \"records.ndjson\"]
+  overflow = \"wait\"              # or \"drop\", which leaves a `gap` record
+  [log]
+  level = \"info\"";
+
+const LONG_ABOUT: &str = "\
+Run the service from a configuration file
+
+Follows what the settings say and hands every record to their sinks as NDJSON, until SIGINT, \
+SIGTERM or --for. Environment variables named MARKET_DATA_<SECTION>_<KEY> override the file, flags \
+override both. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
+BTC-USDT-SWAP to stdout.";
+
+/// How often the log says how the service fares.
+const NEWS_EVERY: Duration = Duration::from_secs(30);
+
+/// Flags of `run`.
+#[derive(Args, Debug)]
+#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The settings, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stop after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    time: Option<Duration>,
+    /// Print which subscription goes on which connection and what it costs, and exit
+    #[arg(long)]
+    dry_run: bool,
+    /// Records to stdout besides the sinks of the settings; with --dry-run the plan as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+/// Runs the service, or prints its plan.
+///
+/// # Errors
+/// When the settings cannot be used, the service cannot start, or a sink fails.
+pub async fn run(
+    args: &RunArgs,
+    log_args: &LogArgs,
+    console: &Arc<Console>,
+) -> anyhow::Result<ExitCode> {
+    let mut config = Config::load(args.config.as_deref()).map_err(bad_settings)?;
+    log::start(log_args, log_defaults(&config), console);
+    if args.json && !config.output.sinks.iter().any(|place| place == "stdout") {
+        config.output.sinks.push("stdout".to_owned());
+    }
+    let mut options = config.options().map_err(bad_settings)?;
+    options.seed = unix_ns();
+    let source = Source::open(&args.source, &mut options).await?;
+    let prepared = tokio::select! {
+        prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
+        () = signals::stop_asked() => return Ok(ExitCode::SUCCESS),
+    };
+    if args.dry_run {
+        let text = plan::text(&prepared.plan, &options.endpoints, args.json, console.out_paint())?;
+        console.data(text.as_bytes())?;
+        source.close().await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say_start(&prepared);
+    let sinks = config.sinks().map_err(Failure::from)?;
+    let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
+    let began = Instant::now();
+    let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
+    let why = until_the_end(&mut service, args.time, console, !to_terminal).await;
+    console.status("");
+    tracing::info!(why, "stopping");
+    // Stopping opens gaps of its own, which are nobody's news.
+    let before = Feeds::of(&service.feeds());
+    let report = service.stop().await;
+    source.close().await;
+    console.words(&summary(&before, &report, began.elapsed()));
+    verdict(&report)
+}
+
+fn stdout() -> String {
+    "stdout".to_owned()
+}
+
+fn bad_settings(error: ConfigError) -> Failure {
+    Failure::new(error.to_string(), "`market-data run --help` shows a settings file")
+}
+
+fn log_defaults(config: &Config) -> Defaults {
+    let format = match config.log.format {
+        ConfigFormat::Human => LogFormat::Human,
+        ConfigFormat::Json => LogFormat::Json,
+        ConfigFormat::Auto if std::io::stderr().is_terminal() => LogFormat::Human,
+        ConfigFormat::Auto => LogFormat::Json,
+    };
+    let level = LevelFilter::from_level(config.log.level.into());
+    Defaults { level, format }
+}
+
+fn say_start(prepared: &Prepared) {
+    tracing::info!(
+        connections = prepared.plan.connections.len(),
+        subscriptions = prepared.subscriptions.len(),
+        requests = prepared.plan.requests(),
+        instruments = prepared.catalogue.len(),
+        "starting"
+    );
+}
+
+/// Waits until something ends the service; says what.
+async fn until_the_end(
+    service: &mut Service,
+    time: Option<Duration>,
+    console: &Console,
+    with_status: bool,
+) -> &'static str {
+    let mut redraw = interval(REDRAW);
+    redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut news = interval_at(Instant::now() + NEWS_EVERY, NEWS_EVERY);
+    let stop = signals::stop_asked();
+    let over = async {
+        match time {
+            Some(time) => sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(stop, over);
+    let mut status = Status::new();
+    loop {
+        tokio::select! {
+            () = &mut stop => return "asked to",
+            () = &mut over => return "the time is over",
+            _ = service.sink_ended() => return "a sink has ended",
+            _ = news.tick() => say_news(&Feeds::of(&service.feeds())),
+            _ = redraw.tick(), if with_status && console.has_status() => {
+                let feeds = service.feeds();
+                status.set_records(Feeds::of(&feeds).records);
+                console.status(&status.line(&feeds, console.err_paint()));
+            }
+        }
+    }
+}
+
+fn say_news(feeds: &Feeds) {
+    tracing::info!(
+        records = feeds.records,
+        connected = feeds.up,
+        connections = feeds.all,
+        live = feeds.live,
+        subscriptions = feeds.wanted,
+        open_gaps = feeds.open_gaps,
+        gaps = feeds.gaps,
+        faults = feeds.faults,
+        reconnects = feeds.reconnects,
+        "running"
+    );
+}
+
+/// What became of the feeds and of every sink, in words.
+fn summary(feeds: &Feeds, report: &StopReport, took: Duration) -> String {
+    let records = Feeds::of(&report.feeds).records;
+    let mut text = format!(
+        "{} in {} on {}: {}, {}, {}\n",
+        counted(records, "record", "records"),
+        Words(took),
+        counted(feeds.all as u64, "connection", "connections"),
+        counted(feeds.gaps, "gap", "gaps"),
+        counted(feeds.reconnects, "reconnect", "reconnects"),
+        counted(feeds.faults, "fault", "faults"),
+    );
+    for sink in &report.sinks {
+        let events = counted(sink.events, "event", "events");
+        text.push_str(&format!("  {}: {events}", sink.name));
+        if sink.dropped > 0 {
+            text.push_str(&format!(", {} dropped", grouped(sink.dropped)));
+        }
+        if sink.unfinished {
+            text.push_str(", not finished in time");
+        }
+        if let Some(why) = &sink.error {
+            text.push_str(&format!(", ended: {why}"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn verdict(report: &StopReport) -> anyhow::Result<ExitCode> {
+    let failed = |sink: &&SinkReport| {
+        sink.unfinished || sink.error.as_ref().is_some_and(|e| !matches!(e, SinkError::ReaderGone))
+    };
+    match report.sinks.iter().find(failed) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(sink) => {
+            let what = || format!("the sink {} failed", sink.name);
+            match &sink.error {
+                Some(why) => Err(anyhow::anyhow!("{why}")).with_context(what),
+                None => {
+                    Err(anyhow::anyhow!("it was too slow to finish in time")).with_context(what)
+                }
+            }
+        }
+    }
+}

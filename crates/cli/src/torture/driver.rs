@@ -1,0 +1,265 @@
+//! The shell's part in a life: sockets that are none, frames carried to and fro, actions performed.
+//!
+//! `life.rs` calls it; it stands where the node's driver stands, and does what that one does: one
+//! gate for all handshakes, frames in order, a close answered by a closed.
+//!
+//! Invariants: a feed hears nothing of a connection after its end; what it sends while it has no
+//! connection is a violation. Start at [`Life::arrive`] and [`Life::perform`].
+
+use super::cast::Part;
+use super::chance::Chance;
+use super::counts::Figure;
+use super::judge::{Complaint, Judge};
+use super::life::{Life, Violation};
+use super::manners::{self, Manners};
+use super::network::{Addressed, Lane, Letter, Parcel};
+use super::tape::{Tape, Taped};
+use market_data_model::{Action, Body, Command, Instrument, Nanos, Outbox, Subscription};
+use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_sim::{ConnId, Delivery, FromClient, Opened, ToClient};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Where a feed's socket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    Idle,
+    Opening,
+    Open(ConnId),
+    /// The feed asked to close; it has not heard yet that it is closed.
+    Closing,
+}
+
+/// One feed with everything around it.
+pub(super) struct Rig {
+    pub(super) part: Part,
+    pub(super) config: OkxConfig,
+    pub(super) feed: OkxFeed,
+    pub(super) judge: Judge,
+    pub(super) tape: Tape,
+    pub(super) wanted: BTreeSet<Subscription>,
+    pub(super) socket: Socket,
+    /// The exchange's side of this attempt, once it has accepted.
+    pub(super) accepted: Option<ConnId>,
+    /// Counts connections asked for.
+    attempt: u64,
+    up: Lane,
+    down: Lane,
+    pub(super) manners: Manners,
+    pub(super) out: Outbox,
+}
+
+impl Rig {
+    /// A feed that plays `part`, not yet started.
+    pub(super) fn new(config: OkxConfig, part: Part, chance: &mut Chance) -> Rig {
+        Rig {
+            feed: OkxFeed::new(config.clone()),
+            judge: Judge::new(config.feed.0, &part),
+            tape: Tape::default(),
+            wanted: part.subscriptions.iter().cloned().collect(),
+            socket: Socket::Idle,
+            accepted: None,
+            attempt: 0,
+            up: Lane::new(chance),
+            down: Lane::new(chance),
+            manners: Manners::default(),
+            out: Outbox::default(),
+            config,
+            part,
+        }
+    }
+
+    /// Whether frames still reach the feed.
+    fn hears(&self) -> bool {
+        matches!(self.socket, Socket::Open(_) | Socket::Closing)
+    }
+}
+
+impl Life {
+    /// Takes what the exchange sends and puts it on the road.
+    pub(super) fn collect(&mut self) -> Result<(), Violation> {
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        self.exchange.deliveries(&mut deliveries);
+        for delivery in deliveries.drain(..) {
+            self.post(delivery)?;
+        }
+        self.deliveries = deliveries;
+        Ok(())
+    }
+
+    fn post(&mut self, delivery: Delivery) -> Result<(), Violation> {
+        let ours = |rig: &Rig| rig.accepted == Some(delivery.conn);
+        let Some(feed) = self.rigs.iter().position(ours) else { return Ok(()) };
+        if let ToClient::Ping(payload) = &delivery.what {
+            // The socket library answers these; the feed never sees them.
+            self.exchange.receive(self.now, delivery.conn, FromClient::Pong(payload));
+            return Ok(());
+        }
+        let parcel = match delivery.what {
+            ToClient::Text(text) => {
+                let (truth, fault) = (delivery.truth, delivery.fault);
+                if let Some(code) = manners::reproach(&text).filter(|_| fault.is_none()) {
+                    let text = format!("the exchange answers with error {code}: {text}");
+                    return Err(self.violation(feed, Complaint::new("manners", text)));
+                }
+                Parcel::Frame(Letter { text, truth, fault })
+            }
+            ToClient::Close { code, reason } => Parcel::Closed { code: Some(code), reason },
+            ToClient::Abort => Parcel::Closed { code: None, reason: "connection reset".into() },
+            ToClient::Ping(_) | ToClient::Pong(_) => return Ok(()),
+        };
+        let rig = &mut self.rigs[feed];
+        let at = rig.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);
+        self.network.put(at, feed, rig.attempt, parcel);
+        Ok(())
+    }
+
+    /// A parcel has arrived at its end of the road.
+    pub(super) fn arrive(&mut self, addressed: Addressed) -> Result<(), Violation> {
+        let Addressed { feed, attempt, parcel } = addressed;
+        let stale = attempt != 0 && attempt != self.rigs[feed].attempt;
+        match parcel {
+            Parcel::Knock if !stale && self.rigs[feed].socket == Socket::Opening => {
+                self.knock(feed);
+            }
+            Parcel::Upload(conn, text) => {
+                self.exchange.receive(self.now, conn, FromClient::Text(&text));
+            }
+            Parcel::Hangup(conn) => self.exchange.gone(self.now, conn),
+            Parcel::Ask { id, path } => {
+                let reply = self.exchange.rest(self.now, &path);
+                let at = self.now + reply.delay_ns + 1_000_000;
+                let (status, body) = (reply.status, reply.body);
+                self.network.put(at, feed, 0, Parcel::Response { id, status, body });
+            }
+            _ if stale => {}
+            Parcel::Opened(conn) if self.rigs[feed].socket == Socket::Opening => {
+                let rig = &mut self.rigs[feed];
+                rig.socket = Socket::Open(conn);
+                rig.manners = Manners::new(self.now);
+                self.give(feed, Taped::Opened, None)?;
+            }
+            Parcel::Frame(letter) if self.rigs[feed].hears() => {
+                self.rigs[feed].manners.heard(self.now);
+                let taped = Taped::Frame(letter.text.clone(), letter.fault);
+                self.give(feed, taped, Some(&letter))?;
+            }
+            Parcel::Closed { code, reason } if self.rigs[feed].socket != Socket::Idle => {
+                let rig = &mut self.rigs[feed];
+                rig.socket = Socket::Idle;
+                rig.accepted = None;
+                // What is still under way belongs to no connection any more.
+                rig.attempt += 1;
+                self.give(feed, Taped::Closed(code, reason), None)?;
+            }
+            Parcel::Response { id, status, body } => {
+                self.give(feed, Taped::Response(id, status, body), None)?;
+            }
+            Parcel::Command(command) => self.give(feed, Taped::Command(command), None)?,
+            Parcel::Knock | Parcel::Opened(_) | Parcel::Frame(_) | Parcel::Closed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn knock(&mut self, feed: usize) {
+        let rig = &mut self.rigs[feed];
+        let parcel = match self.exchange.open(self.now, rig.part.path) {
+            Opened::Accepted(conn) => {
+                rig.accepted = Some(conn);
+                Parcel::Opened(conn)
+            }
+            Opened::Refused { status, .. } => {
+                Parcel::Closed { code: None, reason: format!("HTTP {status}") }
+            }
+        };
+        let at = rig.down.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, rig.attempt, parcel);
+    }
+
+    pub(super) fn perform(&mut self, feed: usize, out: &Outbox) -> Result<(), Violation> {
+        for action in &out.actions {
+            let done = match action {
+                Action::Open { .. } => self.open(feed),
+                Action::Send(text) => self.send(feed, text),
+                Action::Close => {
+                    self.close(feed);
+                    Ok(())
+                }
+                Action::Get { id, path } => {
+                    let parcel = Parcel::Ask { id: *id, path: path.clone() };
+                    self.network.put(self.now + 20_000_000, feed, 0, parcel);
+                    Ok(())
+                }
+            };
+            done.map_err(|text| self.violation(feed, Complaint::new("manners", text)))?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, feed: usize) -> Result<(), String> {
+        let rig = &mut self.rigs[feed];
+        if rig.socket != Socket::Idle {
+            return Err(format!("asks for a connection while the socket is {:?}", rig.socket));
+        }
+        rig.socket = Socket::Opening;
+        rig.attempt += 1;
+        let admitted = self.gate.admit(Nanos(self.now)).0;
+        self.counts.more(Figure::Handshakes, 1);
+        self.handshakes.start(admitted)?;
+        let at = rig.up.arrival(admitted, &mut self.chance);
+        self.network.put(at, feed, rig.attempt, Parcel::Knock);
+        Ok(())
+    }
+
+    fn send(&mut self, feed: usize, text: &str) -> Result<(), String> {
+        let rig = &mut self.rigs[feed];
+        let Socket::Open(conn) = rig.socket else {
+            return Err(format!("sends {text} while the socket is {:?}", rig.socket));
+        };
+        if let Some(request) = rig.manners.sent(self.now, text)? {
+            rig.judge.asked(&request);
+            self.counts.more(Figure::Requests, 1);
+        }
+        let at = rig.up.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text.to_owned()));
+        Ok(())
+    }
+
+    fn close(&mut self, feed: usize) {
+        let rig = &mut self.rigs[feed];
+        if matches!(rig.socket, Socket::Idle | Socket::Closing) {
+            return;
+        }
+        if let Some(conn) = rig.accepted.take() {
+            let at = rig.up.arrival(self.now, &mut self.chance);
+            self.network.put(at, feed, rig.attempt, Parcel::Hangup(conn));
+        }
+        rig.socket = Socket::Closing;
+        // Some frames may still be read between asking to close and being closed.
+        if self.chance.one_in(2) {
+            self.network.forget_frames(feed, rig.attempt);
+        }
+        let at = self.now + self.chance.below(60_000_000);
+        let parcel = Parcel::Closed { code: None, reason: "closed on request".into() };
+        self.network.put(at, feed, rig.attempt, parcel);
+    }
+
+    /// Tells the other feeds which instruments changed, as the shell does.
+    pub(super) fn spread(&mut self, feed: usize, out: &Outbox) {
+        let mut changed: Vec<Arc<Instrument>> = Vec::new();
+        for event in out.events.iter() {
+            if let Body::Instrument(instrument) = event.body
+                && self.catalogue.apply_row(instrument)
+            {
+                changed.push(Arc::clone(instrument));
+            }
+        }
+        if changed.is_empty() {
+            return;
+        }
+        for other in (0..self.rigs.len()).filter(|other| *other != feed) {
+            let command = Command::Instruments(changed.clone());
+            self.network.put(self.now, other, 0, Parcel::Command(command));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The end of a life: the faults stop, and everything must be well again; then the feeds are
+//! stopped, and must stay so; then each is given its whole tape once more, and must answer the
+//! same.
+//!
+//! `life.rs` calls [`Life::end`].
+
+use super::books;
+use super::counts::Figure;
+use super::driver::{Rig, Socket};
+use super::judge::{Complaint, place};
+use super::life::{Life, Violation};
+use super::rows;
+use super::tape::Taped;
+use market_data_model::{Command, Feed, Subscription};
+use market_data_okx::OkxFeed;
+use market_data_okx::link::LinkState;
+use market_data_sim::FaultProfile;
+use std::collections::BTreeSet;
+
+const SECOND: u64 = 1_000_000_000;
+/// How long full health may take once nothing goes wrong any more.
+const RECOVERY_MAX_NS: u64 = 300 * SECOND;
+/// Between two looks at the health.
+const LOOK_EVERY_NS: u64 = SECOND / 10;
+/// How long stopped feeds are watched.
+const STOPPED_NS: u64 = 60 * SECOND;
+
+/// Channel and key.
+type About = (String, String);
+
+fn about(subscription: &Subscription) -> About {
+    (subscription.channel.to_string(), subscription.key.to_string())
+}
+
+impl Life {
+    pub(super) fn end(&mut self) -> Result<(), Violation> {
+        self.recover()?;
+        self.stop()?;
+        self.replay()
+    }
+
+    fn recover(&mut self) -> Result<(), Violation> {
+        self.exchange.set_faults(FaultProfile::none());
+        let from = self.now;
+        let mut look = self.now;
+        let mut ill = None;
+        while self.now < from + RECOVERY_MAX_NS {
+            self.advance()?;
+            if self.now < look || self.network.has_frames() {
+                continue;
+            }
+            look = self.now + LOOK_EVERY_NS;
+            ill = (0..self.rigs.len()).find_map(|feed| Some((feed, self.illness(feed)?)));
+            if ill.is_none() {
+                let took = (self.now - from) / 1_000_000;
+                self.counts.more(Figure::RecoveryMillis, took);
+                self.counts.most(Figure::RecoveryMillisMax, took);
+                return Ok(());
+            }
+        }
+        let (feed, (about, why)) = ill.unwrap_or_default();
+        let (channel, key) = &about;
+        let text = format!("still ill 5 minutes after the last fault: {channel} {key}: {why}");
+        let complaint = Complaint { rule: "recovery", text, about };
+        Err(self.violation(feed, complaint))
+    }
+
+    /// What is not well with a feed: the key it is about, and why. `None` = it is in full health.
+    fn illness(&self, feed: usize) -> Option<(About, String)> {
+        let rig = &self.rigs[feed];
+        let Socket::Open(conn) = rig.socket else {
+            return Some((About::default(), format!("the socket is {:?}", rig.socket)));
+        };
+        let served: BTreeSet<Subscription> = self
+            .exchange
+            .subscriptions(conn)
+            .iter()
+            .map(|(channel, key)| Subscription::new(channel, key))
+            .collect();
+        let excused = self.excused();
+        let waiting: Vec<&Subscription> = rig.feed.not_live().collect();
+        for wanted in rig.wanted.iter().filter(|s| !excused.contains(&*s.key)) {
+            let ill = |why: &str| Some((about(wanted), why.to_owned()));
+            if !served.contains(wanted) {
+                return ill("wanted, but the exchange does not serve it");
+            }
+            if waiting.contains(&wanted) {
+                return ill("wanted, but not live");
+            }
+            if rows::is_book(&wanted.channel)
+                && let Some(why) = self.unlike_published(rig, wanted)
+            {
+                return ill(why);
+            }
+        }
+        let extra = served.iter().find(|s| !rig.wanted.contains(s));
+        if let Some(extra) = extra {
+            return Some((about(extra), "served, but nobody wants it".into()));
+        }
+        let mut gaps = rig.judge.ledger.open();
+        let (id, channel, key) = gaps.find(|(_, _, key)| !excused.contains(*key))?;
+        Some(((channel.to_owned(), key.to_owned()), format!("gap {id} is still open")))
+    }
+
+    /// Instruments that cannot be well: expired, suspended, not listed (any more, yet, or ever).
+    fn excused(&self) -> BTreeSet<String> {
+        let listed = self.exchange.instruments();
+        let live = |key: &str| listed.iter().any(|i| i.inst_id == key && i.state == "live");
+        let mut excused = BTreeSet::new();
+        for rig in &self.rigs {
+            for wanted in &rig.wanted {
+                let by_id =
+                    !wanted.channel.starts_with("index") && &*wanted.channel != "instruments";
+                if by_id && !live(&wanted.key) {
+                    excused.insert(wanted.key.to_string());
+                }
+            }
+        }
+        excused
+    }
+
+    fn unlike_published(&self, rig: &Rig, wanted: &Subscription) -> Option<&'static str> {
+        let Some(published) = self.exchange.published(&wanted.channel, &wanted.key) else {
+            return Some("the exchange publishes no such book");
+        };
+        let key = place(&wanted.channel, &wanted.key);
+        if rig.feed.book(&wanted.channel, &wanted.key).is_err() {
+            return Some("the book is not live");
+        }
+        match rig.judge.ledger.find(&wanted.channel, key) {
+            Some(key) if books::same_book(key, &published) => None,
+            _ => Some("the live book is not what the exchange has published"),
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), Violation> {
+        for feed in 0..self.rigs.len() {
+            self.give(feed, Taped::Command(Command::Stop), None)?;
+        }
+        let from = self.now;
+        while self.now < from + STOPPED_NS {
+            self.advance()?;
+        }
+        for feed in 0..self.rigs.len() {
+            let rig = &self.rigs[feed];
+            let (link, deadline) = (rig.feed.status().link, rig.feed.deadline());
+            if rig.socket != Socket::Idle || link != LinkState::Stopped || deadline.is_some() {
+                let text = format!(
+                    "stopped a minute ago, but the socket is {:?}, the link {link:?}, the deadline \
+                     {deadline:?}",
+                    rig.socket
+                );
+                return Err(self.violation(feed, Complaint::new("stop", text)));
+            }
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self) -> Result<(), Violation> {
+        for feed in 0..self.rigs.len() {
+            let rig = &self.rigs[feed];
+            let audited = rig.judge.audit(&rig.feed, rig.tape.frames());
+            audited.map_err(|complaint| self.violation(feed, complaint))?;
+            let mut fresh = OkxFeed::new(rig.config.clone());
+            if let Err(text) = rig.tape.replay(&mut fresh) {
+                return Err(self.violation(feed, Complaint::new("replay", text)));
+            }
+            self.counts.more(Figure::Replayed, rig.tape.len() as u64);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! Looks at a feed after every single input and says what it did wrong.
+//!
+//! One judge a feed. It knows what arrived (with the simulator's truth), what came out, and what
+//! books the feed shows; it believes nothing else. Books are judged in `books.rs`, rows of other
+//! channels in `series.rs`, the stream's own continuity in `ledger.rs`.
+//!
+//! Invariant: the oracle is the simulator's `Truth`, never `model::Book` or the decoder.
+//! Start at [`Judge::after`].
+
+use super::books;
+use super::cast::Part;
+use super::counts::{Counts, Figure};
+use super::damage::{self, Remains};
+use super::ledger::Ledger;
+use super::manners::Request;
+use super::network::Letter;
+use super::rows;
+use super::series;
+use market_data_model::{
+    Action, Body, Command, EventRef, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
+};
+use market_data_okx::OkxFeed;
+use market_data_sim::Truth;
+use std::sync::Arc;
+
+/// What a feed was given, as far as the judge cares.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// The connection is up.
+    Opened,
+    /// A text frame.
+    Frame(&'a Letter),
+    /// The connection is gone.
+    Closed,
+    /// A REST answer's body.
+    Response(&'a str),
+    /// A command.
+    Command(&'a Command),
+    /// A tick, or the start.
+    Other,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Which promise.
+    pub rule: &'static str,
+    /// How it is broken, with both sides.
+    pub text: String,
+    /// The channel and key it is about; empty for the connection.
+    pub about: (String, String),
+}
+
+impl Complaint {
+    /// A complaint about the connection.
+    pub fn new(rule: &'static str, text: String) -> Complaint {
+        Complaint { rule, text, about: Default::default() }
+    }
+
+    /// A complaint about one subscription.
+    pub fn about(rule: &'static str, channel: &str, key: &str, text: String) -> Complaint {
+        let about = (channel.to_owned(), key.to_owned());
+        Complaint { rule, text: format!("{channel} {key}: {text}"), about }
+    }
+}
+
+/// What the frame just given says.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// The frame was data, and whole.
+    pub(super) truth: Option<Arc<Truth>>,
+    /// The frame was damaged; this much is readable.
+    pub(super) remains: Option<Remains>,
+    /// The frame was damaged.
+    pub(super) damaged: bool,
+    /// The id of the last intact book of its key before this frame.
+    pub(super) before: Option<i64>,
+    /// `prevSeqId` of an intact book frame.
+    pub(super) prev: Option<i64>,
+    /// Whether the frame's subscription stood for certain before it.
+    pub(super) firm: bool,
+}
+
+/// Judges one feed.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub(super) feed: u32,
+    pub(super) ledger: Ledger,
+    pub(super) up: bool,
+    pub(super) deltas: bool,
+    pub(super) view_depth: u16,
+    pub(super) text: Vec<u8>,
+}
+
+impl Judge {
+    /// A judge of a feed that plays `part`.
+    pub fn new(feed: u32, part: &Part) -> Judge {
+        let mut ledger = Ledger::default();
+        for subscription in part.candidates.iter().chain(&part.subscriptions) {
+            let (channel, key) = (&subscription.channel, &subscription.key);
+            ledger.key(channel, place(channel, key));
+        }
+        Judge {
+            feed,
+            ledger,
+            up: false,
+            deltas: part.deltas,
+            view_depth: part.view_depth,
+            text: Vec::new(),
+        }
+    }
+
+    /// Judges what `feed` made of one input.
+    ///
+    /// # Errors
+    /// The first complaint.
+    pub fn after(
+        &mut self,
+        now: Nanos,
+        seen: &Seen<'_>,
+        feed: &OkxFeed,
+        out: &Outbox,
+        counts: &mut Counts,
+    ) -> Result<(), Complaint> {
+        counts.more(Figure::Inputs, 1);
+        counts.more(Figure::Events, out.events.len() as u64);
+        let heard = self.hear(seen, counts);
+        books::settle(self, &heard, feed);
+        for event in out.events.iter() {
+            let header = self.ledger.header(now, self.feed, &event);
+            header.map_err(|text| Complaint::new("stream", text))?;
+            self.event(&event, seen, &heard, out, counts)?;
+        }
+        series::check(self, seen, &heard, out, counts)?;
+        if out.actions.contains(&Action::Close) {
+            self.down();
+        }
+        let (said, open) = (feed.status().open_gaps, self.ledger.open().count());
+        if said != open {
+            let text = format!("the feed says that {said} gaps are open, its events say {open}");
+            return Err(Complaint::new("gap", text));
+        }
+        books::check(self, &heard, feed, out, counts)
+    }
+
+    /// Whether the feed's own counters agree with what was seen of it.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn audit(&self, feed: &OkxFeed, frames: u64) -> Result<(), Complaint> {
+        let stats = feed.stats();
+        let open = self.ledger.open().count() as u64;
+        let pairs = [
+            ("records", stats.records, self.ledger.events()),
+            ("frames", stats.frames, frames),
+            ("gaps_opened", stats.gaps_opened, stats.gaps_closed + open),
+        ];
+        match pairs.iter().find(|(_, said, seen)| said != seen) {
+            None => Ok(()),
+            Some((name, said, seen)) => {
+                let text = format!("the counter {name} says {said}, seen were {seen}");
+                Err(Complaint::new("counters", text))
+            }
+        }
+    }
+
+    /// The feed sends a request: what it asks to end may go silent from here on.
+    pub fn asked(&mut self, request: &Request) {
+        for (channel, key) in &request.args {
+            if !request.subscribe {
+                self.ledger.key(channel, place(channel, key)).firm = false;
+            }
+        }
+    }
+
+    fn down(&mut self) {
+        self.up = false;
+        for key in self.ledger.keys_mut() {
+            key.firm = false;
+            key.base = None;
+        }
+    }
+
+    fn hear(&mut self, seen: &Seen<'_>, counts: &mut Counts) -> Heard {
+        match seen {
+            Seen::Opened => self.up = true,
+            Seen::Closed => self.down(),
+            Seen::Frame(letter) => return self.frame(letter, counts),
+            Seen::Command(Command::Unsubscribe(list)) => {
+                for s in list {
+                    let key = self.ledger.key(&s.channel, place(&s.channel, &s.key));
+                    key.firm = false;
+                    key.mirror.distrust();
+                }
+            }
+            Seen::Command(Command::Instruments(list)) => {
+                list.iter().for_each(|instrument| self.expire(instrument));
+            }
+            Seen::Command(_) | Seen::Response(_) | Seen::Other => {}
+        }
+        Heard::default()
+    }
+
+    fn frame(&mut self, letter: &Letter, counts: &mut Counts) -> Heard {
+        counts.more(Figure::Frames, 1);
+        let mut heard = Heard::default();
+        if let Some(truth) = &letter.truth {
+            if let Some(book) = &truth.book {
+                heard.prev = number_after(&letter.text, "\"prevSeqId\":");
+                let key = self.ledger.key(&truth.channel, &truth.inst_id);
+                heard.before = key.base.as_ref().and_then(|t| t.book.as_ref()).map(|b| b.seq);
+                debug_assert_eq!(number_after(&letter.text, "\"seqId\":"), Some(book.seq));
+                if self.up {
+                    key.base = Some(Arc::clone(truth));
+                }
+            }
+            let key = place(&truth.channel, &truth.inst_id);
+            heard.firm = self.ledger.key(&truth.channel, key).firm;
+            heard.truth = Some(Arc::clone(truth));
+        } else if matches!(letter.fault, Some("truncate" | "corrupt")) {
+            counts.more(Figure::Damaged, 1);
+            heard.damaged = true;
+            heard.remains = damage::read(&letter.text);
+        }
+        heard
+    }
+
+    /// Nobody is told more about what has expired.
+    fn expire(&mut self, instrument: &Instrument) {
+        if &*instrument.state != "expired" {
+            return;
+        }
+        for key in self.ledger.keys_mut() {
+            if key.key == *instrument.inst_id {
+                key.firm = false;
+                key.mirror.distrust();
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        event: &EventRef<'_>,
+        seen: &Seen<'_>,
+        heard: &Heard,
+        out: &Outbox,
+        counts: &mut Counts,
+    ) -> Result<(), Complaint> {
+        let (channel, inst) = (event.channel(), event.inst_id());
+        match event.body {
+            Body::Book(change, bids, asks) => {
+                books::record(self, (channel, inst), (change, bids, asks), counts)
+            }
+            Body::Gap(gap) => self.gap((channel, inst), gap, (seen, heard), out, counts),
+            Body::Subscription(news) => {
+                let key = self.ledger.key(channel, inst);
+                key.firm = news.step == SubscriptionStep::Subscribed;
+                Ok(())
+            }
+            Body::Instrument(instrument) => {
+                self.expire(instrument);
+                Ok(())
+            }
+            Body::Fault(fault) => {
+                counts.more(Figure::FaultsReported, 1);
+                if heard.truth.is_none() {
+                    return Ok(());
+                }
+                let text = format!("fault on an intact frame: {} ({})", fault.reason, fault.frame);
+                Err(Complaint::about("rows", channel, inst, text))
+            }
+            Body::Raw(raw) => {
+                let text = format!("kept raw although the channel is known: {}", raw.row);
+                Err(Complaint::about("rows", channel, inst, text))
+            }
+            Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Session(_) => Ok(()),
+        }
+    }
+
+    fn gap(
+        &mut self,
+        (channel, inst): (&str, &str),
+        gap: &Gap,
+        (seen, heard): (&Seen<'_>, &Heard),
+        out: &Outbox,
+        counts: &mut Counts,
+    ) -> Result<(), Complaint> {
+        let complain = |text| Err(Complaint::about("gap", channel, inst, text));
+        if let Err(text) = self.ledger.gap(channel, inst, gap) {
+            return complain(text);
+        }
+        if gap.closed {
+            counts.more(Figure::GapsClosed, 1);
+            return Ok(());
+        }
+        if matches!(seen, Seen::Command(Command::Stop)) {
+            counts.more(Figure::GapsAtStop, 1);
+            return Ok(());
+        }
+        counts.more(Figure::Gaps, 1);
+        *counts.gaps.entry(gap.cause.as_str()).or_default() += 1;
+        self.ledger.key(channel, inst).firm = false;
+        match unfounded(channel, gap.cause, seen, heard, out) {
+            Some(why) => complain(format!("a gap of cause {} opens {why}", gap.cause.as_str())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The key under which events of a subscription come: `instruments` names no instrument.
+pub(super) fn place<'a>(channel: &str, key: &'a str) -> &'a str {
+    if channel == "instruments" { "" } else { key }
+}
+
+/// Why a gap has no reason to open; `None` when it has one.
+fn unfounded(
+    channel: &str,
+    cause: GapCause,
+    seen: &Seen<'_>,
+    heard: &Heard,
+    out: &Outbox,
+) -> Option<String> {
+    let frame = matches!(seen, Seen::Frame(_));
+    if channel.starts_with("trades") && heard.truth.is_some() {
+        // Ids prove only now what an earlier gap cost; `series.rs` checks how much they say.
+        return None;
+    }
+    let why = match cause {
+        GapCause::Disconnect => {
+            let closes = out.actions.contains(&Action::Close);
+            (!closes && !matches!(seen, Seen::Closed)).then_some("while the connection stands")
+        }
+        GapCause::Sequence if !frame => Some("without a frame"),
+        GapCause::Sequence if rows::is_book(channel) && heard.truth.is_some() => {
+            let linked = heard.prev.is_some() && heard.prev == heard.before;
+            linked.then_some("although prevSeqId links to the last frame")
+        }
+        GapCause::Sequence => None,
+        GapCause::Unreadable | GapCause::Unverifiable if !heard.damaged => {
+            Some("although the frame is not damaged")
+        }
+        GapCause::Unreadable | GapCause::Unverifiable => None,
+        GapCause::Silence => {
+            let tick = matches!(seen, Seen::Other);
+            (!tick).then_some("although something just came")
+        }
+        GapCause::Evicted => (!frame).then_some("without a frame"),
+        GapCause::Refused => {
+            (!frame && !matches!(seen, Seen::Other)).then_some("although nothing was refused")
+        }
+        GapCause::Restart => {
+            (!matches!(seen, Seen::Command(_))).then_some("although nobody asked for it")
+        }
+        GapCause::Checksum => Some("although no checksum is sent"),
+        GapCause::SlowConsumer => Some("although nobody was slow"),
+    };
+    why.map(str::to_owned)
+}
+
+/// The whole number that stands after `name` in a frame.
+fn number_after(text: &str, name: &str) -> Option<i64> {
+    let rest = &text[text.find(name)? + name.len()..];
+    let end = rest.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}

@@ -1,0 +1,164 @@
+//! Judges the rows of channels that are not books: everything that was sent comes out, exactly,
+//! once, and nothing else does.
+//!
+//! `judge.rs` calls it after every input. A row may stay out only if it is an exact repetition, or
+//! if nobody is subscribed for certain (then all rows of the frame come out, or none).
+//!
+//! Start at [`check`].
+
+use super::counts::{Counts, Figure};
+use super::judge::{Complaint, Heard, Judge, Seen, place};
+use super::rows::{self, Row};
+use market_data_model::{Body, EventRef, Outbox};
+use market_data_sim::Truth;
+
+/// Checks the row events of one input.
+pub(super) fn check(
+    judge: &mut Judge,
+    seen: &Seen<'_>,
+    heard: &Heard,
+    out: &Outbox,
+    counts: &mut Counts,
+) -> Result<(), Complaint> {
+    let events: Vec<EventRef<'_>> = out.events.iter().filter(is_row).collect();
+    match (&heard.truth, &heard.remains) {
+        (Some(truth), _) if truth.book.is_none() => {
+            intact(judge, (truth, heard.firm), &events, out, counts)
+        }
+        (None, Some(remains)) => {
+            let mut at = 0;
+            for event in &events {
+                let rest = remains.rows.iter().skip(at);
+                let fits = |row: &Vec<(String, String)>| {
+                    let row: Vec<_> = row.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                    rows::contradiction(&remains.channel, &readable(&row), event).is_none()
+                };
+                let found = rest.map(fits).position(|fits| fits);
+                let Some(found) = found else { return Err(invented(event)) };
+                at += found + 1;
+                remember(judge, &remains.channel, &remains.key, event);
+            }
+            losses(judge, (&remains.channel, &remains.key), &events, out)
+        }
+        _ => match events.first() {
+            Some(event) if !answered(event, seen) => Err(invented(event)),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn is_row(event: &EventRef<'_>) -> bool {
+    matches!(event.body, Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Instrument(_))
+}
+
+/// Whether the event is an instrument that a REST answer contains.
+fn answered(event: &EventRef<'_>, seen: &Seen<'_>) -> bool {
+    match (&event.body, seen) {
+        (Body::Instrument(instrument), Seen::Response(body)) => body.contains(&*instrument.row),
+        _ => false,
+    }
+}
+
+fn invented(event: &EventRef<'_>) -> Complaint {
+    let text = format!("a {} that was not sent: {:?}", event.body.kind(), event.body);
+    Complaint::about("rows", event.channel(), event.inst_id(), text)
+}
+
+/// A damaged row as a reader may take it: a time that is none is absent.
+fn readable<'a>(row: &Row<'a>) -> Vec<(&'a str, &'a str)> {
+    let time = |value: &'a str| match value.bytes().all(|b| b.is_ascii_digit()) {
+        true => value,
+        false => "",
+    };
+    row.iter().map(|&(k, v)| if k == "ts" { (k, time(v)) } else { (k, v) }).collect()
+}
+
+fn intact(
+    judge: &mut Judge,
+    (truth, firm): (&Truth, bool),
+    events: &[EventRef<'_>],
+    out: &Outbox,
+    counts: &mut Counts,
+) -> Result<(), Complaint> {
+    let (channel, inst) = (truth.channel.as_str(), truth.inst_id.as_str());
+    let complain = |text| Err(Complaint::about("rows", channel, inst, text));
+    let (mut at, mut skipped) = (0, 0);
+    for sent in &truth.rows {
+        let row: Vec<_> = sent.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let wrong = match events.get(at) {
+            Some(event) => rows::mismatch(channel, &row, event),
+            None => Some("nothing came out".into()),
+        };
+        let Some(wrong) = wrong else {
+            counts.more(Figure::RowsCompared, 1);
+            if remember(judge, channel, inst, &events[at]) {
+                return complain(format!("a trade came out twice: {row:?}"));
+            }
+            at += 1;
+            continue;
+        };
+        skipped += 1;
+        if firm && !is_repeat(judge, channel, inst, &row) {
+            return complain(format!("{wrong}; the row was {row:?}"));
+        }
+        counts.more(Figure::RowsCompared, u64::from(firm));
+    }
+    if at < events.len() {
+        return Err(invented(&events[at]));
+    }
+    if !firm && at > 0 && skipped > 0 {
+        return complain(format!("{at} rows of a late frame came out, {skipped} did not"));
+    }
+    losses(judge, (channel, inst), events, out)
+}
+
+/// Whether the row is a trade that came out before. Rows of other channels are never left out.
+fn is_repeat(judge: &mut Judge, channel: &str, inst: &str, row: &Row<'_>) -> bool {
+    let key = judge.ledger.key(channel, place(channel, inst));
+    let id = row.iter().find(|(name, _)| *name == "tradeId").and_then(|(_, id)| id.parse().ok());
+    id.is_some_and(|id| key.had_trade(id))
+}
+
+/// Notes what came out; says whether it is a trade that came out just before.
+fn remember(judge: &mut Judge, channel: &str, inst: &str, event: &EventRef<'_>) -> bool {
+    let key = judge.ledger.key(channel, place(channel, inst));
+    key.firm = true;
+    match event.body {
+        Body::Trade(trade) => key.trade_again(trade.trade_id),
+        _ => false,
+    }
+}
+
+/// Trades that their ids prove missing are said to be missing, exactly, and no others are.
+fn losses(
+    judge: &mut Judge,
+    (channel, inst): (&str, &str),
+    events: &[EventRef<'_>],
+    out: &Outbox,
+) -> Result<(), Complaint> {
+    let mut missing = 0;
+    for event in events {
+        let Body::Trade(trade) = event.body else { continue };
+        let fills = u64::from(trade.count.unwrap_or(1));
+        let newest = &mut judge.ledger.key(channel, inst).newest_trade;
+        if let Some(newest) = *newest
+            && trade.trade_id > newest
+        {
+            missing += (trade.trade_id - newest).saturating_sub(fills);
+        }
+        *newest = Some(newest.unwrap_or(0).max(trade.trade_id));
+    }
+    let mut said = 0;
+    for event in out.events.iter() {
+        if let Body::Gap(gap) = event.body
+            && gap.closed
+        {
+            said += gap.lost.unwrap_or(0);
+        }
+    }
+    if said == missing {
+        return Ok(());
+    }
+    let text = format!("ids prove {missing} trades missing, said to be missing are {said}");
+    Err(Complaint::about("rows", channel, inst, text))
+}

@@ -1,0 +1,9 @@
+//! The `market-data` command as its users see it: exit code, stdout and stderr together.
+//!
+//! One binary for all tests. Nothing here needs the internet; what talks, talks to the pretend
+//! exchange on this machine.
+
+mod bad_input;
+mod decode;
+mod live;
+mod run;

@@ -1,0 +1,399 @@
+//! The service's settings: a TOML file, then the environment, then defaults.
+//!
+//! The command line calls [`Config::load`]. Unknown keys are errors, in the file and in the
+//! environment; an error shows the line. `config.example.toml` beside this crate says everything.
+//!
+//! Invariant: a setting is read in one place and has one default, written here.
+
+use crate::error::Error;
+use crate::net::{ProxySetting, TlsTrust};
+use crate::options::{ServiceOptions, Want};
+use crate::sink::{JsonLines, Overflow, SinkSpec};
+use market_data_okx::{Endpoints, Region};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What environment variables start with; then section, underscore, key: `MARKET_DATA_VENUE_URL`.
+pub const ENV_PREFIX: &str = "MARKET_DATA_";
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the settings {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or value that is not known; with the line.
+    #[error("cannot use the settings {place}: {message}")]
+    Toml {
+        /// The file, or `<text>`.
+        place: String,
+        /// What is wrong, with the line and a caret.
+        message: String,
+    },
+    /// An environment variable cannot be used.
+    #[error("cannot use {name}={value:?}: {why}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value fits its key but nothing else.
+    #[error("cannot use {key}: {why}")]
+    Value {
+        /// Section and key, for example `venue.region`.
+        key: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the data comes from.
+    pub venue: Venue,
+    /// What to follow.
+    pub subscribe: Vec<Subscribe>,
+    /// What to emit of books.
+    pub books: Books,
+    /// Where events go.
+    pub output: Output,
+    /// What to log.
+    pub log: Log,
+}
+
+/// Where the data comes from.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Venue {
+    /// `global`, `demo`, `eea`, `eea-demo`, `us` or `us-demo`.
+    pub region: String,
+    /// One address for everything instead, for example `ws://127.0.0.1:9443`.
+    pub url: Option<String>,
+    /// Another address of the public socket.
+    pub public_url: Option<String>,
+    /// Another address of the business socket.
+    pub business_url: Option<String>,
+    /// Another address of REST.
+    pub rest_url: Option<String>,
+    /// A proxy for everything, or `none`; absent: what the environment says.
+    pub proxy: Option<String>,
+    /// A PEM file with further certificates to trust.
+    pub ca_file: Option<PathBuf>,
+    /// Seconds between two looks at the instrument list over REST.
+    pub refresh_seconds: u64,
+}
+
+/// Some instruments and what to follow of each.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Subscribe {
+    /// Ids, other spellings or patterns.
+    pub instruments: Vec<String>,
+    /// Channels in the venue's spelling.
+    pub channels: Vec<String>,
+}
+
+/// What to emit of books.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Books {
+    /// Levels a side of the views emitted after each change; 0 = none.
+    pub view_depth: u16,
+    /// Whether each verified change is emitted.
+    pub deltas: bool,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// `stdout` or paths of files; each gets every event as NDJSON. Files are appended to.
+    pub sinks: Vec<String>,
+    /// What happens when a sink is too slow.
+    pub overflow: OverflowRule,
+    /// Batches that wait for a slow sink before that happens.
+    pub queue: usize,
+}
+
+/// What happens when a sink is too slow.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum OverflowRule {
+    /// The feeds wait.
+    #[default]
+    Wait,
+    /// Events are dropped, and a `gap` record says so.
+    Drop,
+}
+
+/// What to log.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How much to log.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> tracing::Level {
+        match level {
+            LogLevel::Error => tracing::Level::ERROR,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let subscribe = Subscribe {
+            instruments: ["BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP"].map(String::from).to_vec(),
+            channels: ["tickers", "trades", "books", "candle1m"].map(String::from).to_vec(),
+        };
+        Config {
+            venue: Venue::default(),
+            subscribe: vec![subscribe],
+            books: Books::default(),
+            output: Output::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Venue {
+    fn default() -> Venue {
+        Venue {
+            region: Region::default().to_string(),
+            url: None,
+            public_url: None,
+            business_url: None,
+            rest_url: None,
+            proxy: None,
+            ca_file: None,
+            refresh_seconds: 15 * 60,
+        }
+    }
+}
+
+impl Default for Books {
+    fn default() -> Books {
+        Books { view_depth: 10, deltas: false }
+    }
+}
+
+impl Default for Output {
+    fn default() -> Output {
+        Output { sinks: vec!["stdout".to_owned()], overflow: OverflowRule::Wait, queue: 1024 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { level: LogLevel::Info, format: LogFormat::Auto }
+    }
+}
+
+impl Config {
+    /// Reads `file` (or takes the defaults), then the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file and line or the variable.
+    pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+        let vars = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        });
+        let Some(path) = file else { return Config::parse("", "the defaults", vars) };
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Config::parse(&text, &path.display().to_string(), vars)
+    }
+
+    /// Reads `text`, called `place` in errors, then `vars` (other variables are passed over).
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the line or the variable.
+    pub fn parse(
+        text: &str,
+        place: &str,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text).map_err(|error| {
+            let message = error.to_string().trim_end().to_owned();
+            ConfigError::Toml { place: place.to_owned(), message }
+        })?;
+        let mut vars: Vec<_> =
+            vars.into_iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
+        vars.sort();
+        for (name, value) in vars {
+            config.set(&name, &value).map_err(|why| ConfigError::Variable { name, value, why })?;
+        }
+        Ok(config)
+    }
+
+    /// Overrides one setting. Lists are separated by commas.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let some = || (!value.is_empty()).then(|| value.to_owned());
+        let list = || value.split(',').map(|v| v.trim().to_owned()).collect();
+        match name.strip_prefix(ENV_PREFIX).unwrap_or(name) {
+            "VENUE_REGION" => self.venue.region = value.to_owned(),
+            "VENUE_URL" => self.venue.url = some(),
+            "VENUE_PUBLIC_URL" => self.venue.public_url = some(),
+            "VENUE_BUSINESS_URL" => self.venue.business_url = some(),
+            "VENUE_REST_URL" => self.venue.rest_url = some(),
+            "VENUE_PROXY" => self.venue.proxy = some(),
+            "VENUE_CA_FILE" => self.venue.ca_file = some().map(PathBuf::from),
+            "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
+            "SUBSCRIBE_INSTRUMENTS" => self.only_subscribe().instruments = list(),
+            "SUBSCRIBE_CHANNELS" => self.only_subscribe().channels = list(),
+            "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
+            "BOOKS_DELTAS" => self.books.deltas = word(value)?,
+            "OUTPUT_SINKS" => self.output.sinks = list(),
+            "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
+            "OUTPUT_QUEUE" => self.output.queue = number(value)?,
+            "LOG_LEVEL" => self.log.level = word(value)?,
+            "LOG_FORMAT" => self.log.format = word(value)?,
+            _ => {
+                return Err("no such setting; names are MARKET_DATA_ and section and key, \
+                     for example MARKET_DATA_VENUE_URL"
+                    .to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The environment replaces what the file subscribes to: one list of each.
+    fn only_subscribe(&mut self) -> &mut Subscribe {
+        self.subscribe.truncate(1);
+        if self.subscribe.is_empty() {
+            let nothing = Subscribe { instruments: Vec::new(), channels: Vec::new() };
+            self.subscribe.push(nothing);
+        }
+        &mut self.subscribe[0]
+    }
+
+    /// The settings as a service takes them, without the sinks.
+    ///
+    /// # Errors
+    /// When a region or an address is not one.
+    pub fn options(&self) -> Result<ServiceOptions, ConfigError> {
+        let wants = self.subscribe.iter();
+        let wants = wants.map(|s| Want::new(s.instruments.clone(), s.channels.clone())).collect();
+        Ok(ServiceOptions {
+            endpoints: self.endpoints()?,
+            proxy: match self.venue.proxy.as_deref() {
+                None => ProxySetting::FromEnvironment,
+                Some("none") => ProxySetting::None,
+                Some(url) => ProxySetting::Url(url.to_owned()),
+            },
+            trust: self.venue.ca_file.clone().map_or(TlsTrust::default(), TlsTrust::File),
+            wants,
+            view_depth: self.books.view_depth,
+            deltas: self.books.deltas,
+            refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
+            ..ServiceOptions::default()
+        })
+    }
+
+    fn endpoints(&self) -> Result<Endpoints, ConfigError> {
+        let venue = &self.venue;
+        fn bad(key: &'static str) -> impl Fn(&dyn std::fmt::Display) -> ConfigError {
+            move |why| ConfigError::Value { key, why: why.to_string() }
+        }
+        let mut endpoints = match &venue.url {
+            Some(url) => Endpoints::local(url).map_err(|e| bad("venue.url")(&e))?,
+            None => Endpoints::of(venue.region.parse().map_err(|e| bad("venue.region")(&e))?),
+        };
+        if let Some(url) = &venue.public_url {
+            endpoints = endpoints.with_public(url).map_err(|e| bad("venue.public_url")(&e))?;
+        }
+        if let Some(url) = &venue.business_url {
+            endpoints = endpoints.with_business(url).map_err(|e| bad("venue.business_url")(&e))?;
+        }
+        if let Some(url) = &venue.rest_url {
+            endpoints = endpoints.with_rest(url).map_err(|e| bad("venue.rest_url")(&e))?;
+        }
+        Ok(endpoints)
+    }
+
+    /// The sinks, opened.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be opened.
+    pub fn sinks(&self) -> Result<Vec<SinkSpec>, Error> {
+        let overflow = match self.output.overflow {
+            OverflowRule::Wait => Overflow::Wait,
+            OverflowRule::Drop => Overflow::DropAndMark,
+        };
+        let queue = self.output.queue;
+        let open = |place: &String| {
+            if place == "stdout" {
+                let sink = JsonLines::new("stdout", std::io::stdout());
+                return Ok(SinkSpec::new("stdout", queue, overflow, sink));
+            }
+            let file = std::fs::OpenOptions::new().append(true).create(true).open(place);
+            let what = format!("open {place} for writing");
+            let file = file.map_err(|source| Error::Io { what, source })?;
+            Ok(SinkSpec::new(place, queue, overflow, JsonLines::new(place, file)))
+        };
+        self.output.sinks.iter().map(open).collect()
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
+    value.trim().parse().map_err(|_| "it is not a whole number in range".to_owned())
+}
+
+/// Reads a word as the file would.
+fn word<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, String> {
+    let trimmed = value.trim();
+    let deserialized = match trimmed {
+        "true" | "false" => toml::Value::Boolean(trimmed == "true").try_into(),
+        _ => toml::Value::String(trimmed.to_owned()).try_into(),
+    };
+    deserialized.map_err(|e: toml::de::Error| e.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

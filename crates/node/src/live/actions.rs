@@ -1,0 +1,72 @@
+//! Performs what a feed asks for. Nothing here waits: connections and answers come back through the
+//! driver's one `select`.
+//!
+//! Invariant: every close is answered with a closed, and every get with a response.
+
+use super::{Driver, GETS_MAX, HANDSHAKE_WAIT};
+use crate::net::Socket;
+use crate::venue::Driven;
+use bytes::Bytes;
+use market_data_model::{Action, Input};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl<F: Driven> Driver<F> {
+    /// Performs actions until none is left.
+    pub(super) fn settle(&mut self) {
+        while !self.out.actions.is_empty() {
+            for action in std::mem::take(&mut self.out.actions) {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open { url } => {
+                self.hang_up();
+                let (io, admitted) = (Arc::clone(&self.setup.io), self.admitted);
+                self.admitted = false;
+                self.opening = Some(Box::pin(async move {
+                    if !admitted {
+                        io.gate.pass().await;
+                    }
+                    Socket::open(&io.dialer, &url, HANDSHAKE_WAIT).await
+                }));
+            }
+            Action::Send(text) => {
+                if let Some(socket) = &mut self.socket {
+                    socket.send(text);
+                }
+            }
+            Action::Close => {
+                self.hang_up();
+                self.give(Input::Closed { code: None, reason: "closed by us" });
+            }
+            Action::Get { id, path } => self.get(id, path),
+        }
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.opening = None;
+        self.numbers.connected.store(false, Relaxed);
+        while self.closing.try_join_next().is_some() {}
+        if let Some(socket) = self.socket.take() {
+            self.closing.spawn(socket.close());
+        }
+    }
+
+    fn get(&mut self, id: u64, path: String) {
+        if self.gets.len() >= GETS_MAX {
+            let body = b"too many requests under way";
+            return self.give(Input::Response { id, status: 0, body });
+        }
+        let rest = Arc::clone(&self.setup.io.rest);
+        self.gets.spawn(async move {
+            match rest.get(&path).await {
+                Ok((status, body)) => (id, status, body),
+                Err(error) => (id, 0, Bytes::from(error.0)),
+            }
+        });
+    }
+}
