@@ -4,7 +4,7 @@
 //! a second), and single events are for those who search (trace).
 
 use crate::metrics::FeedMetrics;
-use market_data_model::event::{Gap, SessionStep, SubscriptionStep};
+use market_data_model::event::{Gap, GapCause, SessionStep, SubscriptionStep, Whose};
 use market_data_model::{Batch, Body, EventRef};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// Faults logged per second and feed.
 const FAULTS_PER_SECOND: u32 = 5;
+/// Gaps of one kind that open or close together and are still logged one by one.
+const GAPS_APART: u32 = 3;
 
 /// What a look at a batch has shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +37,7 @@ impl Observer {
     /// Logs what is worth it.
     pub fn look(&mut self, batch: &Batch, numbers: &FeedMetrics) -> Seen {
         let mut seen = Seen::default();
+        gaps(batch);
         for event in batch.iter() {
             seen.last_n = event.header.n;
             match event.body {
@@ -42,10 +45,7 @@ impl Observer {
                 Body::Raw(_) => continue,
                 Body::Instrument(_) => seen.instruments = true,
                 Body::Fault(_) => self.fault(&event),
-                Body::Gap(x) => {
-                    seen.rare = true;
-                    gap(&event, x);
-                }
+                Body::Gap(_) => seen.rare = true,
                 Body::Session(_) | Body::Subscription(_) => {
                     seen.rare = true;
                     link(&event, numbers);
@@ -75,23 +75,55 @@ impl Observer {
     }
 }
 
-fn gap(event: &EventRef<'_>, gap: &Gap) {
+/// Gaps come in crowds when a connection goes: then one line says how many, and each is at debug.
+fn gaps(batch: &Batch) {
+    let of = |event: &EventRef<'_>| match event.body {
+        Body::Gap(gap) => Some((gap.closed, gap.cause, event.header.feed.0, gap.whose)),
+        _ => None,
+    };
+    let mut crowds: Vec<((bool, GapCause, u32, Whose), u32)> = Vec::new();
+    for kind in batch.iter().filter_map(|event| of(&event)) {
+        match crowds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => crowds.push((kind, 1)),
+        }
+    }
+    let crowded = |kind| crowds.iter().any(|(k, count)| *k == kind && *count > GAPS_APART);
+    for event in batch.iter() {
+        if let (Body::Gap(x), Some(kind)) = (event.body, of(&event)) {
+            gap(&event, x, crowded(kind));
+        }
+    }
+    for ((closed, cause, feed, whose), count) in crowds {
+        if count <= GAPS_APART {
+            continue;
+        }
+        let (cause, whose) = (cause.as_str(), whose.as_str());
+        match (closed, whose) {
+            (false, "ours") => tracing::info!(feed, count, cause, whose, "gaps opened"),
+            (false, _) => tracing::warn!(feed, count, cause, whose, "gaps opened"),
+            (true, _) => tracing::info!(feed, count, cause, whose, "gaps closed"),
+        }
+    }
+}
+
+/// One gap. What we did ourselves on purpose wakes nobody.
+fn gap(event: &EventRef<'_>, gap: &Gap, crowded: bool) {
     let (feed, channel, instrument) = (event.header.feed.0, event.channel(), event.inst_id());
     let (id, cause, whose) = (gap.id, gap.cause.as_str(), gap.whose.as_str());
     if gap.closed {
         let healed = gap.healed.map_or("", |h| h.as_str());
         let ms = gap.to.zip(gap.from).map_or(0, |(to, from)| to.since(from) / 1_000_000);
-        tracing::info!(
-            feed,
-            channel,
-            instrument,
-            id,
-            cause,
-            healed,
-            lost = gap.lost,
-            ms,
-            "gap closed"
-        );
+        let lost = gap.lost;
+        if crowded {
+            tracing::debug!(feed, channel, instrument, id, cause, healed, lost, ms, "gap closed");
+        } else {
+            tracing::info!(feed, channel, instrument, id, cause, healed, lost, ms, "gap closed");
+        }
+    } else if crowded {
+        tracing::debug!(feed, channel, instrument, id, cause, whose, "gap opened");
+    } else if gap.whose == Whose::Ours {
+        tracing::info!(feed, channel, instrument, id, cause, whose, "gap opened");
     } else {
         tracing::warn!(feed, channel, instrument, id, cause, whose, "gap opened");
     }
