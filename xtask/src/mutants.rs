@@ -30,8 +30,8 @@ const EACH: &[&str] = &["torture", "--faults", "all", "--lives", "15", "--json"]
 /// unchanged tree does not pass.
 pub fn run(names: &[String]) -> anyhow::Result<()> {
     let chosen = choose(names)?;
+    misfits(&Workshop::here(), &chosen)?;
     let workshop = Workshop::set_up().context("cannot copy the tree")?;
-    misfits(&workshop, &chosen)?;
     eprintln!("mutants: {} in {}", chosen.len(), workshop.path().display());
     if let Some(why) = judge(&workshop)? {
         bail!("the unchanged tree does not pass: {why}");
@@ -40,9 +40,9 @@ pub fn run(names: &[String]) -> anyhow::Result<()> {
     println!("{:<5} {:<58} {:>6}  caught by", "name", "defect", "s");
     for mutant in chosen {
         let start = Instant::now();
-        workshop.apply(mutant)?;
+        let originals = workshop.apply(mutant)?;
         let caught = judge(&workshop);
-        workshop.restore(mutant)?;
+        workshop.restore(originals)?;
         let caught = caught.with_context(|| format!("mutant {}", mutant.name))?;
         let by = caught.unwrap_or_else(|| "SURVIVED".into());
         let seconds = start.elapsed().as_secs();

@@ -234,8 +234,8 @@ mod tests {
                 if qty == 0 { naive[n].remove(&key); } else { naive[n].insert(key, (text, qty)); }
                 prop_assert!(book.is_consistent());
             }
-            let ours = |side| book.levels(side)
-                .map(|l| (l.px.to_string(), l.qty.to_string().parse().unwrap())).collect::<Vec<_>>();
+            let text = |l: &Level| (l.px.to_string(), l.qty.to_string().parse().unwrap());
+            let ours = |side| book.levels(side).map(text).collect::<Vec<_>>();
             prop_assert_eq!(ours(Side::Bid), naive[0].values().rev().cloned().collect::<Vec<_>>());
             prop_assert_eq!(ours(Side::Ask), naive[1].values().cloned().collect::<Vec<_>>());
         }

@@ -371,8 +371,6 @@ pub enum FaultCode {
     BadTime,
     /// A book broke a rule of its channel.
     BadBook,
-    /// The checksum did not agree.
-    BadChecksum,
     /// The venue said that we did something wrong.
     VenueError,
     /// A REST answer could not be used.
@@ -388,7 +386,6 @@ impl FaultCode {
             FaultCode::BadRow => "bad_row",
             FaultCode::BadTime => "bad_time",
             FaultCode::BadBook => "bad_book",
-            FaultCode::BadChecksum => "bad_checksum",
             FaultCode::VenueError => "venue_error",
             FaultCode::BadResponse => "bad_response",
         }

@@ -7,7 +7,7 @@ use crate::decimal::{Decimal, Qty};
 use crate::time::Nanos;
 use std::fmt;
 
-/// What kind of contract an instrument is. Kinds the venue adds later arrive as [`InstType::Other`].
+/// What kind of contract an instrument is. Kinds added by the venue later are [`InstType::Other`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InstType {
     /// Coins against coins.

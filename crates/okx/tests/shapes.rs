@@ -176,7 +176,7 @@ fn ticker_row() -> impl Strategy<Value = Json> {
 }
 
 fn levels() -> impl Strategy<Value = Json> {
-    // A book's prices fit 64 bits at its finest decimal; others are refused, which is not judged here.
+    // A book's prices fit 64 bits at its finest decimal; refusing others is not judged here.
     let price = "(0|[1-9][0-9]{0,7})(\\.[0-9]{1,9})?";
     let level = (price, number(), 0u32..70_000).prop_map(|(px, qty, orders)| {
         Json::Array(vec![text(px), text(qty), text("0"), text(orders.to_string())])

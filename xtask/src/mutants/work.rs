@@ -58,24 +58,22 @@ impl Workshop {
         Ok(read(&self.tree.join(edit.file))?.matches(edit.old).count())
     }
 
-    /// Breaks the copy.
-    pub fn apply(&self, mutant: &Mutant) -> anyhow::Result<()> {
+    /// Breaks the copy; gives back the files as they were.
+    pub fn apply(&self, mutant: &Mutant) -> anyhow::Result<Vec<(PathBuf, String)>> {
+        let mut originals = Vec::new();
         for edit in mutant.edits {
             let path = self.tree.join(edit.file);
-            let text = read(&path)?.replacen(edit.old, edit.new, 1);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            let text = read(&path)?;
+            write(&path, &text.replacen(edit.old, edit.new, 1))?;
+            originals.push((path, text));
         }
-        Ok(())
+        Ok(originals)
     }
 
     /// Mends the copy.
-    pub fn restore(&self, mutant: &Mutant) -> anyhow::Result<()> {
-        for edit in mutant.edits.iter().rev() {
-            let path = self.tree.join(edit.file);
-            let text = read(&path)?.replacen(edit.new, edit.old, 1);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
+    pub fn restore(&self, originals: Vec<(PathBuf, String)>) -> anyhow::Result<()> {
+        // The first text of a file is the oldest.
+        originals.into_iter().rev().try_for_each(|(path, text)| write(&path, &text))
     }
 
     /// Builds the command.
@@ -143,6 +141,10 @@ fn root() -> PathBuf {
 
 fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@
 
 use crate::failure::Failure;
 use crate::out::console::Console;
-use crate::signals;
+use crate::signals::Stop;
 use crate::source::{Source, SourceArgs, unix_ns};
 use crate::status::{Feeds, REDRAW, Status};
 use crate::{duration, source};
@@ -96,6 +96,7 @@ pub struct CheckArgs {
 /// # Errors
 /// When the service cannot start, or stdout cannot be written to.
 pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::listen();
     let mut options = source::options();
     options.deltas = true;
     options.wants =
@@ -104,7 +105,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
     console.status("loading the instruments …");
     let prepared = tokio::select! {
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
-        () = signals::stop_asked() => return Err(interrupted().into()),
+        () = stop.asked() => return Err(interrupted().into()),
     };
     let mut tally = Tally::default();
     tally.expect(&prepared.subscriptions, Nanos(unix_ns()));
@@ -123,7 +124,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
         status: Status::new(),
         began: Instant::now(),
     };
-    let result = check.run(&service, &source, receiver).await;
+    let result = check.run((&service, &source), receiver, &mut stop).await;
     console.status("");
     let feeds = service.feeds();
     service.stop().await;
@@ -165,20 +166,18 @@ enum Stage {
 impl Check<'_> {
     async fn run(
         &mut self,
-        service: &Service,
-        source: &Source,
+        (service, source): (&Service, &Source),
         mut receiver: EventReceiver,
+        stop: &mut Stop,
     ) -> anyhow::Result<()> {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stop = signals::stop_asked();
-        tokio::pin!(stop);
         let mut stage = Stage::Settle;
         let mut redrawn = Instant::now();
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop => return Err(interrupted().into()),
+                () = stop.asked() => return Err(interrupted().into()),
                 _ = look.tick() => {
                     let reports = service.feeds();
                     self.drills.look(&reports);

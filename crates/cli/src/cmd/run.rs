@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::log::{self, Defaults};
 use crate::out::console::Console;
 use crate::out::number::{counted, grouped};
-use crate::signals;
+use crate::signals::Stop;
 use crate::source::{Source, SourceArgs, unix_ns};
 use crate::status::{Feeds, REDRAW, Status};
 use anyhow::Context as _;
@@ -98,12 +98,13 @@ pub async fn run(
     if args.json && !config.output.sinks.iter().any(|place| place == "stdout") {
         config.output.sinks.push("stdout".to_owned());
     }
+    let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
     options.seed = unix_ns();
     let source = Source::open(&args.source, &mut options).await?;
     let prepared = tokio::select! {
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
-        () = signals::stop_asked() => return Ok(ExitCode::SUCCESS),
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     if args.dry_run {
         let text = plan::text(&prepared.plan, &options.endpoints, args.json, console.out_paint())?;
@@ -114,9 +115,11 @@ pub async fn run(
     say_start(&prepared);
     let sinks = config.sinks().map_err(Failure::from)?;
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
+    // Records and a status line on one terminal would tear each other.
+    let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
-    let why = until_the_end(&mut service, args.time, console, !to_terminal).await;
+    let why = until_the_end(&mut service, args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     // Stopping opens gaps of its own, which are nobody's news.
@@ -160,28 +163,28 @@ fn say_start(prepared: &Prepared) {
 async fn until_the_end(
     service: &mut Service,
     time: Option<Duration>,
-    console: &Console,
-    with_status: bool,
+    stop: &mut Stop,
+    console: Option<&Console>,
 ) -> &'static str {
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut news = interval_at(Instant::now() + NEWS_EVERY, NEWS_EVERY);
-    let stop = signals::stop_asked();
     let over = async {
         match time {
             Some(time) => sleep(time).await,
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(stop, over);
+    tokio::pin!(over);
     let mut status = Status::new();
     loop {
         tokio::select! {
-            () = &mut stop => return "asked to",
+            () = stop.asked() => return "asked to",
             () = &mut over => return "the time is over",
             _ = service.sink_ended() => return "a sink has ended",
             _ = news.tick() => say_news(&Feeds::of(&service.feeds())),
-            _ = redraw.tick(), if with_status && console.has_status() => {
+            _ = redraw.tick(), if console.is_some() => {
+                let Some(console) = console else { continue };
                 let feeds = service.feeds();
                 status.set_records(Feeds::of(&feeds).records);
                 console.status(&status.line(&feeds, console.err_paint()));

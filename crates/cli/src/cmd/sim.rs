@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::paint::Colour;
 use crate::out::table::{Align, Cell, Table};
-use crate::signals;
+use crate::signals::Stop;
 use crate::source::{profile, unix_ns};
 use clap::Args;
 use market_data::sim_server::{self, SimOptions, SimServer};
@@ -60,11 +60,12 @@ pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> 
         console.data(fault_table(console).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut stop = Stop::listen();
     let config = SimConfig { faults: args.faults, ..SimConfig::new(args.seed, unix_ns()) };
     let options = SimOptions { listen: args.listen, config };
     let server = sim_server::serve(options).await.map_err(|why| not_started(args, &why))?;
     console.words(&greeting(args, &server, console));
-    signals::stop_asked().await;
+    stop.asked().await;
     console.words("stopped\n");
     server.close().await;
     Ok(ExitCode::SUCCESS)

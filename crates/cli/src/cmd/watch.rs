@@ -9,7 +9,7 @@
 use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::human::Lines;
-use crate::signals;
+use crate::signals::Stop;
 use crate::source::{Source, SourceArgs};
 use crate::status::{REDRAW, Status};
 use crate::{duration, source};
@@ -86,6 +86,7 @@ enum Output {
 /// # Errors
 /// When the instruments cannot be resolved or loaded, or stdout cannot be written to.
 pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::listen();
     let mut options = source::options();
     options.view_depth = args.depth.unwrap_or(if args.json { 10 } else { 1 });
     options.deltas = args.deltas;
@@ -95,7 +96,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     console.status("loading the instruments …");
     let prepared = tokio::select! {
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
-        () = signals::stop_asked() => return Ok(ExitCode::SUCCESS),
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     let mut lines = Lines::new(console.out_paint());
     lines.fit(&prepared.subscriptions);
@@ -110,7 +111,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
         text: Vec::with_capacity(2 * TEXT_BYTES),
         status: Status::new(),
     };
-    let result = watch.watch(&service, receiver, args.time).await;
+    let result = watch.watch(&service, receiver, (args.time, &mut stop)).await;
     console.status("");
     service.stop().await;
     source.close().await;
@@ -132,17 +133,15 @@ impl Watch<'_> {
         &mut self,
         service: &Service,
         mut receiver: EventReceiver,
-        time: Option<Duration>,
+        (time, stop): (Option<Duration>, &mut Stop),
     ) -> anyhow::Result<()> {
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = time.map(|time| Instant::now() + time);
-        let stop = signals::stop_asked();
-        tokio::pin!(stop);
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop => return Ok(()),
+                () = stop.asked() => return Ok(()),
                 () = async { sleep_until(end.unwrap_or_else(Instant::now)).await },
                     if end.is_some() => return Ok(()),
                 _ = redraw.tick(), if self.console.has_status() => {

@@ -9,18 +9,16 @@
 //! Start at [`Lines::write`].
 
 use super::paint::{Colour, Paint};
-use market_data_model::time::SECOND;
 use market_data_model::{
-    Aggressor, Bar, BarKind, Body, BookChange, BookKind, Decimal, EventRef, Fault, Gap, Healed,
-    Instrument, Level, Nanos, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews,
-    SubscriptionStep, Ticker, Trade,
+    Aggressor, Bar, BarKind, Body, BookChange, BookKind, EventRef, Fault, Gap, Healed, Instrument,
+    Level, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews, SubscriptionStep, Ticker,
+    Trade,
 };
-use std::io::Write as _;
+use text::{
+    COLUMN_MAX, clock, clock_minutes, column, difference, optional, plain, put, shown, spaces,
+};
 
-/// How much of a row or frame nobody understands is shown, in characters.
-const ROW_CHARS_MAX: usize = 120;
-/// Widest that the columns of instrument, channel and numbers grow.
-const COLUMN_MAX: usize = 32;
+mod text;
 
 /// Turns records into lines; remembers how wide the columns are.
 pub struct Lines {
@@ -343,60 +341,6 @@ impl Lines {
         out.extend_from_slice(text.as_bytes());
         self.paint.close(out);
     }
-}
-
-/// Control characters replaced, so that no venue can talk to the terminal.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn shown(text: &str) -> String {
-    let mut cut: String = plain(text).chars().take(ROW_CHARS_MAX).collect();
-    if cut.len() < text.len() && text.chars().count() > ROW_CHARS_MAX {
-        cut.push('…');
-    }
-    cut
-}
-
-fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a vector takes every write");
-}
-
-fn spaces(count: usize, out: &mut Vec<u8>) {
-    out.extend(std::iter::repeat_n(b' ', count));
-}
-
-fn column(text: &str, width: &mut usize, out: &mut Vec<u8>) {
-    let text = plain(text);
-    let chars = text.chars().count();
-    *width = chars.min(COLUMN_MAX).max(*width);
-    out.extend_from_slice(text.as_bytes());
-    spaces(width.saturating_sub(chars) + 2, out);
-}
-
-fn optional(value: Option<Decimal>, out: &mut Vec<u8>) {
-    match value.and_then(Decimal::some) {
-        Some(value) => value.write_to(out),
-        None => out.push(b'-'),
-    }
-}
-
-/// `a - b` exactly; `None` if it does not fit.
-fn difference(a: Decimal, b: Decimal) -> Option<Decimal> {
-    let scale = a.scale().max(b.scale());
-    Decimal::from_parts(a.at_scale(scale)?.checked_sub(b.at_scale(scale)?)?, scale)
-}
-
-/// `HH:MM:SS.mmm` UTC.
-fn clock(at: Nanos, out: &mut Vec<u8>) {
-    let of_day = at.0 / SECOND % 86_400;
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    put(out, format_args!("{hour:02}:{minute:02}:{second:02}.{:03}", at.millis() % 1000));
-}
-
-fn clock_minutes(ms: u64, out: &mut Vec<u8>) {
-    let minutes = ms / 60_000 % 1440;
-    put(out, format_args!("{:02}:{:02}", minutes / 60, minutes % 60));
 }
 
 #[cfg(test)]

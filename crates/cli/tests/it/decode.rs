@@ -6,7 +6,13 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-const TICKER: &str = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","instId":"BTC-USDT","last":"43560.10","lastSz":"0.5","askPx":"43560.2","askSz":"1","bidPx":"43560","bidSz":"2","open24h":"43000","high24h":"44000","low24h":"42000","sodUtc0":"43100","sodUtc8":"43200","volCcy24h":"100","vol24h":"2","ts":"1795437636123"}]}"#;
+const TICKER: &str = concat!(
+    r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","#,
+    r#""instId":"BTC-USDT","last":"43560.10","lastSz":"0.5","askPx":"43560.2","#,
+    r#""askSz":"1","bidPx":"43560","bidSz":"2","open24h":"43000","high24h":"44000","#,
+    r#""low24h":"42000","sodUtc0":"43100","sodUtc8":"43200","volCcy24h":"100","#,
+    r#""vol24h":"2","ts":"1795437636123"}]}"#,
+);
 
 /// The captures lie outside of the project; `OKX_CORPUS` names them elsewhere.
 fn corpus() -> Option<Vec<String>> {

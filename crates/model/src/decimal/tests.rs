@@ -1,3 +1,5 @@
+//! Text in, text out: what is kept, what is refused, how values compare.
+
 use super::*;
 use proptest::prelude::*;
 
@@ -84,7 +86,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_either_refused_or_given_back(bytes in prop::collection::vec(any::<u8>(), 0..48)) {
+    fn any_bytes_are_either_refused_or_given_back(
+        bytes in prop::collection::vec(any::<u8>(), 0..48),
+    ) {
         if let Ok(number) = Decimal::parse(&bytes) {
             prop_assert_eq!(number.to_string().into_bytes(), bytes);
         }

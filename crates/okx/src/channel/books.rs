@@ -1,4 +1,4 @@
-//! The seven book channels: one row is a snapshot or a change of one instrument's book.
+//! The book channels: one row is a snapshot or a change of one instrument's book.
 //!
 //! ```json
 //! {"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"action":"update","data":[{

@@ -67,3 +67,41 @@ pub fn decode<'a>(row: Raw<'a>, unknowns: &mut Unknowns) -> Result<TickerRow<'a>
     out.ticker = ticker;
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn read(text: &str) -> (Result<TickerRow<'_>, String>, Unknowns) {
+        let mut unknowns = Unknowns::default();
+        let row = decode(json::parse(text.as_bytes()).unwrap(), &mut unknowns);
+        (row, unknowns)
+    }
+
+    #[test]
+    fn bug_class_32_a_new_listing_has_blank_numbers() {
+        let text =
+            r#"{"instType":"SPOT","instId":"A-U","last":"","askPx":null,"bidPx":"0.10","ts":"5"}"#;
+        let (row, unknowns) = read(text);
+        let ticker = row.unwrap().ticker;
+        assert_eq!((ticker.last, ticker.ask), (None, None));
+        assert_eq!(ticker.bid.unwrap().to_string(), "0.10");
+        assert_eq!(unknowns, Unknowns::default());
+    }
+
+    #[test]
+    fn an_unknown_kind_and_a_new_field_pass_and_are_counted() {
+        let (row, unknowns) = read(r#"{"instType":"MOON","instId":"A-U","phase":"full"}"#);
+        let row = row.unwrap();
+        assert_eq!(row.inst_type.unwrap().as_str(), "MOON");
+        assert_eq!((row.ts, unknowns), (None, Unknowns { fields: 1, values: 1 }));
+    }
+
+    #[test]
+    fn an_odd_number_refuses_the_row_with_its_value() {
+        let (row, _) = read(r#"{"instId":"A-U","last":"83x9"}"#);
+        assert_eq!(row.unwrap_err(), r#"last is "83x9": not a plain decimal number"#);
+        assert_eq!(read("{}").0.unwrap_err(), "a ticker without fields");
+    }
+}

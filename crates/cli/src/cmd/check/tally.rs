@@ -173,9 +173,7 @@ impl Tally {
 
 fn spoils_a_row(code: FaultCode) -> bool {
     match code {
-        FaultCode::BadRow | FaultCode::BadTime | FaultCode::BadBook | FaultCode::BadChecksum => {
-            true
-        }
+        FaultCode::BadRow | FaultCode::BadTime | FaultCode::BadBook => true,
         FaultCode::BadJson
         | FaultCode::BadEnvelope
         | FaultCode::VenueError

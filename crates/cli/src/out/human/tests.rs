@@ -2,7 +2,7 @@
 
 use super::*;
 use market_data_model::batch::{BookHead, Other};
-use market_data_model::{Batch, FeedId, GapCause, Header, Names, Whose};
+use market_data_model::{Batch, Decimal, FeedId, GapCause, Header, Names, Nanos, Whose};
 use std::sync::Arc;
 
 fn px(text: &str) -> Px {
