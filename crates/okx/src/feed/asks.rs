@@ -295,7 +295,11 @@ impl OkxFeed {
         let request = event.id.strip_prefix('m').and_then(|n| n.parse::<u64>().ok());
         let asked = request.and_then(|n| self.pending.get(&n).cloned());
         let (op, list) = asked.unwrap_or((Op::Subscribe, Vec::new()));
-        let named = self.named_in(&event.msg, event, &list);
+        // An answer to a question that an earlier answer has settled; a conflict of books (64004)
+        // is the one error that follows its own ack.
+        let settled = request.is_some_and(|n| n <= self.requests) && list.is_empty();
+        let moot = settled && event.code != "64004";
+        let named = if moot { None } else { self.named_in(&event.msg, event, &list) };
         let about = named.map_or(list, |index| vec![index]);
         let reaction = reaction(&event.code);
         if reaction == Reaction::Ours && !self.config.passive {

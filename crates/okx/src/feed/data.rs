@@ -313,7 +313,9 @@ impl OkxFeed {
         match verdict {
             Verdict::Snapshot => {
                 self.timers.stop(Timer::Snapshot(index));
-                self.timers.stop(Timer::Again(index));
+                if self.subs[index as usize].stage == Stage::Live {
+                    self.timers.stop(Timer::Again(index));
+                }
                 let healed = (row.seq, None, Some(Healed::Snapshot));
                 self.subs[index as usize].heal(now, healed, &mut self.emit, out);
                 self.book_changed(now, index, (BookKind::Snapshot, row), out);

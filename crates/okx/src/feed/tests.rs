@@ -456,3 +456,20 @@ fn rows_that_trail_an_ended_subscription_do_not_confirm_the_next_one() {
     // Its ack never comes, so it is asked for again.
     assert!(bench.pass(11)[0].contains("\"subscribe\""));
 }
+
+#[test]
+fn a_refusal_of_a_question_that_an_earlier_ack_has_settled_changes_nothing() {
+    let subs = [sub("books5", "B-U")];
+    let mut bench = Bench::new(&subs);
+    bench.input(Input::Start);
+    bench.input(Input::Opened);
+    // The first request's ack is late, so it is asked for again; then both are answered.
+    assert!(bench.pass(11)[0].contains("\"id\":\"m2\""));
+    bench.ack("subscribe", &subs[0]);
+    let error = r#"{"id":"m2","event":"error","code":"60018","msg":"channel:books5,instId:B-U doesn't exist"}"#;
+    assert_eq!(bench.frame(error), ["refused / 60018"]);
+    assert_eq!((bench.feed.status().live, bench.feed.status().refused), (0, 0));
+    let snapshot = r#"{"arg":{"channel":"books5","instId":"B-U"},"data":[{"asks":[],"bids":[],"instId":"B-U","ts":"5","seqId":1}]}"#;
+    assert_eq!(bench.frame(snapshot), ["orderbook View Some(1) 0+0"]);
+    assert_eq!(bench.feed.status().live, 1);
+}
