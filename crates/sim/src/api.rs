@@ -135,9 +135,10 @@ pub struct Truth {
     pub channel: String,
     /// The `instId` of the frame's `arg`; for `instruments` the `instType`.
     pub inst_id: String,
-    /// Per element of `data`: OKX field name and text exactly as sent, for channels that are not
-    /// books (candles: `ts,o,h,l,c,vol,volCcy,volCcyQuote,confirm`). Integers without quotes are
-    /// given as their digits, arrays as their JSON text.
+    /// Per element of `data`, of which `trades` and candles can have several: OKX field name and
+    /// text exactly as sent, for channels that are not books (candles:
+    /// `ts,o,h,l,c,vol,volCcy,volCcyQuote,confirm`). Integers without quotes are given as their
+    /// digits, arrays as their JSON text.
     pub rows: Vec<Vec<(&'static str, String)>>,
     /// The whole book after this frame, for book channels.
     pub book: Option<TruthBook>,

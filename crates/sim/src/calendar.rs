@@ -89,8 +89,12 @@ pub struct Bar {
     span: Span,
     /// Whether the bar aligns to UTC; all others align to UTC+8.
     utc: bool,
-    /// Whether `mark-price-candle` and `index-candle` have it on the WebSocket.
+    /// Whether `candle` has it on the WebSocket.
+    pub on_candle: bool,
+    /// Whether `mark-price-candle` has it.
     pub on_mark: bool,
+    /// Whether `index-candle` has it.
+    pub on_index: bool,
     /// Whether REST `candles` has it.
     pub on_rest: bool,
     /// Whether REST `history-candles` has it.
@@ -98,23 +102,22 @@ pub struct Bar {
 }
 
 const fn bar(name: &'static str, span: Span, utc: bool) -> Bar {
-    Bar { name, span, utc, on_mark: true, on_rest: true, on_history: true }
+    Bar { on_rest: true, on_history: true, ..ws_only(name, span, utc) }
 }
 
 const fn ws_only(name: &'static str, span: Span, utc: bool) -> Bar {
-    Bar { name, span, utc, on_mark: true, on_rest: false, on_history: false }
+    let (on_rest, on_history) = (false, false);
+    Bar { name, span, utc, on_candle: true, on_mark: true, on_index: true, on_rest, on_history }
 }
 
 const HOURS: u64 = 3_600;
 
 static BARS: &[Bar] = &[
     Bar {
-        name: "1s",
-        span: Span::Seconds(1),
-        utc: true,
         on_mark: false,
-        on_rest: false,
+        on_index: false,
         on_history: true,
+        ..ws_only("1s", Span::Seconds(1), true)
     },
     bar("1m", Span::Seconds(60), true),
     bar("3m", Span::Seconds(180), true),
@@ -142,6 +145,7 @@ static BARS: &[Bar] = &[
     bar("1Wutc", Span::Week, true),
     bar("1Mutc", Span::Months(1), true),
     bar("3Mutc", Span::Months(3), true),
+    Bar { on_candle: false, on_index: false, ..ws_only("1Yutc", Span::Months(12), true) },
 ];
 
 impl Bar {

@@ -102,12 +102,13 @@ impl Channel {
 
     fn candle(name: &str) -> Option<Self> {
         if let Some(bar) = name.strip_prefix("candle") {
-            return Bar::named(bar).map(Self::Candle);
+            return Bar::named(bar).filter(|bar| bar.on_candle).map(Self::Candle);
         }
-        let mark = name.strip_prefix("mark-price-candle").map(|bar| (bar, true));
-        let (bar, mark) = mark.or_else(|| name.strip_prefix("index-candle").map(|b| (b, false)))?;
-        let bar = Bar::named(bar).filter(|bar| bar.on_mark)?;
-        Some(if mark { Self::MarkCandle(bar) } else { Self::IndexCandle(bar) })
+        if let Some(bar) = name.strip_prefix("mark-price-candle") {
+            return Bar::named(bar).filter(|bar| bar.on_mark).map(Self::MarkCandle);
+        }
+        let bar = name.strip_prefix("index-candle")?;
+        Bar::named(bar).filter(|bar| bar.on_index).map(Self::IndexCandle)
     }
 
     /// The channel's name on the wire.

@@ -4,7 +4,8 @@
 //! channels or texts. It is a sorted vector on purpose: the oracle must be too simple to be wrong.
 //!
 //! Invariants: a level has at least one organic order; `lots` is the sum of its orders; the best
-//! bid is below the best ask; retail (RPI) size never stands alone at a price.
+//! bid is below the best ask, except between [`Engine::queue`] and [`Engine::uncross`]; retail
+//! (RPI) size never stands alone at a price.
 //!
 //! Start at [`Engine::take`].
 
@@ -93,7 +94,12 @@ impl Engine {
             Side::Bid => self.best(Side::Ask).is_some_and(|ask| px >= ask),
             Side::Ask => self.best(Side::Bid).is_some_and(|bid| px <= bid),
         };
-        if crosses || px <= 0 || lots <= 0 {
+        !crosses && self.queue(side, px, lots)
+    }
+
+    /// Adds an order that nothing matches yet, as in an auction; it may cross.
+    pub fn queue(&mut self, side: Side, px: i64, lots: i64) -> bool {
+        if px <= 0 || lots <= 0 {
             return false;
         }
         let levels = self.side_mut(side);
@@ -133,6 +139,12 @@ impl Engine {
     /// Cancels everything worse than the best `keep` levels.
     pub fn keep_best(&mut self, side: Side, keep: usize) {
         self.side_mut(side).truncate(keep);
+    }
+
+    /// Ends an auction: what stands at `px` or on its wrong side is cancelled.
+    pub fn uncross(&mut self, px: i64) {
+        self.bids.retain(|level| level.px < px);
+        self.asks.retain(|level| level.px > px);
     }
 
     /// Matches a taker order and gives the fills in their order; what is left over is gone.

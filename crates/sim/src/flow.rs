@@ -94,6 +94,20 @@ impl Market {
         }
     }
 
+    /// An order in an auction, on either side of the fair price.
+    pub(crate) fn gather(&mut self, fair: i64, now_ns: u64) {
+        let side = if self.rng.below(2) == 0 { Side::Bid } else { Side::Ask };
+        if self.hole(side, now_ns) {
+            return;
+        }
+        let reach = (fair / 500).max(3);
+        let px = fair - reach + self.rng.below(2 * reach as u64 + 1) as i64;
+        let lots = self.rng.size(self.inst.heat.lots).max(self.inst.min_lots);
+        if self.engine.queue(side, px, lots) {
+            self.bump();
+        }
+    }
+
     /// How far behind the best possible price, in ticks: often at it, sometimes far away.
     fn depth(&mut self) -> i64 {
         if self.rng.below(5) < 2 {

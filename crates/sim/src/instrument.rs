@@ -125,6 +125,11 @@ pub struct Instrument {
 }
 
 impl Instrument {
+    /// Gathers orders that do not match yet, so that its book may be crossed.
+    pub fn in_auction(&self) -> bool {
+        !self.blank && self.state == "preopen"
+    }
+
     /// Trading, so that books move.
     pub fn trades(&self) -> bool {
         !self.blank
@@ -142,7 +147,10 @@ impl Instrument {
         let scale = 10i128.pow(self.px_places);
         let e14 = 100_000_000_000_000i128;
         let ticks = match (self.kind, self.strike) {
-            (Kind::Option, Some(strike)) => self.premium(usd, strike, ns),
+            (Kind::Option, Some(strike)) => {
+                let coin = if self.settle == "USD" { usd } else { e14 };
+                coin / 1_000_000 * self.premium(usd, strike, ns) * scale / e14
+            }
             (Kind::Events, Some(strike)) => {
                 // A probability that moves from 3 to 97 cents over 4 % around the strike.
                 let off = (usd - i128::from(strike.usd) * e14) * 1_000_000 / usd;
@@ -156,7 +164,7 @@ impl Instrument {
         (ticks as i64).max(1)
     }
 
-    /// An option's price in ticks of its coin: what it is worth now plus something for time.
+    /// An option's price in millionths of its coin: what it is worth now plus something for time.
     fn premium(&self, usd: i128, strike: Strike, ns: u64) -> i128 {
         let k = i128::from(strike.usd) * 100_000_000_000_000;
         let inner = if strike.call { usd - k } else { k - usd }.max(0);
@@ -167,8 +175,7 @@ impl Instrument {
         let off = (usd - k).abs() * 1_000_000 / usd;
         let width = at_money * 5 / 2 + 1;
         let time = at_money * width / (width + off * 2) * width / (width + off * 2);
-        let ppm = inner * 1_000_000 / usd + time;
-        ppm * 10i128.pow(self.px_places) / 1_000_000
+        inner * 1_000_000 / usd + time
     }
 
     /// Ticks as text.

@@ -33,6 +33,7 @@ mod publish;
 mod query;
 mod request;
 mod rest;
+mod rest_families;
 mod rest_market;
 mod rng;
 mod rows;

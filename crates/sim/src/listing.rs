@@ -51,7 +51,7 @@ impl Instrument {
         match self.contract {
             Contract::Coins | Contract::Bare => "",
             // A coin option counts coins like a linear contract, but OKX calls it inverse.
-            Contract::Linear if self.kind == Kind::Option => "inverse",
+            Contract::Linear if self.kind == Kind::Option && self.settle != "USD" => "inverse",
             Contract::Linear => "linear",
             Contract::Inverse => "inverse",
         }

@@ -183,11 +183,16 @@ impl Market {
         self.next_act_ns = now_ns + self.rng.wait(self.inst.heat.wait_ns);
         self.fix_act_time(now_ns);
         self.fresh.clear();
-        if !self.inst.trades() || now_ns < self.quiet_until_ns {
+        let auction = self.inst.in_auction();
+        if !(auction || self.inst.trades()) || now_ns < self.quiet_until_ns {
             return false;
         }
         let before = self.seq;
         let fair = self.inst.fair(assets, now_ns);
+        if auction {
+            self.gather(fair, now_ns);
+            return self.seq != before;
+        }
         self.follow(fair, now_ns);
         for _ in 0..self.rng.between(1, 3) {
             match self.rng.below(100) {
@@ -199,6 +204,12 @@ impl Market {
         }
         self.tend(fair, now_ns);
         self.seq != before
+    }
+
+    /// Ends an auction with a book around the fair price.
+    pub fn end_auction(&mut self, assets: &[Asset], now_ns: u64) {
+        self.engine.uncross(self.inst.fair(assets, now_ns));
+        self.bump();
     }
 
     pub(crate) fn bump(&mut self) {

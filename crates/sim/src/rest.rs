@@ -1,7 +1,8 @@
 //! The REST side: envelope, limits, errors, and the endpoints about instruments.
 //!
-//! Drivers call [`Exchange::rest`]; `rest_market.rs` has the market endpoints. Answers come from
-//! the same rows as the WebSocket pushes. Many errors arrive with HTTP 200, as on OKX.
+//! Drivers call [`Exchange::rest`]; `rest_market.rs` has the market endpoints, `rest_families.rs`
+//! those that name option families and event contracts. Answers come from the same rows as the
+//! WebSocket pushes. Many errors arrive with HTTP 200, as on OKX.
 //!
 //! Invariant: a body without fault is `{"code":..,"msg":..,"data":[..]}`. Start at
 //! [`Exchange::rest`].
@@ -31,6 +32,10 @@ static LIMITS: &[(&str, usize)] = &[
     ("/api/v5/public/time", 10),
     ("/api/v5/public/mark-price", 10),
     ("/api/v5/public/funding-rate", 10),
+    ("/api/v5/public/instrument-tick-bands", 5),
+    ("/api/v5/public/event-contract/series", 10),
+    ("/api/v5/public/event-contract/events", 10),
+    ("/api/v5/public/event-contract/markets", 10),
 ];
 
 impl Limits {
@@ -122,6 +127,10 @@ impl Exchange {
             "/api/v5/system/status" => Ok(String::new()),
             "/api/v5/public/instruments" => self.rest_instruments(query),
             "/api/v5/public/underlying" => self.rest_underlying(query),
+            "/api/v5/public/instrument-tick-bands" => self.rest_tick_bands(query),
+            "/api/v5/public/event-contract/series" => self.rest_series(query),
+            "/api/v5/public/event-contract/events" => self.rest_events(query),
+            "/api/v5/public/event-contract/markets" => self.rest_event_markets(query),
             "/api/v5/public/mark-price" => self.rest_mark_price(query),
             "/api/v5/public/funding-rate" => self.rest_funding(query),
             "/api/v5/public/open-interest" => self.rest_open_interest(query),
@@ -171,22 +180,6 @@ impl Exchange {
             return Err(no_instrument());
         }
         Ok(data.join(","))
-    }
-
-    fn rest_underlying(&mut self, query: &Query) -> Answer {
-        let name = query.get("instType").ok_or_else(|| missing("instType"))?;
-        let kind = match kind_named(name) {
-            Some((kind @ (Kind::Swap | Kind::Futures | Kind::Option), false)) => kind,
-            _ => return Err(bad("Parameter instType error")),
-        };
-        let mut names: Vec<&str> = Vec::new();
-        for market in self.markets.iter().filter(|market| market.inst.kind == kind) {
-            if !names.contains(&market.inst.uly.as_str()) {
-                names.push(&market.inst.uly);
-            }
-        }
-        let quoted: Vec<String> = names.into_iter().map(json).collect();
-        Ok(format!("[{}]", quoted.join(",")))
     }
 
     fn rest_mark_price(&mut self, query: &Query) -> Answer {

@@ -94,8 +94,7 @@ impl Exchange {
         }
         let begun = *open;
         if let Some(closed) = ended {
-            let row = self.candle_row(key, &closed, true);
-            self.push_rows(key, vec![row]);
+            return self.push_turn(key, &closed, &begun);
         }
         let row = self.candle_row(key, &begun, false);
         self.push_rows(key, vec![row]);

@@ -122,8 +122,8 @@ pub fn build(size: MarketSize, start_ns: u64) -> Vec<Instrument> {
         SPOT[..2].iter().for_each(|row| list.spot(row));
         SWAP[..2].iter().for_each(|row| list.swap(row));
         list.future("BTC", "USD", quarter, "quarter", Busy::Cool);
-        list.option("BTC", week, 90_000, true);
-        list.option("BTC", week, 96_000, false);
+        list.option("BTC", "USD", week, (90_000, true));
+        list.option("BTC", "USD", week, (96_000, false));
         return list.rows;
     }
     SPOT.iter().for_each(|row| list.spot(row));
@@ -137,17 +137,20 @@ pub fn build(size: MarketSize, start_ns: u64) -> Vec<Instrument> {
     list.future("BTC", "USD_UM_XPERP", week + 5 * 364, "this_five_years", Busy::Cool);
     for (day, strikes) in [(week, [86_000, 90_000, 94_000]), (quarter, [80_000, 92_000, 110_000])] {
         for strike in strikes {
-            list.option("BTC", day, strike, true);
-            list.option("BTC", day, strike, false);
+            list.option("BTC", "USD", day, (strike, true));
+            list.option("BTC", "USD", day, (strike, false));
         }
     }
     for strike in [2_800, 3_000, 3_300] {
-        list.option("ETH", week, strike, true);
-        list.option("ETH", week, strike, false);
+        list.option("ETH", "USD", week, (strike, true));
+        list.option("ETH", "USD", week, (strike, false));
     }
     let tomorrow = start_ns / DAY + 1 + u64::from(start_ns % DAY > 7 * HOUR);
     list.event(tomorrow, 91_000);
     list.event(tomorrow, 92_000);
+    // A second family on the index BTC-USD, which `underlying` does not tell apart.
+    list.option("BTC", "USD_UM", week, (90_000, true));
+    list.option("BTC", "USD_UM", week, (90_000, false));
     list.rows
 }
 
@@ -258,8 +261,8 @@ impl List {
         self.push(made);
     }
 
-    fn option(&mut self, name: &'static str, day: u64, usd: i64, call: bool) {
-        let family = format!("{name}-USD");
+    fn option(&mut self, name: &str, suffix: &str, day: u64, (usd, call): (i64, bool)) {
+        let family = format!("{name}-{suffix}");
         let side = if call { "C" } else { "P" };
         let id = format!("{family}-{}-{usd}-{side}", yymmdd(day));
         let mut made = self.base(id, Kind::Option, name);
@@ -267,10 +270,11 @@ impl List {
         // `ctVal` 1 coin times `ctMult`: 0.01 for BTC, 0.1 for ETH.
         (made.ct_val, made.ct_places, made.ct_mult) =
             if name == "BTC" { (1, 2, "0.01") } else { (1, 1, "0.1") };
-        made.settle = ASSETS[made.asset].0;
-        made.uly = family.clone();
+        made.settle = settle(suffix, ASSETS[made.asset].0);
+        made.uly = format!("{name}-USD");
         made.family = family;
-        made.px_places = 4;
+        // In coins, or in whole dollars.
+        made.px_places = if suffix == "USD" { 4 } else { 0 };
         made.lever = "";
         made.strike = Some(Strike { usd, call });
         made.exp_ns = Some(day * DAY + 8 * HOUR);

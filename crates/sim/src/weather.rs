@@ -207,6 +207,12 @@ impl Exchange {
             self.announce(n);
             let next = now + self.net.rng.between(5, 15) * SECOND;
             self.schedule(next, Event::Life(n));
+        } else if inst.in_auction() {
+            // The book first, so that nobody sees a crossed one of an instrument said to be live.
+            self.markets[n].end_auction(&self.assets, now);
+            self.publish_now(n);
+            self.grid(n);
+            self.set_state(n, "live");
         } else if inst.state != "expired" {
             self.set_state(n, "live");
         }

@@ -78,7 +78,6 @@ pub fn acceptable(sent: &str) -> bool {
             !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         })
     };
-    let row = &data[0];
     let need: &[&str] = match frame["arg"]["channel"].as_str() {
         Some("books") => &["ts"],
         Some("trades") => &["px", "sz", "ts", "tradeId", "count"],
@@ -99,13 +98,15 @@ pub fn acceptable(sent: &str) -> bool {
             "ts",
         ],
     };
-    let named = need.iter().all(|name| number(&row[*name]));
-    let levels = ["asks", "bids"].iter().all(|side| match row[*side].as_array() {
-        Some(levels) => levels.iter().flat_map(|l| l.as_array().unwrap()).all(&number),
-        None => frame["arg"]["channel"] != "books",
-    });
-    let ids = frame["arg"]["channel"] == "tickers" || row["seqId"].is_i64();
-    named && levels && ids
+    data.as_array().unwrap().iter().all(|row| {
+        let named = need.iter().all(|name| number(&row[*name]));
+        let levels = ["asks", "bids"].iter().all(|side| match row[*side].as_array() {
+            Some(levels) => levels.iter().flat_map(|l| l.as_array().unwrap()).all(&number),
+            None => frame["arg"]["channel"] != "books",
+        });
+        let ids = frame["arg"]["channel"] == "tickers" || row["seqId"].is_i64();
+        named && levels && ids
+    })
 }
 
 #[test]

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod anything;
+mod auction;
 mod chain;
+mod families;
 mod faults;
 mod flow;
 mod protocol;
 mod rest;
 mod rig;
+mod rows;
+mod window;

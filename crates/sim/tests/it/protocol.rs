@@ -1,9 +1,9 @@
 //! Acks, errors, limits and closes as documented.
 
-use market_data_sim::{ConnId, FromClient, Opened, ToClient};
+use market_data_sim::{ConnId, FromClient, MarketSize, Opened, ToClient};
 use serde_json::Value;
 
-use crate::rig::{Rig, SECOND};
+use crate::rig::{Rig, SECOND, config};
 
 fn answers(rig: &mut Rig, conn: ConnId, request: &str) -> Vec<Value> {
     rig.out.clear();
@@ -48,6 +48,9 @@ fn errors_are_as_documented() {
         (business, sub("tickers", "BTC-USDT"), "64002"),
         (business, sub("candle1Hutc", "BTC-USDT"), "60018"),
         (business, sub("index-candle1s", "BTC-USD"), "60018"),
+        (business, sub("index-candle1Yutc", "BTC-USD"), "60018"),
+        (business, sub("candle1Yutc", "BTC-USDT"), "60018"),
+        (public, sub("mark-price-candle1Yutc", "BTC-USDT"), "64001"),
         (public, sub("books-l2-tbt", "BTC-USDT"), "60011"),
         (public, sub("books50-l2-tbt", "BTC-USDT"), "60011"),
     ];
@@ -138,6 +141,35 @@ fn limits_close_or_refuse() {
     }
     let wrong = rig.exchange.open(rig.now + 9 * SECOND, "/ws/v5/private");
     assert!(matches!(wrong, Opened::Refused { status: 404, .. }));
+}
+
+#[test]
+fn too_many_channels_close_with_4009() {
+    let mut rig = Rig::new(config(1, MarketSize::Full, "none"));
+    let conn = rig.open("/ws/v5/business");
+    let list = rig.exchange.instruments();
+    let ids: Vec<&str> = list.iter().map(|inst| inst.inst_id.as_str()).collect();
+    let bars = ["1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "6H", "12H", "1D", "2D", "3D"];
+    let bars = bars.iter().chain(&["1W", "1M", "3M", "6Hutc", "12Hutc", "1Dutc", "1Wutc", "1Mutc"]);
+    let kinds = ["candle", "mark-price-candle"];
+    let names: Vec<String> =
+        bars.flat_map(|bar| kinds.map(|kind| format!("{kind}{bar}"))).collect();
+    let mut asked = 0;
+    for name in &names {
+        let some = &ids[..ids.len().min(2_000 - asked)];
+        rig.subscribe(conn, &[name], some);
+        asked += some.len();
+        assert_eq!(rig.exchange.subscriptions(conn).len(), asked);
+        if some.len() < ids.len() {
+            break;
+        }
+    }
+    assert_eq!(asked, 2_000, "the list is long enough to reach the limit");
+    rig.out.clear();
+    rig.subscribe(conn, &["trades-all"], &["BTC-USDT", "ETH-USDT"]);
+    let last: Vec<&ToClient> = rig.out.iter().map(|delivery| &delivery.what).collect();
+    assert!(matches!(last[..], [ToClient::Close { code: 4009, .. }]), "{last:?}");
+    assert!(rig.exchange.subscriptions(conn).is_empty());
 }
 
 #[test]
