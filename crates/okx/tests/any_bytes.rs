@@ -15,6 +15,8 @@ mod feed;
 mod frame;
 #[path = "../../../fuzz/src/json.rs"]
 mod json;
+#[path = "../../../fuzz/src/oracle.rs"]
+mod oracle;
 #[path = "../../../fuzz/src/resolve.rs"]
 mod resolve;
 #[path = "../../../fuzz/src/seeds.rs"]

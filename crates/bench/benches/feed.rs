@@ -1,0 +1,179 @@
+//! Prints what a frame and a book level cost, beside a reference, in one interleaved run.
+//!
+//! `cargo bench -p market-data-bench`. `BENCH_FRAMES=a.jsonl:b.tsv` takes frames from files (one
+//! connection each) instead of generated ones, `BENCH_COUNT` and `BENCH_SEED` change those,
+//! `BENCH_REPETITIONS` the number of samples, `BENCH_ONLY=feed BENCH_PASSES=50` runs one system
+//! again and again for a profiler.
+
+use market_data_bench::frames::{self, Group, Stream};
+use market_data_bench::measure::{Case, medians};
+use market_data_bench::{market, systems};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Settings {
+    count: usize,
+    seed: u64,
+    repetitions: usize,
+}
+
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
+    match std::env::var(name) {
+        Err(_) => Ok(default),
+        Ok(text) => text.parse().map_err(|_| format!("{name} is {text:?}: not a number")),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    // Without `--bench` (as `cargo test --benches` calls it) one short round shows that it works.
+    let real = std::env::args().any(|arg| arg == "--bench");
+    let settings = Settings {
+        count: setting("BENCH_COUNT", if real { 100_000 } else { 2_000 })?,
+        seed: setting("BENCH_SEED", 7)?,
+        repetitions: setting("BENCH_REPETITIONS", if real { 11 } else { 1 })?.max(1),
+    };
+    let (streams, origin) = match std::env::var("BENCH_FRAMES") {
+        Ok(paths) => (frames::read(&paths).map_err(|e| e.to_string())?, paths),
+        Err(_) => {
+            let origin = format!("generated, seed {}", settings.seed);
+            (vec![market::generate(settings.seed, settings.count)], origin)
+        }
+    };
+    if let Ok(only) = std::env::var("BENCH_ONLY") {
+        return again_and_again(&streams, &only);
+    }
+    println!("frames: {origin}");
+    println!("medians of {} interleaved repetitions, CPU time\n", settings.repetitions);
+    frame_table(&streams, settings.repetitions);
+    book_table(&streams, settings.repetitions);
+    Ok(())
+}
+
+fn frame_table(streams: &[Stream], repetitions: usize) {
+    println!(
+        "{:<8} {:>7} {:>6} | {:>14} {:>11} {:>14} | {:>13} {:>12} | {:>6} {:>6} | {:>8} {:>8}",
+        "",
+        "",
+        "bytes",
+        "feed",
+        "feed+JSON",
+        "decode",
+        "serde",
+        "serde",
+        "",
+        "",
+        "feed vs",
+        "decode"
+    );
+    println!(
+        "{:<8} {:>7} {:>6} | {:>6} {:>7} {:>11} {:>6} {:>7} | {:>13} {:>12} | {:>6} {:>6} | \
+         {:>8} {:>8}",
+        "channel",
+        "frames",
+        "/frame",
+        "ns",
+        "MB/s",
+        "ns",
+        "ns",
+        "MB/s",
+        "+ book ns",
+        "decode ns",
+        "UTF-8",
+        "quotes",
+        "serde",
+        "vs serde"
+    );
+    for group in Group::ALL {
+        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
+        let frames: usize = chosen.iter().map(Vec::len).sum();
+        if frames < 20 {
+            continue;
+        }
+        let bytes: usize = chosen.iter().flatten().map(|frame| frame.len()).sum();
+        let chosen = &chosen;
+        let mut cases = [
+            Case { name: "feed", pass: Box::new(|| systems::feed(chosen, false)) },
+            Case { name: "feed+JSON", pass: Box::new(|| systems::feed(chosen, true)) },
+            Case { name: "decode", pass: Box::new(|| systems::decode(chosen)) },
+            Case { name: "serde", pass: Box::new(|| systems::reference(chosen, true)) },
+            Case { name: "serde decode", pass: Box::new(|| systems::reference(chosen, false)) },
+            Case { name: "UTF-8", pass: Box::new(|| systems::utf8(chosen)) },
+            Case { name: "quotes", pass: Box::new(|| systems::quotes(chosen)) },
+        ];
+        let ns: Vec<f64> =
+            medians(&mut cases, repetitions).into_iter().map(|ns| ns / frames as f64).collect();
+        let mean = bytes as f64 / frames as f64;
+        let speed = |ns: f64| mean / ns * 1000.0;
+        println!(
+            "{:<8} {:>7} {:>6.0} | {:>6.0} {:>7.0} {:>11.0} {:>6.0} {:>7.0} | {:>13.0} {:>12.0} | \
+             {:>6.0} {:>6.0} | {:>7.2}x {:>7.2}x",
+            group.name(),
+            frames,
+            mean,
+            ns[0],
+            speed(ns[0]),
+            ns[1],
+            ns[2],
+            speed(ns[2]),
+            ns[3],
+            ns[4],
+            ns[5],
+            ns[6],
+            ns[3] / ns[0],
+            ns[4] / ns[2]
+        );
+    }
+}
+
+fn book_table(streams: &[Stream], repetitions: usize) {
+    let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Books)).collect();
+    let (changes, books) = systems::changes(&chosen);
+    let levels: usize = changes.iter().map(|change| change.levels.len()).sum();
+    if levels == 0 {
+        return;
+    }
+    let mut cases = [
+        Case { name: "ours", pass: Box::new(|| systems::apply_ours(&changes, books)) },
+        Case { name: "sorted vectors", pass: Box::new(|| systems::apply_sorted(&changes, books)) },
+    ];
+    let ns = medians(&mut cases, repetitions);
+    println!("\nbook apply alone: {books} books, {} changes, {levels} levels", changes.len());
+    println!("{:<15} {:>9} {:>9}", "book", "ns/change", "ns/level");
+    for (case, ns) in cases.iter().zip(ns) {
+        let (change, level) = (ns / changes.len() as f64, ns / levels as f64);
+        println!("{:<15} {change:>9.0} {level:>9.1}", case.name);
+    }
+}
+
+/// One system alone, for a profiler.
+fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
+    let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Mix)).collect();
+    let passes: u32 = setting("BENCH_PASSES", 20)?;
+    let mut sum = 0u64;
+    for _ in 0..passes {
+        sum = sum.rotate_left(1)
+            ^ match only {
+                "feed" => systems::feed(&chosen, false),
+                "json" => systems::feed(&chosen, true),
+                "decode" => systems::decode(&chosen),
+                "serde" => systems::reference(&chosen, true),
+                other => {
+                    return Err(format!("BENCH_ONLY is {other:?}: feed, json, decode or serde"));
+                }
+            };
+    }
+    println!("{only}: {passes} passes over {} frames, sum {sum}", chosen.concat().len());
+    Ok(())
+}

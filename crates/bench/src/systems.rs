@@ -1,0 +1,189 @@
+//! The systems that the table compares; each takes the frames of some connections from nothing.
+//!
+//! | column | what it does |
+//! |---|---|
+//! | feed | the whole state machine as `decode` runs it: envelope, rows, chain, book, events |
+//! | feed + JSON | and every event as a line of JSON |
+//! | decode | our envelope and rows, without judging or keeping anything |
+//! | serde | [`crate::reference`] with its books |
+//! | serde decode | the same without books |
+//! | UTF-8, quotes | the floor: validate the text; find every `"` with memchr |
+
+use crate::reference::{KEY_DECIMALS, Reference, SortedBook};
+use market_data_model::*;
+use market_data_okx::channel::books::BookRow;
+use market_data_okx::channel::{self, Form, Unknowns, bars, books, tickers, trades};
+use market_data_okx::frame::{self, Frame};
+use market_data_okx::{OkxConfig, OkxFeed};
+use rustc_hash::FxHashMap;
+use std::hint::black_box;
+
+/// The frames of some connections.
+pub type Streams<'a> = [Vec<&'a [u8]>];
+
+/// A feed that decodes what it is given, as `market-data decode` makes it.
+pub fn passive_feed() -> OkxFeed {
+    let mut config = OkxConfig::new(FeedId(1), "bench");
+    config.passive = true;
+    OkxFeed::new(config)
+}
+
+/// Envelope, rows, chain, book and events; with `json`, lines of JSON too.
+pub fn feed(streams: &Streams<'_>, json: bool) -> u64 {
+    let mut out = Outbox::default();
+    let mut text = Vec::new();
+    let mut sum = 0;
+    for frames in streams {
+        let mut feed = passive_feed();
+        feed.handle(Nanos(1), Input::Opened, &mut out);
+        for (n, frame) in frames.iter().enumerate() {
+            out.clear();
+            feed.handle(Nanos(2 + n as u64), Input::Frame(frame), &mut out);
+            sum += out.events.len() as u64;
+            if json {
+                text.clear();
+                for event in out.events.iter() {
+                    wire::write_json(&event, &mut text);
+                    text.push(b'\n');
+                }
+                sum += text.len() as u64;
+            }
+        }
+        black_box(&feed);
+    }
+    sum
+}
+
+/// Envelope and rows.
+pub fn decode(streams: &Streams<'_>) -> u64 {
+    let mut forms: FxHashMap<&str, Option<Form>> = FxHashMap::default();
+    let mut row = BookRow::default();
+    let mut sum = 0;
+    for frame in streams.iter().flatten() {
+        let Ok(Frame::Data(data)) = frame::parse(frame) else { continue };
+        let form = *forms.entry(data.arg.as_str()).or_insert_with(|| {
+            let (name, _) = frame::argument(data.arg)?;
+            channel::find(&name).map(|spec| spec.form)
+        });
+        let mut unknowns = Unknowns::default();
+        for raw in data.data.items() {
+            sum += 1;
+            match form {
+                Some(Form::Ticker) => drop(black_box(tickers::decode(raw, &mut unknowns))),
+                Some(Form::Trade) => drop(black_box(trades::decode(raw, &mut unknowns))),
+                Some(Form::Bar(kind, size)) => drop(black_box(bars::decode(raw, kind, size))),
+                Some(Form::Book(form)) => {
+                    books::decode(raw, form, &mut row, &mut unknowns);
+                    black_box(&row);
+                }
+                Some(Form::Instruments) | None => {}
+            }
+        }
+    }
+    sum
+}
+
+/// serde_json into borrowed structs, with or without sorted books.
+pub fn reference(streams: &Streams<'_>, with_books: bool) -> u64 {
+    let mut sum = 0;
+    for frames in streams {
+        let mut reference = Reference::new(with_books);
+        for frame in frames {
+            sum ^= reference.take(frame).unwrap_or(0);
+        }
+        black_box(&reference);
+    }
+    sum
+}
+
+/// Every frame is valid text.
+pub fn utf8(streams: &Streams<'_>) -> u64 {
+    streams.iter().flatten().filter(|frame| std::str::from_utf8(frame).is_ok()).count() as u64
+}
+
+/// Every quote is found.
+pub fn quotes(streams: &Streams<'_>) -> u64 {
+    streams.iter().flatten().map(|frame| memchr::memchr_iter(b'"', frame).count() as u64).sum()
+}
+
+/// One decoded row of an incremental book.
+pub struct Change {
+    /// Which book.
+    pub book: usize,
+    /// Whether it replaces the book.
+    pub is_snapshot: bool,
+    /// Its levels, as both books want them.
+    pub levels: Vec<(Side, Level, crate::reference::Row)>,
+}
+
+/// The rows of the incremental books, decoded beforehand, and how many books there are.
+pub fn changes(streams: &Streams<'_>) -> (Vec<Change>, usize) {
+    let mut known: FxHashMap<(usize, &str), usize> = FxHashMap::default();
+    let mut out = Vec::new();
+    for (stream, frames) in streams.iter().enumerate() {
+        for frame in frames {
+            let Ok(Frame::Data(data)) = frame::parse(frame) else { continue };
+            let Some(form) = incremental(data.arg) else { continue };
+            let next = known.len();
+            let book = *known.entry((stream, data.arg.as_str())).or_insert(next);
+            for raw in data.data.items() {
+                let mut row = BookRow::default();
+                books::decode(raw, form, &mut row, &mut Unknowns::default());
+                let sides = [(Side::Ask, row.asks), (Side::Bid, row.bids)];
+                let levels = sides.into_iter().flat_map(|(side, levels)| {
+                    levels.into_iter().map(move |level| (side, level, plain(level)))
+                });
+                let is_snapshot = data.action == Some(frame::Action::Snapshot);
+                out.push(Change { book, is_snapshot, levels: levels.collect() });
+            }
+        }
+    }
+    (out, known.len())
+}
+
+fn incremental(argument: market_data_okx::json::Raw<'_>) -> Option<channel::BookForm> {
+    let (name, _) = frame::argument(argument)?;
+    match channel::find(&name)?.form {
+        Form::Book(form) if form.incremental => Some(form),
+        _ => None,
+    }
+}
+
+fn plain(level: Level) -> crate::reference::Row {
+    let key = level.px.0.at_scale(KEY_DECIMALS as u8).and_then(|key| i64::try_from(key).ok());
+    let quantity = i64::try_from(level.qty.0.mantissa()).unwrap_or(i64::MAX);
+    (key.unwrap_or(i64::MAX), (quantity, u32::from(level.qty.0.scale())), level.orders)
+}
+
+/// Applies decoded rows to our books.
+pub fn apply_ours(changes: &[Change], books: usize) -> u64 {
+    let mut books = vec![Book::new(); books];
+    for change in changes {
+        let book = &mut books[change.book];
+        if change.is_snapshot {
+            book.clear();
+        }
+        for (side, level, _) in &change.levels {
+            // What a book refuses it leaves alone; that is not timed apart.
+            let _ = book.apply(*side, *level);
+        }
+        book.truncate(400);
+    }
+    black_box(&books).iter().map(|book| book.depth(Side::Bid) as u64).sum()
+}
+
+/// Applies decoded rows to the reference's books.
+pub fn apply_sorted(changes: &[Change], books: usize) -> u64 {
+    let mut books = vec![SortedBook::default(); books];
+    for change in changes {
+        let book = &mut books[change.book];
+        if change.is_snapshot {
+            book.clear();
+        }
+        for (side, _, row) in &change.levels {
+            book.apply(*side == Side::Bid, *row);
+        }
+        book.truncate(400);
+    }
+    black_box(&books).iter().map(|book| book.bids.len() as u64).sum()
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Runs clients that others wrote (ccxt pro, python-okx) against `market-data sim`.
+#
+#   tests/clients/run.sh [BINARY] [SECONDS]
+#
+# BINARY is target/release/market-data or target/debug/market-data by default, SECONDS (20) is how
+# long each client watches. CLIENTS_VENV=DIR keeps the Python environment for the next run. The
+# last line is `N passed, N failed`; exit code 0 when none failed, 1 when some did, 2 when it could
+# not run. Takes two minutes at most, besides installing.
+set -uo pipefail
+export PYTHONDONTWRITEBYTECODE=1
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+binary=${1:-}
+seconds=${2:-20}
+seed=${CLIENTS_SEED:-7}
+
+if [ -z "$binary" ]; then
+    for binary in "$root/target/release/market-data" "$root/target/debug/market-data"; do
+        [ -x "$binary" ] && break
+    done
+fi
+if [ ! -x "$binary" ]; then
+    echo "no market-data at $binary; run: cargo build -p market-data-cli" >&2
+    exit 2
+fi
+
+work=$(mktemp -d)
+sim=
+cleanup() {
+    [ -n "$sim" ] && kill "$sim" 2>/dev/null && wait "$sim" 2>/dev/null
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+venv=${CLIENTS_VENV:-$work/venv}
+if [ ! -x "$venv/bin/python" ]; then
+    python3 -m venv "$venv" || exit 2
+fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    -r "$here/requirements.txt" || { echo "cannot install the clients" >&2; exit 2; }
+
+"$binary" sim --listen 127.0.0.1:0 --seed "$seed" >"$work/sim.out" 2>"$work/sim.err" &
+sim=$!
+address=
+for _ in $(seq 100); do
+    address=$(sed -n 's/.*listens on \([0-9.]*:[0-9]*\).*/\1/p' "$work/sim.err" | head -n 1)
+    [ -n "$address" ] && break
+    kill -0 "$sim" 2>/dev/null || break
+    sleep 0.1
+done
+if [ -z "$address" ]; then
+    echo "the pretend exchange did not start:" >&2
+    cat "$work/sim.err" >&2
+    exit 2
+fi
+echo "pretend exchange on $address, seed $seed; $seconds s a client"
+
+limit=$((seconds + 60))
+status=0
+clients=(ccxt python_okx)
+running=()
+for client in "${clients[@]}"; do
+    timeout "$limit" "$venv/bin/python" "$here/client_$client.py" "$address" "$seconds" \
+        >"$work/$client.log" 2>&1 &
+    running+=($!)
+done
+passed=0 failed=0
+for at in "${!clients[@]}"; do
+    client=${clients[$at]}
+    wait "${running[$at]}" || status=1
+    grep -v '^count ' "$work/$client.log"
+    counts=$(sed -n 's/^count //p' "$work/$client.log" | tail -n 1)
+    if [ -z "$counts" ]; then
+        echo "FAILED $client: ended without a verdict (limit: $limit s)"
+        counts="0 1" status=1
+    fi
+    passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+done
+if ! kill -0 "$sim" 2>/dev/null; then
+    echo "FAILED sim: it did not survive its clients"
+    failed=$((failed + 1)) status=1
+    cat "$work/sim.err"
+fi
+echo "$passed passed, $failed failed"
+exit "$status"
