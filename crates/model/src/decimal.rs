@@ -91,6 +91,14 @@ impl Decimal {
         Some(Decimal::pack(if mantissa < 0 { SIGN_BIT } else { 0 }, magnitude, scale))
     }
 
+    /// The number `mantissa × 10^-scale` for a decoder that has both at hand. A scale above
+    /// [`SCALE_MAX`] is a mistake of the caller's.
+    #[inline]
+    pub fn small(mantissa: u64, scale: u8) -> Decimal {
+        debug_assert!(scale <= SCALE_MAX, "{scale} decimals");
+        Decimal { lo: mantissa, hi: u64::from(scale & SCALE_MASK as u8) << MANTISSA_HI_BITS }
+    }
+
     fn pack(sign: u64, mantissa: u128, scale: u8) -> Decimal {
         let hi = (mantissa >> 64) as u64;
         Decimal { lo: mantissa as u64, hi: sign | (u64::from(scale) << MANTISSA_HI_BITS) | hi }
@@ -99,6 +107,12 @@ impl Decimal {
     /// `None` for [`Decimal::NONE`].
     pub fn some(self) -> Option<Decimal> {
         (self.hi != NONE_HI).then_some(self)
+    }
+
+    /// The digits, where they fit 64 bits and there is no sign: the common case, at no cost.
+    #[inline]
+    pub fn small_mantissa(self) -> Option<u64> {
+        (self.hi & (SIGN_BIT | MANTISSA_HI_MASK) == 0).then_some(self.lo)
     }
 
     fn magnitude(self) -> u128 {
@@ -112,16 +126,19 @@ impl Decimal {
     }
 
     /// How many digits stand after the point.
+    #[inline]
     pub fn scale(self) -> u8 {
         ((self.hi >> MANTISSA_HI_BITS) & SCALE_MASK) as u8
     }
 
     /// Whether the text has a minus sign (also `-0`).
+    #[inline]
     pub fn is_negative(self) -> bool {
         self.hi & SIGN_BIT != 0
     }
 
     /// Whether the value is zero, whatever its number of decimals.
+    #[inline]
     pub fn is_zero(self) -> bool {
         self.lo == 0 && self.hi & MANTISSA_HI_MASK == 0
     }

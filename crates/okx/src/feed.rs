@@ -2,7 +2,8 @@
 //!
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
-//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events),
+//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events; `feed/fast.rs`
+//! the short way, `feed/instruments.rs` what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps).
 //!
 //! Invariants: same inputs, same outputs; no input panics; a book can be read only while the link
@@ -26,6 +27,8 @@ use sub::{Stage, Sub};
 mod asks;
 mod data;
 mod emit;
+mod fast;
+mod instruments;
 mod session;
 mod sub;
 #[cfg(test)]
@@ -50,6 +53,8 @@ pub struct OkxConfig {
     pub seed: u64,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
+    /// Every frame through the general decoder; for differential tests and fuzzing.
+    pub general_only: bool,
 }
 
 impl OkxConfig {
@@ -64,6 +69,7 @@ impl OkxConfig {
             deltas: true,
             seed: u64::from(feed.0),
             passive: false,
+            general_only: false,
         }
     }
 }
@@ -101,7 +107,7 @@ pub struct OkxFeed {
     subs: Vec<Sub>,
     by_key: BTreeMap<Subscription, u32>,
     /// The text of an argument as the venue sends it, to its subscription.
-    by_argument: FxHashMap<Box<str>, u32>,
+    by_argument: FxHashMap<Box<[u8]>, u32>,
     queue: VecDeque<(Op, Vec<u32>)>,
     /// Requests sent, by id, with the subscriptions not yet answered.
     pending: BTreeMap<u64, (Op, Vec<u32>)>,
@@ -111,6 +117,8 @@ pub struct OkxFeed {
     get_number: u64,
     /// Room for the book row being read.
     row: BookRow,
+    /// Room for the rows of a frame on the fast path.
+    rows: crate::fast::Rows,
     /// Whether the close under way was our wish, so that no back-off follows.
     orderly: bool,
     stopping: bool,
@@ -138,6 +146,7 @@ impl OkxFeed {
             gets: BTreeMap::new(),
             get_number: 0,
             row: BookRow::default(),
+            rows: Default::default(),
             orderly: false,
             stopping: false,
         };
@@ -265,10 +274,7 @@ const LINK: (Whose, bool) = (Whose::Link, false);
 impl Feed for OkxFeed {
     fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
         match input {
-            Input::Start if self.link.state == LinkState::Down && !self.config.passive => {
-                self.open(now, out);
-            }
-            Input::Start => {}
+            Input::Start => self.open(now, out),
             Input::Opened => self.opened(now, out),
             Input::Frame(bytes) => self.frame(now, bytes, out),
             Input::Closed { code, reason } => self.closed(now, code, reason, out),

@@ -186,12 +186,9 @@ impl Follow {
     }
 
     fn fill(&mut self, row: &BookRow) -> Result<(), String> {
-        for (side, levels) in [(Side::Ask, &row.asks), (Side::Bid, &row.bids)] {
-            for level in levels {
-                self.book.apply(side, *level).map_err(|e| e.to_string())?;
-            }
-        }
-        Ok(())
+        let asks = self.book.apply_all(Side::Ask, &row.asks);
+        let both = asks.and_then(|()| self.book.apply_all(Side::Bid, &row.bids));
+        both.map_err(|e| e.to_string())
     }
 
     /// The checksum, where the venue still sends one. Without ids it is the only proof there is.

@@ -3,7 +3,8 @@
 //! Nothing here reads a clock, opens a socket, starts a thread, touches a file or prints. Read in
 //! this order: [`limits`] (every number OKX imposes), [`channel`] (what we understand),
 //! [`frame`] (the envelope), [`follow`] (may an update touch a book?), [`link`] (one connection's
-//! timers and back-off), [`feed`] (all of it together). Beside them: [`endpoints`], [`plan`] and
+//! timers and back-off), [`feed`] (all of it together); `fast` is a short cut through [`frame`] and
+//! [`channel`] for the shapes that come all the time. Beside them: [`endpoints`], [`plan`] and
 //! [`catalogue`] for what happens before a connection exists.
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ pub mod catalogue;
 pub mod channel;
 pub mod codes;
 pub mod endpoints;
+mod fast;
 pub mod feed;
 pub mod follow;
 pub mod frame;

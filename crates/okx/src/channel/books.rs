@@ -36,7 +36,8 @@ pub struct BookRow {
 }
 
 impl BookRow {
-    fn clear(&mut self) {
+    /// Forgets the row, keeps the memory.
+    pub fn clear(&mut self) {
         self.asks.clear();
         self.bids.clear();
         (self.ts, self.seq, self.prev) = (None, None, None);

@@ -109,6 +109,8 @@ pub struct Series {
     last: Option<u64>,
     recent: [u64; Series::REMEMBERED],
     next: usize,
+    /// No id above this one is among the recent.
+    highest: u64,
 }
 
 impl Series {
@@ -125,9 +127,10 @@ impl Series {
     /// Takes one row. `fills` is how many ids it covers; `None` when the venue did not say, and
     /// then nothing is claimed about rows between.
     pub fn take(&mut self, id: u64, fills: Option<u64>) -> Link {
-        if self.last.is_some() && self.recent.contains(&id) {
+        if self.last.is_some() && id <= self.highest && self.recent.contains(&id) {
             return Link::Repeat;
         }
+        self.highest = self.highest.max(id);
         self.recent[self.next] = id;
         self.next = (self.next + 1) % Series::REMEMBERED;
         let last = match self.last {

@@ -16,6 +16,11 @@ use crate::link::{LinkState, Timer};
 use crate::request::{self, Op};
 use market_data_model::*;
 
+/// The number of the request that an event answers.
+fn request_number(id: &str) -> Option<u64> {
+    id.strip_prefix('m')?.parse().ok()
+}
+
 impl OkxFeed {
     pub(super) fn want(&mut self, list: Vec<Subscription>) {
         for subscription in list {
@@ -276,7 +281,8 @@ impl OkxFeed {
         self.answered(index, Op::Unsubscribe);
         let sub = &mut self.subs[index as usize];
         let place = sub.place;
-        let asked = sub.leaving > 0;
+        // An answer to a request of ours is no eviction, even when it comes twice.
+        let asked = sub.leaving > 0 || request_number(&event.id).is_some();
         sub.leaving = sub.leaving.saturating_sub(1);
         if sub.stage == Stage::Leaving {
             self.timers.stop(Timer::Ack(index));
@@ -292,7 +298,7 @@ impl OkxFeed {
     }
 
     fn refused(&mut self, now: Nanos, event: &EventFrame<'_>, text: &[u8], out: &mut Outbox) {
-        let request = event.id.strip_prefix('m').and_then(|n| n.parse::<u64>().ok());
+        let request = request_number(&event.id);
         let asked = request.and_then(|n| self.pending.get(&n).cloned());
         let (op, list) = asked.unwrap_or((Op::Subscribe, Vec::new()));
         // An answer to a question that an earlier answer has settled; a conflict of books (64004)

@@ -1,9 +1,12 @@
 //! Frames to events: finds the subscription, reads the rows, and lets `follow` judge books. Part
 //! of [`OkxFeed`].
+//!
+//! A frame goes one of two ways, [`OkxFeed::fast`] (`fast.rs`) or [`OkxFeed::general`]; they differ in
+//! how rows are read, and both end in the same functions for a row of each kind.
 
 use super::OkxFeed;
+use super::instruments::trades_continuously;
 use super::sub::{Stage, Sub};
-use crate::catalogue;
 use crate::channel::books::BookRow;
 use crate::channel::trades::Link as TradeLink;
 use crate::channel::{BookForm, Form, Unknowns, bars, books, tickers, trades};
@@ -14,7 +17,6 @@ use crate::limits;
 use crate::link::{LinkState, Timer};
 use market_data_model::batch::BookHead;
 use market_data_model::*;
-use std::sync::Arc;
 
 impl OkxFeed {
     pub(super) fn frame(&mut self, now: Nanos, bytes: &[u8], out: &mut Outbox) {
@@ -26,8 +28,22 @@ impl OkxFeed {
         }
         self.link.heard = now;
         let faults = self.emit.stats.faults;
+        if self.config.general_only || self.fast(now, bytes, out).is_none() {
+            self.general(now, bytes, out);
+        }
+        for _ in faults..self.emit.stats.faults {
+            if self.link.fault(now) {
+                let reason = "too many faults in a short time";
+                return self.replace(now, reason, (Whose::Venue, false), out);
+            }
+        }
+    }
+
+    /// Takes any frame.
+    fn general(&mut self, now: Nanos, bytes: &[u8], out: &mut Outbox) {
         match frame::parse(bytes) {
             Ok(Frame::Pong) => self.emit.stats.pongs += 1,
+            Ok(Frame::Ping) if self.config.passive => {}
             Ok(Frame::Ping) => out.actions.push(Action::Send("pong".into())),
             Ok(Frame::Event(event)) => self.event(now, &event, bytes, out),
             Ok(Frame::Data(data)) => self.data(now, data, bytes, out),
@@ -40,18 +56,12 @@ impl OkxFeed {
                 self.emit.fault(now, Default::default(), code, fault, out);
             }
         }
-        for _ in faults..self.emit.stats.faults {
-            if self.link.fault(now) {
-                let reason = "too many faults in a short time";
-                return self.replace(now, reason, (Whose::Venue, false), out);
-            }
-        }
     }
 
     /// The subscription that an argument belongs to. The venue repeats an argument's text byte for
     /// byte, so after the first time one hash finds it.
     pub(super) fn index_of_argument(&mut self, argument: Raw<'_>) -> Option<u32> {
-        if let Some(index) = self.by_argument.get(argument.as_str()) {
+        if let Some(index) = self.by_argument.get(argument.as_str().as_bytes()) {
             return Some(*index);
         }
         let (channel, key) = frame::argument(argument)?;
@@ -70,7 +80,7 @@ impl OkxFeed {
             }
         };
         if self.by_argument.len() < limits::ARGUMENTS_MAX {
-            self.by_argument.insert(argument.as_str().into(), index);
+            self.by_argument.insert(argument.as_str().as_bytes().into(), index);
         }
         Some(index)
     }
@@ -94,11 +104,8 @@ impl OkxFeed {
             }
             return;
         };
-        match sub.stage {
-            _ if !sub.wanted => return self.emit.stats.late_frames += 1,
-            Stage::Leaving | Stage::Gone => return self.emit.stats.late_frames += 1,
-            Stage::Idle | Stage::Asked | Stage::Refused => self.data_before_ack(now, index, out),
-            Stage::Live => {}
+        if !self.admits(now, index, out) {
+            return;
         }
         match spec.form {
             Form::Ticker => self.tickers(now, index, frame.data, out),
@@ -108,6 +115,22 @@ impl OkxFeed {
             Form::Instruments => self.instruments(now, index, frame.data, out),
         }
         self.subs[index as usize].heard = Some(now);
+    }
+
+    /// Whether rows of this subscription are still taken; if not, the frame is counted as late.
+    pub(super) fn admits(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
+        let sub = &self.subs[index as usize];
+        match sub.stage {
+            Stage::Idle | Stage::Asked | Stage::Refused if sub.wanted => {
+                self.data_before_ack(now, index, out);
+                true
+            }
+            Stage::Live if sub.wanted => true,
+            _ => {
+                self.emit.stats.late_frames += 1;
+                false
+            }
+        }
     }
 
     /// Rows before their ack are taken, but only the ack confirms a subscription: the rows may
@@ -121,8 +144,14 @@ impl OkxFeed {
         }
     }
 
-    fn bad_row(&mut self, now: Nanos, index: u32, (why, row): (String, Raw<'_>), out: &mut Outbox) {
-        let fault = (why, row.as_str().as_bytes());
+    pub(super) fn bad_row(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (why, row): (String, Raw<'_>),
+        out: &mut Outbox,
+    ) {
+        let fault = (why, text_of(row));
         let place = self.subs[index as usize].place;
         self.emit.fault(now, place, FaultCode::BadRow, fault, out);
     }
@@ -133,8 +162,8 @@ impl OkxFeed {
         Some(format!("instId is {inst_id:?} in a frame of {:?}", sub.subscription.key))
     }
 
-    fn bad_time(&mut self, now: Nanos, index: u32, row: Raw<'_>, out: &mut Outbox) {
-        let fault = ("ts is missing or not a time".to_string(), row.as_str().as_bytes());
+    fn bad_time(&mut self, now: Nanos, index: u32, row: &[u8], out: &mut Outbox) {
+        let fault = ("ts is missing or not a time".to_string(), row);
         let place = self.subs[index as usize].place;
         self.emit.fault(now, place, FaultCode::BadTime, fault, out);
     }
@@ -154,16 +183,27 @@ impl OkxFeed {
                 }
             };
             self.emit.unknowns(unknowns);
-            let place = self.subs[index as usize].place;
-            if let (Some(inst), Some(inst_type)) = (place.inst, read.inst_type) {
-                self.emit.learn_type(inst, inst_type);
-            }
-            self.emit.stats.tickers += 1;
-            let header = self.emit.header(now, place, read.ts);
-            out.events.push_ticker(header, read.ticker);
-            if read.ts.is_none() {
-                self.bad_time(now, index, row, out);
-            }
+            self.ticker(now, index, (read.ts, read.inst_type, read.ticker), text_of(row), out);
+        }
+    }
+
+    pub(super) fn ticker(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (ts, inst_type, ticker): (Option<Nanos>, Option<InstType>, Ticker),
+        row: &[u8],
+        out: &mut Outbox,
+    ) {
+        let place = self.subs[index as usize].place;
+        if let (Some(inst), Some(inst_type)) = (place.inst, inst_type) {
+            self.emit.learn_type(inst, inst_type);
+        }
+        self.emit.stats.tickers += 1;
+        let header = self.emit.header(now, place, ts);
+        out.events.push_ticker(header, ticker);
+        if ts.is_none() {
+            self.bad_time(now, index, row, out);
         }
     }
 
@@ -182,16 +222,27 @@ impl OkxFeed {
                 }
             };
             self.emit.unknowns(unknowns);
-            if self.is_repeated(now, index, &read.trade, out) {
-                self.emit.stats.trades_repeated += 1;
-                continue;
-            }
-            self.emit.stats.trades += 1;
-            let header = self.emit.header(now, self.subs[index as usize].place, read.ts);
-            out.events.push_trade(header, read.trade);
-            if read.ts.is_none() {
-                self.bad_time(now, index, row, out);
-            }
+            self.trade(now, index, (read.ts, &read.trade), text_of(row), out);
+        }
+    }
+
+    pub(super) fn trade(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (ts, trade): (Option<Nanos>, &Trade),
+        row: &[u8],
+        out: &mut Outbox,
+    ) {
+        if self.is_repeated(now, index, trade, out) {
+            self.emit.stats.trades_repeated += 1;
+            return;
+        }
+        self.emit.stats.trades += 1;
+        let header = self.emit.header(now, self.subs[index as usize].place, ts);
+        out.events.push_trade(header, *trade);
+        if ts.is_none() {
+            self.bad_time(now, index, row, out);
         }
     }
 
@@ -224,62 +275,16 @@ impl OkxFeed {
     ) {
         for row in data.items() {
             match bars::decode(row, kind, size) {
-                Ok(bar) => {
-                    self.emit.stats.bars += 1;
-                    let header = self.emit.header(now, self.subs[index as usize].place, None);
-                    out.events.push_bar(header, bar);
-                }
+                Ok(bar) => self.bar(now, index, bar, out),
                 Err(why) => self.bad_row(now, index, (why, row), out),
             }
         }
     }
 
-    fn instruments(&mut self, now: Nanos, index: u32, data: Raw<'_>, out: &mut Outbox) {
-        let channel = self.subs[index as usize].place.channel;
-        for row in data.items() {
-            match catalogue::instrument_from_row(row) {
-                Ok(instrument) => {
-                    self.instrument_changed(now, &Arc::new(instrument), channel, out);
-                }
-                Err(why) => self.bad_row(now, index, (why, row), out),
-            }
-        }
-    }
-
-    /// Takes news of an instrument, from its channel or from outside. Ends subscriptions of what
-    /// has expired, and asks anew for what was refused and trades now.
-    pub(super) fn instrument_changed(
-        &mut self,
-        now: Nanos,
-        instrument: &Arc<Instrument>,
-        channel: Option<u16>,
-        out: &mut Outbox,
-    ) {
-        if channel.is_some() {
-            self.emit.changed_instrument(now, channel, instrument, out);
-        } else {
-            self.emit.learn(instrument);
-        }
-        let expired = &*instrument.state == "expired";
-        if !expired && !instrument.is_subscribable() {
-            return;
-        }
-        let mut ended = Vec::new();
-        for sub in &mut self.subs {
-            let of_it = *sub.subscription.key == *instrument.inst_id;
-            let is_instrument = sub.spec.is_none_or(|s| s.key == crate::channel::KeyKind::InstId);
-            if !(of_it && is_instrument && sub.wanted) {
-                continue;
-            }
-            if expired {
-                ended.push(sub.subscription.clone());
-            } else if sub.stage == Stage::Refused {
-                sub.stage = Stage::Idle;
-                sub.refusals = 0;
-            }
-        }
-        self.unwant(now, ended, out);
-        self.ask_idle();
+    pub(super) fn bar(&mut self, now: Nanos, index: u32, bar: Bar, out: &mut Outbox) {
+        self.emit.stats.bars += 1;
+        let header = self.emit.header(now, self.subs[index as usize].place, None);
+        out.events.push_bar(header, bar);
     }
 
     fn books(
@@ -294,20 +299,35 @@ impl OkxFeed {
             let mut row = std::mem::take(&mut self.row);
             books::decode(raw, form, &mut row, &mut unknowns);
             self.emit.unknowns(unknowns);
-            let sub = &mut self.subs[index as usize];
-            if let Some(follow) = &mut sub.follow {
-                let verdict = follow.take(frame.action, &row, &mut self.emit.stats.book);
-                self.act_on(now, index, (verdict, &row, raw), out);
-            }
+            self.book_row(now, index, (frame.action, &row), text_of(raw), out);
             self.row = row;
         }
+    }
+
+    pub(super) fn book_row(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (action, row): (Option<frame::Action>, &BookRow),
+        text: &[u8],
+        out: &mut Outbox,
+    ) {
+        let Some(follow) = &mut self.subs[index as usize].follow else { return };
+        let was_live = follow.live().is_some();
+        let verdict = follow.take(action, row, &mut self.emit.stats.book);
+        if verdict == Verdict::Snapshot && !was_live {
+            // A live book has neither: both are set for one that is out of service.
+            self.timers.stop(Timer::Snapshot(index));
+            self.timers.stop(Timer::Again(index));
+        }
+        self.act_on(now, index, (verdict, row, text), out);
     }
 
     fn act_on(
         &mut self,
         now: Nanos,
         index: u32,
-        (verdict, row, raw): (Verdict, &BookRow, Raw<'_>),
+        (verdict, row, text): (Verdict, &BookRow, &[u8]),
         out: &mut Outbox,
     ) {
         match verdict {
@@ -326,16 +346,15 @@ impl OkxFeed {
                 let unread = matches!(cause, GapCause::Unreadable | GapCause::Unverifiable);
                 if unread {
                     let place = self.subs[index as usize].place;
-                    let fault = (why, raw.as_str().as_bytes());
-                    self.emit.fault(now, place, FaultCode::BadBook, fault, out);
+                    self.emit.fault(now, place, FaultCode::BadBook, (why, text), out);
                 }
                 return self.distrust(now, index, (cause, Whose::Venue), out);
             }
         }
         if row.ts.is_none() {
-            self.bad_time(now, index, raw, out);
+            self.bad_time(now, index, text, out);
         }
-        self.look_whether_crossed(now, index, raw, out);
+        self.look_whether_crossed(now, index, text, out);
     }
 
     fn book_changed(
@@ -374,7 +393,7 @@ impl OkxFeed {
     }
 
     /// A crossed book is legal before continuous trading; after that it is worth saying, once.
-    fn look_whether_crossed(&mut self, now: Nanos, index: u32, raw: Raw<'_>, out: &mut Outbox) {
+    fn look_whether_crossed(&mut self, now: Nanos, index: u32, row: &[u8], out: &mut Outbox) {
         let sub = &mut self.subs[index as usize];
         let crossed = sub.follow.as_ref().and_then(|f| f.live()).is_some_and(|b| b.is_crossed());
         let news = crossed && !sub.crossed;
@@ -383,65 +402,12 @@ impl OkxFeed {
         let Some(inst) = place.inst.filter(|_| news) else { return };
         if trades_continuously(self.emit.known(inst), now) {
             let reason = "the book is crossed although the instrument trades continuously";
-            let fault = (reason.to_string(), raw.as_str().as_bytes());
+            let fault = (reason.to_string(), row);
             self.emit.fault(now, place, FaultCode::BadBook, fault, out);
-        }
-    }
-
-    /// A refused instrument may have gone: asks REST what it is, once at a time.
-    pub(super) fn ask_what_it_is(&mut self, index: u32, out: &mut Outbox) {
-        let sub = &self.subs[index as usize];
-        let Some(inst) = sub.place.inst else { return };
-        let Some(kind) = self.emit.known(inst).inst_type.clone() else { return };
-        let family = &self.emit.known(inst).inst_family;
-        let busy = self.gets.values().any(|i| *i == index);
-        if busy || self.config.passive {
-            return;
-        }
-        let mut path = format!("/api/v5/public/instruments?instType={kind}");
-        if kind == InstType::Option {
-            path.push_str(&format!("&instFamily={family}"));
-        }
-        path.push_str(&format!("&instId={}", sub.subscription.key));
-        self.get_number += 1;
-        self.gets.insert(self.get_number, index);
-        out.actions.push(Action::Get { id: self.get_number, path });
-    }
-
-    /// The answer: news of the instrument, or nothing, which leaves it refused.
-    pub(super) fn response(
-        &mut self,
-        now: Nanos,
-        (id, status, body): (u64, u16, &[u8]),
-        out: &mut Outbox,
-    ) {
-        let Some(index) = self.gets.remove(&id) else { return };
-        let place = self.subs[index as usize].place;
-        let rows = match json::parse(body) {
-            Ok(raw) if status == 200 => raw.field("data"),
-            _ => {
-                let fault = (format!("HTTP {status} to a question about an instrument"), body);
-                return self.emit.fault(now, place, FaultCode::BadResponse, fault, out);
-            }
-        };
-        for row in rows.into_iter().flat_map(Raw::items) {
-            let Ok(instrument) = catalogue::instrument_from_row(row) else { continue };
-            let instrument = Arc::new(instrument);
-            if *instrument.inst_id == *self.subs[index as usize].subscription.key
-                && self.emit.learn(&instrument).1
-            {
-                self.instrument_changed(now, &instrument, place.channel, out);
-            }
         }
     }
 }
 
-/// Whether the venue says that the instrument trades continuously at `now`.
-fn trades_continuously(instrument: &Instrument, now: Nanos) -> bool {
-    if &*instrument.state != "live" {
-        return false;
-    }
-    let row = json::parse(instrument.row.as_bytes()).ok();
-    let since = row.and_then(|r| r.field("contTdSwTime")).and_then(Raw::integer);
-    since.and_then(|ms| u64::try_from(ms).ok()).is_none_or(|ms| Nanos::from_millis(ms) <= now)
+fn text_of(row: Raw<'_>) -> &[u8] {
+    row.as_str().as_bytes()
 }

@@ -27,7 +27,8 @@ impl OkxFeed {
     }
 
     pub(super) fn open(&mut self, now: Nanos, out: &mut Outbox) {
-        if self.stopping || self.link.state != LinkState::Down {
+        let idle = self.stopping || self.config.passive;
+        if idle || self.link.state != LinkState::Down {
             return;
         }
         self.link.opening();

@@ -473,3 +473,33 @@ fn a_refusal_of_a_question_that_an_earlier_ack_has_settled_changes_nothing() {
     assert_eq!(bench.frame(snapshot), ["orderbook View Some(1) 0+0"]);
     assert_eq!(bench.feed.status().live, 1);
 }
+
+#[test]
+fn an_answer_that_comes_twice_is_no_eviction() {
+    let mut bench = Bench::up(&[sub("books", "B-U")]);
+    bench.book("snapshot", "1", -1, 7);
+    let twice = r#"{"id":"m1","event":"unsubscribe","arg":{"channel":"books","instId":"B-U"}}"#;
+    assert_eq!(bench.frame(twice), [""; 0]);
+    assert!(bench.feed.book("books", "B-U").is_ok());
+}
+
+#[test]
+fn a_passive_feed_never_acts() {
+    let mut config = OkxConfig::new(FeedId(1), "file");
+    config.passive = true;
+    config.subscriptions = vec![sub("books", "B-U")];
+    let feed = OkxFeed::new(config);
+    let mut bench = Bench { feed, now: Nanos(SECOND), out: Outbox::default() };
+    for input in [
+        Input::Start,
+        Input::Opened,
+        Input::Frame(b"ping"),
+        Input::Closed { code: None, reason: "" },
+    ] {
+        bench.input(input);
+        assert_eq!((bench.out.actions.as_slice(), bench.feed.deadline()), (&[][..], None));
+    }
+    bench.now = bench.now + 3600 * SECOND;
+    bench.input(Input::Tick);
+    assert_eq!(bench.out.actions, []);
+}

@@ -1,0 +1,121 @@
+//! What is left of a frame, and the steps over it that every row shares.
+//!
+//! Every step either takes exactly the text it names or gives `None`; then the whole frame goes to
+//! the general decoder, so a step need not say why. Start at [`Cursor::literal`].
+
+use super::number;
+use market_data_model::{Decimal, Nanos, Px, Qty};
+
+/// The rest of a frame.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(rest: &'a [u8]) -> Cursor<'a> {
+        Cursor { rest }
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Takes this text.
+    #[inline(always)]
+    pub(super) fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        self.takes(text).then_some(())
+    }
+
+    /// Takes this text if it comes next, and says whether it did.
+    #[inline(always)]
+    pub(super) fn takes<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk::<N>() {
+            Some((first, rest)) if first == text => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes this text and the quote after it.
+    pub(super) fn word(&mut self, text: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(text.as_bytes())?.strip_prefix(b"\"")?;
+        Some(())
+    }
+
+    /// A number and its closing quote.
+    #[inline(always)]
+    pub(super) fn number(&mut self) -> Option<Decimal> {
+        let (number, rest) = number::quoted(self.rest)?;
+        self.rest = rest;
+        Some(number)
+    }
+
+    /// A price and its closing quote.
+    #[inline(always)]
+    pub(super) fn px(&mut self) -> Option<Px> {
+        self.number().map(Px)
+    }
+
+    /// A quantity and its closing quote.
+    #[inline(always)]
+    pub(super) fn qty(&mut self) -> Option<Qty> {
+        self.number().map(Qty)
+    }
+
+    /// A number or nothing, and the closing quote.
+    #[inline(always)]
+    pub(super) fn blank_or_number(&mut self) -> Option<Option<Decimal>> {
+        if self.takes(b"\"") { Some(None) } else { self.number().map(Some) }
+    }
+
+    /// A whole number in canonical spelling and its closing quote.
+    #[inline(always)]
+    pub(super) fn whole(&mut self) -> Option<u64> {
+        let (value, rest) = number::whole(self.rest)?;
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// The same, not above 32 bits.
+    #[inline(always)]
+    pub(super) fn whole_32(&mut self) -> Option<u32> {
+        u32::try_from(self.whole()?).ok()
+    }
+
+    /// Milliseconds that are a time, and the closing quote.
+    pub(super) fn millis(&mut self) -> Option<u64> {
+        if let Some((ms, rest)) = number::thirteen(self.rest) {
+            self.rest = rest;
+            return Some(ms);
+        }
+        self.whole().filter(|ms| *ms > 0 && *ms < u64::MAX / 1_000_000)
+    }
+
+    /// The same as an instant.
+    pub(super) fn time(&mut self) -> Option<Nanos> {
+        self.millis().map(Nanos::from_millis)
+    }
+
+    /// A whole number without quotes.
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let (value, rest) = number::integer(self.rest)?;
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// Takes a comma (there is another element) or the end of the array.
+    #[inline(always)]
+    pub(super) fn another(&mut self) -> Option<bool> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        match first {
+            b',' => Some(true),
+            b']' => Some(false),
+            _ => None,
+        }
+    }
+}

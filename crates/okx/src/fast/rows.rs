@@ -1,0 +1,136 @@
+//! Rows of `trades`, `trades-all`, `tickers` and the bars. The files of the same names under
+//! `crate::channel` say what the fields mean.
+
+use super::cursor::Cursor;
+use crate::channel::bars::BarSpec;
+use market_data_model::{Aggressor, Bar, BarKind, InstType, Nanos, Px, Qty, Ticker, Tiny, Trade};
+
+/// A row of `trades` or `trades-all`: fixed up to the side, then each field at most once.
+pub(super) fn trade(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, Trade)> {
+    at.literal(b"{\"instId\":\"")?;
+    at.word(key)?;
+    at.literal(b",\"tradeId\":\"")?;
+    let trade_id = at.whole()?;
+    at.literal(b",\"px\":\"")?;
+    let px = at.px()?;
+    at.literal(b",\"sz\":\"")?;
+    let qty = at.qty()?;
+    let aggressor = if at.takes(b",\"side\":\"buy\"") {
+        Aggressor::Buyer
+    } else {
+        at.literal(b",\"side\":\"sell\"")?;
+        Aggressor::Seller
+    };
+    let (mut ts, mut count, mut source, mut seq) = (None, None, None, None);
+    while !at.takes(b"}") {
+        if ts.is_none() && at.takes(b",\"ts\":\"") {
+            ts = Some(at.time()?);
+        } else if count.is_none() && at.takes(b",\"count\":\"") {
+            count = Some(at.whole_32()?);
+        } else if source.is_none() && at.takes(b",\"source\":\"") {
+            source = Some(source_of(at)?);
+        } else if seq.is_none() && at.takes(b",\"seqId\":") {
+            seq = Some(at.integer()?);
+        } else {
+            return None;
+        }
+    }
+    Some((ts?, Trade { trade_id, px, qty, aggressor, count, source, seq }))
+}
+
+fn source_of(at: &mut Cursor<'_>) -> Option<Tiny> {
+    if at.takes(b"0\"") {
+        Tiny::new("0")
+    } else {
+        at.literal(b"1\"")?;
+        Tiny::new("1")
+    }
+}
+
+/// A row of `tickers`, in the one order seen since 2021.
+pub(super) fn ticker(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, InstType, Ticker)> {
+    at.literal(b"{\"instType\":\"")?;
+    let inst_type = inst_type(at)?;
+    at.literal(b",\"instId\":\"")?;
+    at.word(key)?;
+    let mut ticker = Ticker::default();
+    at.literal(b",\"last\":\"")?;
+    ticker.last = at.blank_or_number()?.map(Px);
+    at.literal(b",\"lastSz\":\"")?;
+    ticker.last_qty = at.blank_or_number()?.map(Qty);
+    at.literal(b",\"askPx\":\"")?;
+    ticker.ask = at.blank_or_number()?.map(Px);
+    at.literal(b",\"askSz\":\"")?;
+    ticker.ask_qty = at.blank_or_number()?.map(Qty);
+    at.literal(b",\"bidPx\":\"")?;
+    ticker.bid = at.blank_or_number()?.map(Px);
+    at.literal(b",\"bidSz\":\"")?;
+    ticker.bid_qty = at.blank_or_number()?.map(Qty);
+    at.literal(b",\"open24h\":\"")?;
+    ticker.open_24h = at.blank_or_number()?.map(Px);
+    at.literal(b",\"high24h\":\"")?;
+    ticker.high_24h = at.blank_or_number()?.map(Px);
+    at.literal(b",\"low24h\":\"")?;
+    ticker.low_24h = at.blank_or_number()?.map(Px);
+    at.literal(b",\"sodUtc0\":\"")?;
+    ticker.sod_utc0 = at.blank_or_number()?.map(Px);
+    at.literal(b",\"sodUtc8\":\"")?;
+    ticker.sod_utc8 = at.blank_or_number()?.map(Px);
+    at.literal(b",\"volCcy24h\":\"")?;
+    ticker.vol_ccy_24h = at.blank_or_number()?.map(Qty);
+    at.literal(b",\"vol24h\":\"")?;
+    ticker.vol_24h = at.blank_or_number()?.map(Qty);
+    at.literal(b",\"ts\":\"")?;
+    let ts = at.time()?;
+    at.literal(b"}")?;
+    Some((ts, inst_type, ticker))
+}
+
+fn inst_type(at: &mut Cursor<'_>) -> Option<InstType> {
+    if at.takes(b"SWAP\"") {
+        Some(InstType::Swap)
+    } else if at.takes(b"SPOT\"") {
+        Some(InstType::Spot)
+    } else if at.takes(b"FUTURES\"") {
+        Some(InstType::Futures)
+    } else {
+        at.literal(b"OPTION\"")?;
+        Some(InstType::Option)
+    }
+}
+
+/// A bar as the venue sends it today: nine cells, or six for mark and index prices.
+pub(super) fn bar(at: &mut Cursor<'_>, kind: BarKind, spec: &'static BarSpec) -> Option<Bar> {
+    at.literal(b"[\"")?;
+    let open_ms = at.millis()?;
+    let mut px = || {
+        at.literal(b",\"")?;
+        at.px()
+    };
+    let (open, high, low, close) = (px()?, px()?, px()?, px()?);
+    let (mut volume, mut volume_ccy, mut volume_quote) = (None, None, None);
+    if kind == BarKind::Trade {
+        for cell in [&mut volume, &mut volume_ccy, &mut volume_quote] {
+            at.literal(b",\"")?;
+            *cell = at.blank_or_number()?.map(Qty);
+        }
+    }
+    let closed = at.takes(b",\"1\"]");
+    if !closed {
+        at.literal(b",\"0\"]")?;
+    }
+    Some(Bar {
+        kind,
+        interval: spec.interval,
+        open_ms,
+        close_ms: spec.close_ms(open_ms),
+        open,
+        high,
+        low,
+        close,
+        volume,
+        volume_ccy,
+        volume_quote,
+        closed: Some(closed),
+    })
+}

@@ -1,0 +1,109 @@
+//! The frames that come all the time do take the fast path, and its numbers are the general ones.
+//! What it makes of other frames is judged in `tests/fast_is_general.rs`.
+
+use super::*;
+use crate::channel;
+use market_data_model::Decimal;
+use proptest::prelude::*;
+
+const PLAIN: &[&str] = &[
+    r#"{"arg":{"channel":"books","instId":"B-U"},"action":"snapshot","data":[{"asks":[["1.5","2","0","1"],["2","0.1","0","12"]],"bids":[["1.4","123.45678","0","70000"]],"ts":"1791369351001","checksum":0,"seqId":344430848984,"prevSeqId":-1}]}"#,
+    r#"{"arg":{"channel":"books","instId":"B-U"},"action":"update","data":[{"asks":[],"bids":[["1.4","0","0","0"]],"ts":"1791369351001","checksum":-1412,"prevSeqId":1,"seqId":2}]}"#,
+    r#"{"arg":{"channel":"books","instId":"B-U"},"action":"update","data":[{"bids":[],"asks":[],"ts":"1791369351001","prevSeqId":2,"seqId":2}]}"#,
+    r#"{"arg":{"channel":"books-l2-tbt","instId":"B-U"},"action":"update","data":[{"asks":[],"bids":[["1.4","0","0","0"]],"ts":"1645921351001","checksum":855196043}]}"#,
+    r#"{"arg":{"channel":"books-rpi","instId":"B-U"},"action":"update","data":[{"asks":[["67505.3","9","4","2"]],"bids":[],"ts":"1791369351101","seqId":80,"prevSeqId":77}]}"#,
+    r#"{"arg":{"channel":"books5","instId":"B-U"},"data":[{"asks":[["8","1","0","1"]],"bids":[["7","1","0","1"]],"instId":"B-U","ts":"1791369351101","seqId":80}]}"#,
+    r#"{"arg":{"channel":"bbo-tbt","instId":"B-U"},"data":[{"asks":[["83.81","11.93175","0","1"]],"bids":[["83.8","11.93317","0","1"]],"ts":"1765201257149","seqId":378617009}]}"#,
+    r#"{"arg":{"channel":"trades","instId":"B-U"},"data":[{"instId":"B-U","tradeId":"2978601964","px":"83725.9","sz":"0.00373695","side":"buy","ts":"1791369350776","count":"3","source":"0","seqId":344430848209}]}"#,
+    r#"{"arg":{"channel":"trades","instId":"B-U"},"data":[{"instId":"B-U","tradeId":"1","px":"1","sz":"1","side":"sell","ts":"1646311839593"},{"instId":"B-U","tradeId":"2","px":"1","sz":"1","side":"sell","ts":"1646311839593"}]}"#,
+    r#"{"arg":{"channel":"trades-all","instId":"B-U"},"data":[{"instId":"B-U","tradeId":"1","px":"1","sz":"1","side":"sell","source":"1","ts":"1646311839593"}]}"#,
+    r#"{"arg":{"channel":"tickers","instId":"B-U"},"data":[{"instType":"SWAP","instId":"B-U","last":"65922","lastSz":"0.69","askPx":"65922","askSz":"52.48","bidPx":"","bidSz":"1751.67","open24h":"66283.9","high24h":"66710","low24h":"65505.4","sodUtc0":"66519.8","sodUtc8":"66011.3","volCcy24h":"77067.3476","vol24h":"7706734.76","ts":"1784756082169"}]}"#,
+    r#"{"arg":{"channel":"candle1m","instId":"B-U"},"data":[["1785096000000","67500","67510.1","67490","67505.2","12.5","843815.0","","0"]]}"#,
+    r#"{"arg":{"channel":"mark-price-candle1H","instId":"B-U"},"data":[["1785096000000","1","2","0.5","1.50","1"]]}"#,
+];
+
+fn take(text: &str) -> Option<Rows> {
+    let (argument, rest) = argument(text.as_bytes())?;
+    let name = crate::json::parse(argument).ok()?.field("channel")?.text()?;
+    let form = channel::find(&name)?.form;
+    let mut out = Rows::default();
+    super::rows((text.as_bytes(), rest), form, "B-U", &mut out)?;
+    Some(out)
+}
+
+#[test]
+fn takes_what_comes_all_the_time() {
+    for text in PLAIN {
+        let rows = take(text).unwrap_or_else(|| panic!("not taken: {text}"));
+        let data = text.find("\"data\":[").unwrap() + 8;
+        assert_eq!((rows.spans[0].0, rows.spans.last().unwrap().1), (data, text.len() - 2));
+    }
+    let row = &take(PLAIN[0]).unwrap().books[0];
+    assert_eq!((row.bids[0].qty.to_string().as_str(), row.bids[0].orders), ("123.45678", 70000));
+    assert_eq!((row.seq, row.prev, row.checksum), (Some(344_430_848_984), Some(-1), Some(0)));
+}
+
+#[test]
+fn leaves_everything_else_alone() {
+    for text in PLAIN {
+        // Space within the argument belongs to its text, by which it is known or not.
+        let end = text.find('}').unwrap();
+        for at in (0..text.len()).filter(|at| !(7..=end).contains(at)) {
+            assert!(take(&text[..at]).is_none(), "cut at {at}: {text}");
+            let mut spaced = text.to_string();
+            spaced.insert(at, ' ');
+            assert!(take(&spaced).is_none(), "a space at {at}: {text}");
+        }
+        assert!(take(&format!("{text}\n")).is_none());
+        let (argument, rest) = text.split_at(end);
+        if rest.contains("B-U") {
+            assert!(take(&format!("{argument}{}", rest.replace("B-U", "B-E"))).is_none());
+        }
+    }
+}
+
+/// A number as the frame has it, with what may follow it there.
+fn read(text: &str, tail: &str) -> Option<(Decimal, usize)> {
+    let all = format!("{text}\"{tail}");
+    let (number, rest) = number::quoted(all.as_bytes())?;
+    Some((number, all.len() - rest.len() - 1))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
+
+    #[test]
+    fn numbers_are_the_general_ones(text in r"-?[0-9]{0,9}(\.[0-9]{0,9})?", tail in "[\"0-9.,]{0,20}") {
+        let general = Decimal::parse(text.as_bytes()).ok();
+        match read(&text, &tail) {
+            Some((number, length)) => prop_assert_eq!((Some(number), length), (general, text.len())),
+            // It leaves alone what is long or signed.
+            None => prop_assert!(general.is_none() || text.len() > 15 || text.starts_with('-')),
+        }
+    }
+
+    #[test]
+    fn number_like_bytes_too(text in "[0-9.\\-+e\u{0}-\u{ff}]{0,18}", tail in "[\"0-9.,]{0,20}") {
+        if let Some((number, length)) = read(&text, &tail) {
+            prop_assert_eq!(Ok(number), Decimal::parse(&format!("{text}\"").as_bytes()[..length]));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_too(text in "-?[0-9]{0,18}|[0-9\u{0}-\u{ff}]{0,17}", tail in "[,}][\"0-9}]{0,18}") {
+        let all = format!("{text}{tail}");
+        let whole = all.split(|c: char| c != '-' && !c.is_ascii_digit()).next().unwrap();
+        match number::integer(all.as_bytes()) {
+            Some((value, rest)) => {
+                let read = &all[..all.len() - rest.len()];
+                prop_assert_eq!(read.parse(), Ok(value));
+                prop_assert_eq!(crate::json::parse(read.as_bytes()).unwrap().integer(), Some(value));
+                prop_assert!(rest.first().is_some_and(|b| !b.is_ascii_digit()));
+            }
+            None => {
+                let short = whole.trim_start_matches('-').len() <= 15 && whole != "-0";
+                prop_assert!(!short || crate::json::parse(whole.as_bytes()).is_err(), "{whole}");
+            }
+        }
+    }
+}
