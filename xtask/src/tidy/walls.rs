@@ -15,10 +15,19 @@ const OURS: [(&str, &[&str]); 8] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model"]),
     ("market-data-sim", &[]),
-    ("market-data", &["market-data-model", "market-data-okx", "market-data-sim"]),
+    (
+        "market-data",
+        &["market-data-model", "market-data-okx", "market-data-sim", "market-data-tape"],
+    ),
     (
         "market-data-cli",
-        &["market-data", "market-data-model", "market-data-okx", "market-data-sim"],
+        &[
+            "market-data",
+            "market-data-model",
+            "market-data-okx",
+            "market-data-sim",
+            "market-data-tape",
+        ],
     ),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-bench", &["market-data-model", "market-data-okx"]),

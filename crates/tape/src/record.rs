@@ -1,0 +1,328 @@
+//! One record of the tape: which feed, when, and what.
+//!
+//! The writer turns an [`Entry`] into bytes, readers get a [`Record`] whose payload is decoded
+//! only when asked. Layout in `docs/tape-format.md`, section 4.
+//!
+//! Invariants: `Record::entry` gives back what was put; a kind this version does not know is
+//! handed on as [`Entry::Other`]; no bytes make it panic. Start at [`Entry`].
+
+use crate::bytes::{Cursor, DecodeError, put_option, put_text, put_varint, varint_len};
+use crate::bytes::{unzigzag, zigzag};
+use crate::feed_config::{put_instruments, put_subscriptions, take_instruments};
+use crate::feed_config::{take_subscription, take_subscriptions};
+use market_data_model::{Command, FeedId, Input, Nanos};
+
+/// The feed of records that concern the whole tape.
+pub const ALL_FEEDS: FeedId = FeedId(u32::MAX);
+
+/// The kinds of records, as on the tape.
+pub mod kind {
+    #![allow(missing_docs, reason = "each is described in docs/tape-format.md, section 4")]
+    pub const FEED_START: u8 = 1;
+    pub const FEED_AGAIN: u8 = 2;
+    pub const START: u8 = 16;
+    pub const OPENED: u8 = 17;
+    pub const FRAME: u8 = 18;
+    pub const CLOSED: u8 = 19;
+    pub const TICK: u8 = 20;
+    pub const RESPONSE: u8 = 21;
+    pub const SUBSCRIBE: u8 = 22;
+    pub const UNSUBSCRIBE: u8 = 23;
+    pub const RECONNECT: u8 = 24;
+    pub const RESYNC: u8 = 25;
+    pub const INSTRUMENTS: u8 = 26;
+    pub const STOP: u8 = 27;
+    pub const OUTPUTS: u8 = 32;
+    pub const LOST: u8 = 33;
+    pub const NOTE: u8 = 34;
+}
+
+/// What a record says.
+#[derive(Clone, Debug)]
+pub enum Entry<'a> {
+    /// A feed was made; its inputs follow.
+    FeedStart(FeedStart<'a>),
+    /// An input of the feed.
+    Input(Input<'a>),
+    /// What came out of the feed since the last such record; lets a replay check itself.
+    Outputs(Outputs),
+    /// Records that could not be written. The gap is ours.
+    Lost(Lost),
+    /// A remark for people.
+    Note(&'a str),
+    /// A kind that this version does not know.
+    Other {
+        /// The kind.
+        kind: u8,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+}
+
+/// How a feed was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedStart<'a> {
+    /// The venue's short name, for example `okx`.
+    pub venue: &'a str,
+    /// Opaque to the tape; see [`FeedConfig`](crate::FeedConfig).
+    pub config: &'a [u8],
+    /// The feed has been running since an earlier segment: the writer repeats its start at the
+    /// head of each segment, so that a segment can be read without those before it.
+    pub again: bool,
+}
+
+/// What came out of a feed since its start or its last such record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Inputs handled.
+    pub inputs: u64,
+    /// Events that came out.
+    pub events: u64,
+    /// Actions that came out.
+    pub actions: u64,
+    /// XXH64 of the events' JSON lines; see [`OutputDigest`](crate::OutputDigest).
+    pub events_digest: u64,
+    /// XXH64 of the actions.
+    pub actions_digest: u64,
+}
+
+/// Records that did not reach the tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Time of the first, or of the last that is known to be on the tape.
+    pub from: Nanos,
+    /// Time of the last, or of the moment when recording went on.
+    pub to: Nanos,
+    /// How many for certain; `None` = not known (the recorder itself had died).
+    pub records: Option<u64>,
+    /// How many more were handed to the disk, which then failed: they may or may not be there.
+    pub unsure: u64,
+    /// Bytes of payload, certain and unsure; after a crash the bytes cut from the torn tail.
+    pub bytes: u64,
+    /// What went wrong, in words.
+    pub why: String,
+}
+
+/// One record as read: the header decoded, the payload not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its number on the tape, counting from 0.
+    pub ordinal: u64,
+    /// Whose input it is; [`ALL_FEEDS`] for the tape as a whole.
+    pub feed: FeedId,
+    /// When it was received.
+    pub ts: Nanos,
+    /// One of [`kind`].
+    pub kind: u8,
+    /// The bytes of that kind.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Decodes the payload.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are not what their kind says.
+    pub fn entry(&self) -> Result<Entry<'a>, DecodeError> {
+        let mut cursor = Cursor::new(self.payload);
+        let input = match self.kind {
+            kind::FEED_START => return feed_start(cursor, false),
+            kind::FEED_AGAIN => return feed_start(cursor, true),
+            kind::OUTPUTS => return outputs(cursor),
+            kind::LOST => return lost(cursor),
+            kind::NOTE => return Ok(Entry::Note(cursor.rest_text("note")?)),
+            kind::START => Input::Start,
+            kind::OPENED => Input::Opened,
+            kind::FRAME => Input::Frame(self.payload),
+            kind::CLOSED => closed(cursor)?,
+            kind::TICK => Input::Tick,
+            kind::RESPONSE => Input::Response {
+                id: cursor.varint("response id")?,
+                status: cursor.number("response status")?,
+                body: cursor.rest(),
+            },
+            kind::SUBSCRIBE => Input::Command(Command::Subscribe(take_subscriptions(&mut cursor)?)),
+            kind::UNSUBSCRIBE => {
+                Input::Command(Command::Unsubscribe(take_subscriptions(&mut cursor)?))
+            }
+            kind::RECONNECT => Input::Command(Command::Reconnect),
+            kind::RESYNC => Input::Command(Command::Resync(take_subscription(&mut cursor)?)),
+            kind::INSTRUMENTS => {
+                Input::Command(Command::Instruments(take_instruments(&mut cursor)?))
+            }
+            kind::STOP => Input::Command(Command::Stop),
+            kind => return Ok(Entry::Other { kind, payload: self.payload }),
+        };
+        Ok(Entry::Input(input))
+    }
+
+    /// Whether the record is an input of a feed.
+    pub fn is_input(&self) -> bool {
+        (kind::START..=kind::STOP).contains(&self.kind)
+    }
+}
+
+fn feed_start(mut cursor: Cursor<'_>, again: bool) -> Result<Entry<'_>, DecodeError> {
+    let venue = cursor.text("venue")?;
+    Ok(Entry::FeedStart(FeedStart { venue, config: cursor.rest(), again }))
+}
+
+fn outputs(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
+    Ok(Entry::Outputs(Outputs {
+        inputs: cursor.varint("inputs")?,
+        events: cursor.varint("events")?,
+        actions: cursor.varint("actions")?,
+        events_digest: cursor.u64_le("digest of events")?,
+        actions_digest: cursor.u64_le("digest of actions")?,
+    }))
+}
+
+fn lost(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
+    Ok(Entry::Lost(Lost {
+        from: Nanos(cursor.varint("lost from")?),
+        to: Nanos(cursor.varint("lost to")?),
+        records: cursor.option("lost records", Cursor::varint)?,
+        unsure: cursor.varint("unsure records")?,
+        bytes: cursor.varint("lost bytes")?,
+        why: cursor.rest_text("reason of a loss")?.to_owned(),
+    }))
+}
+
+fn closed(mut cursor: Cursor<'_>) -> Result<Input<'_>, DecodeError> {
+    let code = cursor.option("close code", Cursor::number::<u16>)?;
+    Ok(Input::Closed { code, reason: cursor.rest_text("close reason")? })
+}
+
+impl Entry<'_> {
+    /// The kind byte of this entry.
+    pub fn kind(&self) -> u8 {
+        match self {
+            Entry::FeedStart(start) if start.again => kind::FEED_AGAIN,
+            Entry::FeedStart(_) => kind::FEED_START,
+            Entry::Input(input) => input_kind(input),
+            Entry::Outputs(_) => kind::OUTPUTS,
+            Entry::Lost(_) => kind::LOST,
+            Entry::Note(_) => kind::NOTE,
+            Entry::Other { kind, .. } => *kind,
+        }
+    }
+
+    /// How long the payload is.
+    pub(crate) fn payload_len(&self) -> usize {
+        if let Entry::Input(Input::Frame(bytes)) = self {
+            return bytes.len();
+        }
+        let mut payload = Vec::new();
+        self.put_payload(&mut payload);
+        payload.len()
+    }
+
+    /// Appends the payload.
+    pub(crate) fn put_payload(&self, out: &mut Vec<u8>) {
+        match self {
+            Entry::FeedStart(start) => {
+                put_text(out, start.venue);
+                out.extend_from_slice(start.config);
+            }
+            Entry::Input(input) => put_input(input, out),
+            Entry::Outputs(outputs) => {
+                put_varint(out, outputs.inputs);
+                put_varint(out, outputs.events);
+                put_varint(out, outputs.actions);
+                out.extend_from_slice(&outputs.events_digest.to_le_bytes());
+                out.extend_from_slice(&outputs.actions_digest.to_le_bytes());
+            }
+            Entry::Lost(lost) => {
+                put_varint(out, lost.from.0);
+                put_varint(out, lost.to.0);
+                put_option(out, lost.records, put_varint);
+                put_varint(out, lost.unsure);
+                put_varint(out, lost.bytes);
+                out.extend_from_slice(lost.why.as_bytes());
+            }
+            Entry::Note(text) => out.extend_from_slice(text.as_bytes()),
+            Entry::Other { payload, .. } => out.extend_from_slice(payload),
+        }
+    }
+}
+
+fn input_kind(input: &Input<'_>) -> u8 {
+    match input {
+        Input::Start => kind::START,
+        Input::Opened => kind::OPENED,
+        Input::Frame(_) => kind::FRAME,
+        Input::Closed { .. } => kind::CLOSED,
+        Input::Tick => kind::TICK,
+        Input::Response { .. } => kind::RESPONSE,
+        Input::Command(Command::Subscribe(_)) => kind::SUBSCRIBE,
+        Input::Command(Command::Unsubscribe(_)) => kind::UNSUBSCRIBE,
+        Input::Command(Command::Reconnect) => kind::RECONNECT,
+        Input::Command(Command::Resync(_)) => kind::RESYNC,
+        Input::Command(Command::Instruments(_)) => kind::INSTRUMENTS,
+        Input::Command(Command::Stop) => kind::STOP,
+    }
+}
+
+fn put_input(input: &Input<'_>, out: &mut Vec<u8>) {
+    match input {
+        Input::Frame(bytes) => out.extend_from_slice(bytes),
+        Input::Closed { code, reason } => {
+            put_option(out, code.map(u64::from), put_varint);
+            out.extend_from_slice(reason.as_bytes());
+        }
+        Input::Response { id, status, body } => {
+            put_varint(out, *id);
+            put_varint(out, (*status).into());
+            out.extend_from_slice(body);
+        }
+        Input::Command(Command::Subscribe(list) | Command::Unsubscribe(list)) => {
+            put_subscriptions(out, list);
+        }
+        Input::Command(Command::Resync(one)) => {
+            put_text(out, &one.channel);
+            put_text(out, &one.key);
+        }
+        Input::Command(Command::Instruments(list)) => put_instruments(out, list),
+        Input::Start
+        | Input::Opened
+        | Input::Tick
+        | Input::Command(Command::Reconnect | Command::Stop) => {}
+    }
+}
+
+/// What stands before the payload of a record.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp {
+    pub(crate) feed: FeedId,
+    pub(crate) ts: Nanos,
+    /// Time of the record before it in the block, or the block's first time.
+    pub(crate) before: Nanos,
+}
+
+/// Appends a whole record.
+pub(crate) fn put_record(out: &mut Vec<u8>, stamp: Stamp, kind: u8, payload: &[u8]) {
+    let delta = zigzag(stamp.ts.0.wrapping_sub(stamp.before.0) as i64);
+    let feed = u64::from(stamp.feed.0);
+    let len = 1 + varint_len(feed) + varint_len(delta) + payload.len();
+    put_varint(out, len as u64);
+    out.push(kind);
+    put_varint(out, feed);
+    put_varint(out, delta);
+    out.extend_from_slice(payload);
+}
+
+/// Takes the next record off `bytes`.
+pub(crate) fn take_record<'a>(
+    bytes: &mut &'a [u8],
+    ordinal: u64,
+    before: Nanos,
+) -> Result<Record<'a>, DecodeError> {
+    let mut outer = Cursor::new(bytes);
+    let mut cursor = Cursor::new(outer.bytes("record")?);
+    *bytes = outer.rest();
+    let kind = cursor.byte("kind")?;
+    let feed = FeedId(cursor.number("feed")?);
+    let delta = unzigzag(cursor.varint("time")?);
+    let ts = Nanos(before.0.wrapping_add(delta as u64));
+    Ok(Record { ordinal, feed, ts, kind, payload: cursor.rest() })
+}

@@ -1,0 +1,191 @@
+//! The few things the writer asks of a file system, so that tests can make them fail.
+//!
+//! [`Disk`] is the real one. The fault layer of the tests wraps it: short writes, a full disk, a
+//! failing sync, a power cut. Nothing here knows the format.
+//!
+//! Invariant: `create_segment` never opens a file that exists.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+/// Name of the lock file in a tape's directory.
+pub const LOCK_NAME: &str = "tape.lock";
+
+/// A file system with one tape on it.
+pub trait Storage: Send {
+    /// Makes the directory and those above it; fine if it exists.
+    ///
+    /// # Errors
+    /// Those of the file system, as with every function here.
+    fn create_dir(&mut self, dir: &Path) -> io::Result<()>;
+    /// Takes the directory's lock, or says who holds it.
+    fn lock(&mut self, dir: &Path) -> io::Result<Result<Box<dyn DirLock>, LockHeld>>;
+    /// Names of the files in the directory.
+    fn list(&mut self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Makes a new segment file.
+    fn create_segment(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Opens a segment file that exists, to read and to cut it.
+    fn open_segment(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Removes a segment file.
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+    /// Forces the directory's list of files to the disk.
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
+}
+
+/// One open segment file.
+pub trait SegmentFile: Read + Write + Seek + Send {
+    /// Forces what was written to the disk.
+    ///
+    /// # Errors
+    /// Those of the file system; what was written since the last success may be gone.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file to `len` bytes.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+    /// Whether the file still has a name: one that was deleted can be written all the same.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn has_name(&self) -> io::Result<bool>;
+}
+
+/// A directory's lock, held until dropped.
+pub trait DirLock: Send {
+    /// Whether the lock file still has a name; without one it keeps nobody out.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn has_name(&self) -> io::Result<bool>;
+}
+
+/// Somebody else has the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockHeld {
+    /// Their process id, if they wrote it down.
+    pub pid: Option<u32>,
+}
+
+/// The machine's own file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+
+    fn lock(&mut self, dir: &Path) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
+        let path = dir.join(LOCK_NAME);
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // A holder that has not written its id yet, or bytes that are no text: no id.
+                let read = file.take(32).read_to_string(&mut text);
+                return Ok(Err(LockHeld { pid: read.ok().and_then(|_| text.trim().parse().ok()) }));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Ok(Box::new(DiskLock { file })))
+    }
+
+    fn list(&mut self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            // A name that is not text is not one of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn create_segment(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(DiskSegment { file }))
+    }
+
+    fn open_segment(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Box::new(DiskSegment { file }))
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        if cfg!(unix) {
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+struct DiskSegment {
+    file: File,
+}
+
+impl Read for DiskSegment {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Write for DiskSegment {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for DiskSegment {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl SegmentFile for DiskSegment {
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        has_name(&self.file)
+    }
+}
+
+struct DiskLock {
+    file: File,
+}
+
+impl DirLock for DiskLock {
+    fn has_name(&self) -> io::Result<bool> {
+        has_name(&self.file)
+    }
+}
+
+#[cfg(unix)]
+fn has_name(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata()?.nlink() > 0)
+}
+
+/// Elsewhere a file in use cannot be deleted.
+#[cfg(not(unix))]
+fn has_name(_file: &File) -> io::Result<bool> {
+    Ok(true)
+}

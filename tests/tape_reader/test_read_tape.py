@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Compares the reader written from docs/tape-format.md with the project's own, record by record.
+
+Run by run.sh, from the root of the repository. Tapes are made by the example `sample_tape`, and
+then cut, flipped, and deprived of bytes.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import read_tape
+
+SEED = 20261123
+KINDS = [1, 2, *range(16, 28), 32, 33, 34, 250]
+passed, failed = 0, 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAILED {name}\n  {detail}")
+
+
+def example(name, *args):
+    command = ["cargo", "run", "-q", "-p", "market-data-tape", "--example", name, "--", *args]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
+
+
+def split(items):
+    """Records, and the stretches of bytes that were skipped."""
+    found, skipped = [], []
+    for item in items:
+        if "damage" not in item:
+            found.append(item)
+        elif item["bytes"]:
+            skipped.append((item["segment"], item["offset"], item["bytes"]))
+    return found, skipped
+
+
+def compare(name, tape):
+    theirs = split(json.loads(line) for line in example("dump", str(tape)).splitlines())
+    ours = split(read_tape.read(tape))
+    for what, a, b in zip(("records", "damage"), theirs, ours):
+        first = next((pair for pair in zip(a, b) if pair[0] != pair[1]), (len(a), len(b)))
+        detail = f"rust {str(first[0])[:300]}\n  page {str(first[1])[:300]}"
+        check(f"{name}: {what}", a == b, detail)
+    return ours
+
+
+def main():
+    rng = random.Random(SEED)
+    print(f"seed {SEED}")
+    for zip_ in ("none", "zstd"):
+        with tempfile.TemporaryDirectory() as parent:
+            tape = Path(parent) / "tape"
+            example("sample_tape", str(tape), zip_)
+            found, skipped = compare(zip_, tape)
+            check(f"{zip_}: nothing skipped", skipped == [], skipped)
+            kinds = sorted({r["kind"] for r in found})
+            check(f"{zip_}: every kind is there", kinds == KINDS, kinds)
+            numbers = [r["ordinal"] for r in found]
+            check(f"{zip_}: numbers go up by one", numbers == list(range(len(numbers))))
+            zstd = shutil.which("zstd")
+            if zstd:
+                for segment in read_tape.segments(tape):
+                    with segment.open("rb") as file:
+                        done = subprocess.run([zstd, "-dc"], stdin=file, capture_output=True)
+                    check(f"{zip_}: stock zstd takes {segment.name}", done.returncode == 0)
+            for round_ in range(12):
+                broken = Path(parent) / "broken"
+                shutil.rmtree(broken, ignore_errors=True)
+                shutil.copytree(tape, broken)
+                segment = rng.choice(read_tape.segments(broken))
+                data = bytearray(segment.read_bytes())
+                at = rng.randrange(len(data))
+                how = ("cut", "flip", "remove", "zero")[round_ % 4]
+                if how == "cut":
+                    del data[at:]
+                elif how == "flip":
+                    data[at] ^= 1 << rng.randrange(8)
+                elif how == "remove":
+                    del data[at : at + rng.randrange(1, 3000)]
+                else:
+                    length = min(rng.randrange(1, 3000), len(data) - at)
+                    data[at : at + length] = bytes(length)
+                segment.write_bytes(data)
+                compare(f"{zip_}: {how} at {at} of {segment.name}", broken)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
