@@ -23,7 +23,9 @@ Examples:
   market-data watch BTC-USDT --sim           no internet needed: a pretend exchange inside
   market-data check --sim --duration 60s
   market-data decode capture.tsv --summary
-  market-data run --config market-data.toml --dry-run";
+  market-data run --config market-data.toml --dry-run
+  market-data replay tape --check
+  market-data verify tape";
 
 /// Everything typed after `market-data`.
 #[derive(Parser, Debug)]
@@ -49,6 +51,10 @@ pub enum Command {
     Check(cmd::check::CheckArgs),
     /// Decode captured frames
     Decode(cmd::decode::DecodeArgs),
+    /// Play a tape again, and check that it comes out the same
+    Replay(cmd::replay::ReplayArgs),
+    /// Check a tape: what is whole, what is missing, what cannot be proven
+    Verify(cmd::verify::VerifyArgs),
     /// Serve a pretend OKX on a local port
     Sim(cmd::sim::SimArgs),
     /// Torture the feeds with a misbehaving exchange

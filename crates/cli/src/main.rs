@@ -14,6 +14,7 @@ mod args;
 mod cmd;
 mod duration;
 mod failure;
+mod instant;
 mod log;
 mod out;
 mod signals;
@@ -66,6 +67,8 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
         Command::Decode(args) => cmd::decode::run(args, console),
+        Command::Replay(args) => cmd::replay::run(args, console),
+        Command::Verify(args) => cmd::verify::run(args, console),
         Command::Sim(args) => block_on(cmd::sim::run(args, console)),
         Command::Torture(args) => cmd::torture::run(args.clone()),
         Command::Completions(args) => cmd::completions::run(args, console),

@@ -81,6 +81,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Records everything received to this directory, for `market-data replay` and `verify`.
+    pub fn record(mut self, dir: impl Into<std::path::PathBuf>) -> ClientBuilder {
+        self.options.tape = Some(crate::options::TapeSettings::new(dir));
+        self
+    }
+
     /// Starts the pretend exchange in this process and connects to it: no internet needed.
     #[cfg(feature = "sim")]
     pub fn sim(mut self, seed: u64) -> ClientBuilder {

@@ -14,6 +14,10 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod tape;
+
+pub use tape::Tape;
+
 /// What environment variables start with; then section, underscore, key: `MARKET_DATA_VENUE_URL`.
 pub const ENV_PREFIX: &str = "MARKET_DATA_";
 
@@ -69,6 +73,8 @@ pub struct Config {
     pub books: Books,
     /// Where events go.
     pub output: Output,
+    /// Where everything received is recorded.
+    pub tape: Tape,
     /// What to log.
     pub log: Log,
 }
@@ -197,6 +203,7 @@ impl Default for Config {
             subscribe: vec![subscribe],
             books: Books::default(),
             output: Output::default(),
+            tape: Tape::default(),
             log: Log::default(),
         }
     }
@@ -292,6 +299,13 @@ impl Config {
             "OUTPUT_SINKS" => self.output.sinks = list(),
             "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
             "OUTPUT_QUEUE" => self.output.queue = number(value)?,
+            "TAPE_ENABLED" => self.tape.enabled = word(value)?,
+            "TAPE_DIR" => self.tape.dir = PathBuf::from(value),
+            "TAPE_ROTATE_SECONDS" => self.tape.rotate_seconds = number(value)?,
+            "TAPE_ROTATE_BYTES" => self.tape.rotate_bytes = number(value)?,
+            "TAPE_SYNC_MS" => self.tape.sync_ms = number(value)?,
+            "TAPE_LEVEL" => self.tape.level = number(value)?,
+            "TAPE_DIGESTS" => self.tape.digests = word(value)?,
             "LOG_LEVEL" => self.log.level = word(value)?,
             "LOG_FORMAT" => self.log.format = word(value)?,
             _ => {
@@ -332,6 +346,7 @@ impl Config {
             view_depth: self.books.view_depth,
             deltas: self.books.deltas,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
+            tape: self.tape.enabled.then(|| self.tape.settings()),
             ..ServiceOptions::default()
         })
     }

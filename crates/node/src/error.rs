@@ -48,6 +48,9 @@ pub enum Error {
     /// The pretend exchange did not start.
     #[error("cannot start the pretend exchange: {0}")]
     Sim(String),
+    /// Recording cannot start.
+    #[error("cannot record: {0}")]
+    Tape(market_data_tape::writer::OpenError),
     /// A file or a socket of this machine.
     #[error("cannot {what}: {source}")]
     Io {
@@ -66,6 +69,10 @@ impl Error {
             Error::Proxy(_) => Some(
                 "proxies look like http://user:password@host:port, \
                  socks5://host:port or socks5h://host:port",
+            ),
+            Error::Tape(_) => Some(
+                "choose another directory (`run --tape DIR`, `watch --record DIR`), or record \
+                 nothing (`run --no-tape`)",
             ),
             Error::Nothing => Some("for example: BTC-USDT with trades and books"),
             _ => None,

@@ -31,6 +31,8 @@ mod live;
 mod metrics;
 mod net;
 mod options;
+mod recorder;
+pub mod replay;
 mod service;
 #[cfg(feature = "sim")]
 pub mod sim_server;
@@ -47,7 +49,8 @@ pub use error::Error;
 pub use live::BookUnavailable;
 pub use metrics::{FeedReport, Metrics};
 pub use net::{ProxyError, ProxySetting, TlsTrust};
-pub use options::{ServiceOptions, Want};
+pub use options::{ServiceOptions, TapeSettings, Want};
+pub use recorder::TapeReport;
 pub use service::{Service, SinkReport, StopReport};
 pub use sink::{
     Counter, Delivery, EventReceiver, JsonLines, Lost, Overflow, Processor, ProcessorSink, Sink,

@@ -9,7 +9,9 @@
 //! frames that wait to be read; a feed that panics is replaced and its stretch marked as ours.
 
 mod actions;
+mod cut;
 mod observe;
+mod publish;
 mod replace;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use crate::bus::Publisher;
 use crate::clock::Clock;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
+use crate::recorder::Lane;
 use crate::venue::Driven;
 use bytes::Bytes;
 use market_data_model::event::FeedId;
@@ -88,10 +91,17 @@ pub(crate) struct Io {
     pub gate: Gate,
 }
 
+/// A feed, and how it was made.
+pub(crate) struct Made<F> {
+    pub feed: F,
+    /// For the tape; empty when nothing is recorded.
+    pub config: Vec<u8>,
+}
+
 /// What a driver is made of.
 pub(crate) struct Setup<F> {
     /// Makes a feed; called again after a panic, with a new id.
-    pub make: Box<dyn FnMut(FeedId) -> F + Send>,
+    pub make: Box<dyn FnMut(FeedId) -> Made<F> + Send>,
     pub url: Arc<str>,
     /// What the feed is subscribed to, for the gaps that a panic leaves.
     pub subscriptions: Vec<Subscription>,
@@ -105,6 +115,8 @@ pub(crate) struct Setup<F> {
     pub asks: mpsc::Receiver<Ask>,
     /// Batches with news of instruments.
     pub news: mpsc::Sender<Arc<Batch>>,
+    /// The way to the recorder, if there is one.
+    pub tape: Option<Lane>,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, OpenError>> + Send>>;
@@ -117,6 +129,8 @@ pub(crate) struct Driver<F> {
     numbers: Arc<FeedMetrics>,
     clock: Clock,
     out: Outbox,
+    /// Events cut off `out` because the names have changed since.
+    ready: Vec<Batch>,
     observer: Observer,
     socket: Option<Socket>,
     opening: Option<Opening>,
@@ -150,13 +164,18 @@ impl<F: Driven> Driver<F> {
         let id = FeedId(setup.ids.fetch_add(1, Relaxed));
         setup.current.store(id.0, Relaxed);
         let numbers = setup.metrics.add_feed(FeedMetrics::new(id, &setup.url));
-        let feed = (setup.make)(id);
+        let made = (setup.make)(id);
+        let mut clock = Clock::wall();
+        if let Some(tape) = &mut setup.tape {
+            tape.start(clock.now(), id, made.config);
+        }
         Driver {
             id,
-            feed,
+            feed: made.feed,
             numbers,
-            clock: Clock::wall(),
+            clock,
             out: Outbox::default(),
+            ready: Vec::new(),
             observer: Observer::default(),
             socket: None,
             opening: None,
@@ -318,60 +337,25 @@ impl<F: Driven> Driver<F> {
         if self.restart.is_some() {
             return;
         }
+        if let Some(tape) = &mut self.setup.tape {
+            tape.input(now, &input);
+        }
         let (feed, out) = (&mut self.feed, &mut self.out);
+        let (said, names) = (out.events.len(), Arc::clone(out.events.names()));
         let handled = catch_unwind(AssertUnwindSafe(|| feed.handle(now, input, out)));
+        if said > 0 && cut::is_replaced(&names, self.out.events.names()) {
+            self.ready.push(cut::cut(&mut self.out.events, said, &names));
+        }
         if let Err(panic) = handled {
             self.replace_feed(now, &words(&*panic));
         }
     }
 
-    /// Shares what the feed has said, and its numbers.
-    async fn publish(&mut self) {
-        let seen = self.observer.look(&self.out.events, &self.numbers);
-        self.report(seen.rare);
-        if self.out.events.is_empty() {
-            return;
-        }
-        self.last_n = seen.last_n;
-        let fresh = self.recycle();
-        let batch = Arc::new(std::mem::replace(&mut self.out.events, fresh));
-        if seen.instruments && self.setup.news.try_send(Arc::clone(&batch)).is_err() {
-            // The next refresh over REST brings what is missed here.
-            tracing::debug!(
-                feed = self.id.0,
-                "the supervisor is busy; news of instruments skipped"
-            );
-        }
-        self.setup.publisher.publish(&batch).await;
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push_back(batch);
-        }
-    }
-
-    /// An empty batch, with the memory of one that everybody has read.
-    fn recycle(&mut self) -> Batch {
-        let used = self.spare.pop_front().map(Arc::try_unwrap);
-        match used {
-            Some(Ok(mut batch)) => {
-                batch.clear();
-                batch
-            }
-            _ => Batch::default(),
-        }
-    }
-
-    fn report(&mut self, rare: bool) {
-        self.numbers.copy(self.feed.stats());
-        self.report_due = true;
-        if rare || self.reported.elapsed() >= REPORT_EVERY {
-            self.numbers.replace(self.feed.stats().clone(), self.feed.status());
-            self.reported = Instant::now();
-            self.report_due = false;
-        }
-    }
-
     async fn finish(mut self) {
         self.report(true);
+        if let Some(tape) = &mut self.setup.tape {
+            tape.end();
+        }
         while self.closing.join_next().await.is_some() {}
         self.setup.publisher.finish(Duration::from_secs(2)).await;
     }

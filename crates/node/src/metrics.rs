@@ -5,6 +5,7 @@
 //!
 //! Invariant: reading never waits for a feed.
 
+use crate::recorder::{Shared as TapeShared, TapeReport};
 use crate::venue::{FeedStats, FeedStatus};
 use market_data_model::Nanos;
 use market_data_model::event::FeedId;
@@ -160,6 +161,7 @@ impl QueueCounters {
 pub struct Metrics {
     feeds: Mutex<Vec<Arc<FeedMetrics>>>,
     queues: Mutex<Vec<Arc<QueueCounters>>>,
+    tape: Mutex<Option<Arc<TapeShared>>>,
     pub(crate) refresh_errors: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
@@ -175,6 +177,15 @@ impl Metrics {
         let queue = Arc::new(QueueCounters::new(name));
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&queue));
         queue
+    }
+
+    pub(crate) fn set_tape(&self, tape: &Arc<TapeShared>) {
+        *self.tape.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(tape));
+    }
+
+    /// How recording goes; `None` = nothing is recorded.
+    pub fn tape(&self) -> Option<TapeReport> {
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|t| t.report())
     }
 
     fn feeds(&self) -> Vec<Arc<FeedMetrics>> {
@@ -253,6 +264,21 @@ impl Metrics {
         family("market_data_refresh_errors_total", help, "counter", own(&self.refresh_errors));
         let help = "Feeds that failed by a mistake of ours and were started afresh";
         family("market_data_feed_panics_total", help, "counter", own(&self.panics));
+        if let Some(tape) = self.tape() {
+            let failing = u64::from(tape.failing.is_some());
+            for (name, help, kind, value) in [
+                ("tape_records_total", "Records on the tape", "counter", tape.records),
+                ("tape_bytes_total", "Bytes of records on the tape", "counter", tape.bytes),
+                ("tape_stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
+                ("tape_records_lost_total", "Records lost", "counter", tape.lost_records),
+                ("tape_failures_total", "Times that writing failed", "counter", tape.failures),
+                ("tape_failing", "Whether writing fails at the moment", "gauge", failing),
+                ("tape_lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
+                ("tape_queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
+            ] {
+                family(name, help, kind, vec![(String::new(), value)]);
+            }
+        }
         out.replace("{}", "")
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::net::{ProxySetting, TlsTrust};
 use market_data_okx::Endpoints;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Some instruments and what to follow of each.
@@ -28,6 +29,37 @@ impl Want {
     }
 }
 
+/// Where and how everything received is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeSettings {
+    /// The directory; it is made if it is not there.
+    pub dir: PathBuf,
+    /// Time after which a new segment file begins.
+    pub rotate: Duration,
+    /// Bytes after which a new segment file begins.
+    pub rotate_bytes: u64,
+    /// Longest time until something received is on the disk itself.
+    pub sync: Duration,
+    /// Compression by zstd, 1 (fast) to 19 (small); 0 = none.
+    pub level: i32,
+    /// Whether sums over what came out go on the tape, so that a replay can check itself.
+    pub digests: bool,
+}
+
+impl TapeSettings {
+    /// The defaults, in this directory.
+    pub fn new(dir: impl Into<PathBuf>) -> TapeSettings {
+        TapeSettings {
+            dir: dir.into(),
+            rotate: Duration::from_secs(3600),
+            rotate_bytes: 1 << 30,
+            sync: Duration::from_secs(1),
+            level: 1,
+            digests: true,
+        }
+    }
+}
+
 /// Everything a service needs to know. Start from [`ServiceOptions::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceOptions {
@@ -49,6 +81,8 @@ pub struct ServiceOptions {
     pub refresh: Duration,
     /// How long to keep trying to load the instrument list at the start.
     pub patience: Duration,
+    /// Where to record; `None` = nowhere.
+    pub tape: Option<TapeSettings>,
 }
 
 impl Default for ServiceOptions {
@@ -63,6 +97,7 @@ impl Default for ServiceOptions {
             seed: 0,
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),
+            tape: None,
         }
     }
 }

@@ -8,10 +8,11 @@
 use crate::bootstrap::Prepared;
 use crate::bus::{Publisher, Queue};
 use crate::error::Error;
-use crate::live::{Ask, BookUnavailable, Driver, Io, Setup};
+use crate::live::{Ask, BookUnavailable, Driver, Io, Made, Setup};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
 use crate::options::ServiceOptions;
+use crate::recorder::{self, Lanes, TapeReport};
 use crate::sink::{self, SinkError, SinkRun, SinkSpec};
 use crate::supervisor::{Listener, Supervisor};
 use market_data_model::event::FeedId;
@@ -19,6 +20,7 @@ use market_data_model::{Book, Command, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::plan::Connection;
 use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_tape::encode_config;
 use std::collections::BTreeSet;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -33,6 +35,8 @@ use tokio::task::JoinSet;
 const ASKS_MAX: usize = 64;
 /// Batches with news of instruments waiting at the supervisor.
 const NEWS_MAX: usize = 64;
+/// Most of the settings that go into the head of each segment of a tape, in bytes.
+const ABOUT_BYTES_MAX: usize = 64 << 10;
 /// How long stopping may take: feeds and sinks share it.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -60,6 +64,8 @@ pub struct StopReport {
     pub feeds: Vec<FeedReport>,
     /// Feeds that did not close in time.
     pub feeds_unfinished: usize,
+    /// The tape; `None` when nothing was recorded.
+    pub tape: Option<TapeReport>,
 }
 
 struct Line {
@@ -82,13 +88,22 @@ pub struct Service {
     drivers: JoinSet<()>,
     supervisor: JoinSet<()>,
     sinks: Vec<RunningSink>,
+    tape: Option<RunningTape>,
+}
+
+struct RunningTape {
+    shared: Arc<recorder::Shared>,
+    ended: oneshot::Receiver<Option<String>>,
+    news: JoinSet<()>,
 }
 
 impl Service {
-    /// Starts one driver per planned connection, and the sinks. Call within a tokio runtime.
+    /// Starts the recorder, one driver per planned connection, and the sinks. Call within a tokio
+    /// runtime. Blocks while the end of an existing tape is read.
     ///
     /// # Errors
-    /// When the proxy, the certificates or an address cannot be used, or a thread not be started.
+    /// When the proxy, the certificates or an address cannot be used, somebody else records in the
+    /// directory of the tape, or a thread cannot be started.
     pub fn start(
         options: ServiceOptions,
         prepared: Prepared,
@@ -99,7 +114,9 @@ impl Service {
         let endpoints = &options.endpoints;
         let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
         let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
+        let recorder = start_recorder(&options)?;
         let (queues, sinks) = start_sinks(&metrics, sinks)?;
+        let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
         let ids = Arc::new(AtomicU32::new(1));
         let catalogue = Arc::new(RwLock::new(prepared.catalogue));
@@ -109,7 +126,7 @@ impl Service {
             let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
             let current = Arc::new(AtomicU32::new(0));
             let setup = Setup {
-                make: maker(&options, &connection, &catalogue),
+                make: maker(&options, &connection, &catalogue, lanes.is_some()),
                 url: endpoints.url(connection.path).into(),
                 subscriptions: connection.subscriptions.clone(),
                 ids: Arc::clone(&ids),
@@ -119,6 +136,7 @@ impl Service {
                 publisher: Publisher::new(&queues),
                 asks,
                 news: news_sender.clone(),
+                tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
             };
             drivers.spawn(Driver::new(setup).run());
             let subscriptions = connection.subscriptions;
@@ -139,7 +157,7 @@ impl Service {
             }
             .run(),
         );
-        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks })
+        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape })
     }
 
     /// The counters of everything in this service.
@@ -228,6 +246,9 @@ impl Service {
         self.supervisor.shutdown().await;
         let mut report =
             StopReport { feeds: self.metrics.reports(), feeds_unfinished, ..StopReport::default() };
+        if let Some(tape) = self.tape {
+            report.tape = Some(tape.stop(until).await);
+        }
         for mut sink in self.sinks {
             let mut outcome = sink.outcome.take();
             if let Some(ended) = sink.ended.take() {
@@ -244,6 +265,54 @@ impl Service {
         }
         report
     }
+}
+
+impl RunningTape {
+    /// The drivers are gone, so the recorder is about to end.
+    async fn stop(mut self, until: tokio::time::Instant) -> TapeReport {
+        let ended = tokio::time::timeout_at(until, self.ended).await;
+        let news = async { while self.news.join_next().await.is_some() {} };
+        drop(tokio::time::timeout_at(until, news).await);
+        let mut report = self.shared.report();
+        match ended {
+            Err(_) => report.unfinished = true,
+            Ok(Ok(lost)) => report.ended_badly = lost,
+            Ok(Err(_)) => {
+                report.ended_badly = Some("the recorder failed by a mistake of ours".to_owned());
+            }
+        }
+        report
+    }
+}
+
+fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder, Lanes)>, Error> {
+    let Some(settings) = &options.tape else { return Ok(None) };
+    let endpoints = &options.endpoints;
+    let mut about = format!(
+        "[venue]\npublic_url = {:?}\nbusiness_url = {:?}\nrest_url = {:?}\n",
+        endpoints.public, endpoints.business, endpoints.rest
+    );
+    let (depth, deltas) = (options.view_depth, options.deltas);
+    about.push_str(&format!("[books]\nview_depth = {depth}\ndeltas = {deltas}\n"));
+    for want in &options.wants {
+        let (instruments, channels) = (&want.instruments, &want.channels);
+        let words = format!("[[subscribe]]\ninstruments = {instruments:?}\n");
+        about.push_str(&format!("{words}channels = {channels:?}\n"));
+    }
+    about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
+    recorder::start(settings, about).map(Some)
+}
+
+fn run_recorder(
+    recorder: Option<(recorder::Recorder, Lanes)>,
+    metrics: &Metrics,
+    queues: &[Queue],
+) -> (Option<RunningTape>, Option<Lanes>) {
+    let Some((recorder, lanes)) = recorder else { return (None, None) };
+    metrics.set_tape(&recorder.shared);
+    let mut news = JoinSet::new();
+    news.spawn(recorder::publish_news(recorder.news, Publisher::new(queues)));
+    (Some(RunningTape { shared: recorder.shared, ended: recorder.ended, news }), Some(lanes))
 }
 
 fn start_sinks(
@@ -275,7 +344,8 @@ fn maker(
     options: &ServiceOptions,
     connection: &Connection,
     catalogue: &Arc<RwLock<Catalogue>>,
-) -> Box<dyn FnMut(FeedId) -> OkxFeed + Send> {
+    taped: bool,
+) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
     let url: Arc<str> = options.endpoints.url(connection.path).into();
     let subscriptions = connection.subscriptions.clone();
     let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
@@ -290,7 +360,8 @@ fn maker(
         config.view_depth = view_depth;
         config.deltas = deltas;
         config.seed = seed ^ u64::from(feed.0) << 32;
-        OkxFeed::new(config)
+        let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
+        Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }
     })
 }
 

@@ -27,6 +27,9 @@ pub struct Mutant {
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
+const FAST: &str = "crates/okx/src/feed/fast.rs";
+const FAST_ROWS: &str = "crates/okx/src/fast/rows.rs";
+const LADDER: &str = "crates/model/src/book/ladder.rs";
 const DATA: &str = "crates/okx/src/feed/data.rs";
 const SESSION: &str = "crates/okx/src/feed/session.rs";
 const EMIT: &str = "crates/okx/src/feed/emit.rs";
@@ -83,8 +86,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "bids are applied as asks",
         edits: &[Edit {
             file: FOLLOW,
-            old: "(Side::Bid, &row.bids)] {",
-            new: "(Side::Ask, &row.bids)] {",
+            old: "self.book.apply_all(Side::Bid, &row.bids)",
+            new: "self.book.apply_all(Side::Ask, &row.bids)",
         }],
     },
     Mutant {
@@ -92,8 +95,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "quantity zero does not delete the level",
         edits: &[Edit {
             file: BOOK,
-            old: "(true, true) => drop(rows.remove(at)),",
-            new: "(true, true) => {}",
+            old: "if level.qty.0.is_zero() { ladder.remove(key) } else { ladder.set(key, level) }",
+            new: "ladder.set(key, level);",
         }],
     },
     Mutant {
@@ -225,6 +228,35 @@ pub const MUTANTS: &[Mutant] = &[
             file: ASKS,
             old: "        self.distrust(now, index, (GapCause::Silence, Whose::Venue), out);",
             new: "        let _ = (now, out);",
+        }],
+    },
+    Mutant {
+        name: "M23",
+        what: "the fast path reads only the first row of a frame",
+        edits: &[Edit {
+            file: FAST,
+            old: "in rows.spans.iter().enumerate() {",
+            new: "in rows.spans.iter().enumerate().take(1) {",
+        }],
+    },
+    Mutant {
+        name: "M24",
+        what: "the fast path takes volCcy of a bar for volCcyQuote",
+        edits: &[Edit {
+            file: FAST_ROWS,
+            old: "        volume_ccy,\n        volume_quote,\n        closed: Some(closed),",
+            new: "        volume_ccy,\n        volume_quote: volume_quote.and(volume_ccy),\n        \
+                  closed: Some(closed),",
+        }],
+    },
+    Mutant {
+        name: "M25",
+        what: "the best level is not found anew when it goes",
+        edits: &[Edit {
+            file: LADDER,
+            old: "                Some(at) => row_at(window, at),\n                \
+                  None => self.far.last().copied(),",
+            new: "                Some(at) => row_at(window, at),\n                None => None,",
         }],
     },
 ];

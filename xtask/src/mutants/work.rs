@@ -78,7 +78,11 @@ impl Workshop {
 
     /// Builds the command.
     pub fn build(&self) -> anyhow::Result<()> {
-        let output = self.cargo(&["build", "--quiet", "--package", "market-data-cli"]).output()?;
+        self.compile(&["build", "--quiet", "--package", "market-data-cli"])
+    }
+
+    fn compile(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = self.cargo(arguments).output()?;
         if !output.status.success() {
             bail!("it does not build:\n{}", String::from_utf8_lossy(&output.stderr));
         }
@@ -102,9 +106,11 @@ impl Workshop {
 
     /// Runs the tests of the crates that mutants touch.
     pub fn tests(&self) -> anyhow::Result<End> {
-        let packages = ["--package", "market-data-model", "--package", "market-data-okx"];
-        let mut command = self.cargo(&["test", "--quiet", "--no-fail-fast"]);
-        let (status, out) = run(command.args(packages))?;
+        const TEST: [&str; 5] =
+            ["test", "--package", "market-data-model", "--package", "market-data-okx"];
+        self.compile(&[&TEST[..], &["--quiet", "--no-run"]].concat())?;
+        let mut command = self.cargo(&[&TEST[..], &["--no-fail-fast"]].concat());
+        let (status, out) = run(&mut command)?;
         let failed = out.lines().find_map(|line| {
             let name = line.strip_prefix("---- ")?.strip_suffix(" stdout ----")?;
             Some(name.to_owned())

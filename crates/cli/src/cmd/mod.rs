@@ -6,7 +6,9 @@
 pub mod check;
 pub mod completions;
 pub mod decode;
+pub mod replay;
 pub mod run;
 pub mod sim;
 pub mod torture;
+pub mod verify;
 pub mod watch;

@@ -12,14 +12,14 @@ use crate::duration::{self, Words};
 use crate::failure::Failure;
 use crate::log::{self, Defaults};
 use crate::out::console::Console;
-use crate::out::number::{counted, grouped};
+use crate::out::number::{counted, grouped, size};
 use crate::signals::Stop;
 use crate::source::{Source, SourceArgs, unix_ns};
 use crate::status::{Feeds, REDRAW, Status};
 use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
-use market_data::{Prepared, Service, SinkError, SinkReport, StopReport};
+use market_data::{Prepared, Service, SinkError, SinkReport, StopReport, TapeReport};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +50,8 @@ A settings file (every key may be left out):
   [output]
   sinks = [\"stdout\", \"records.ndjson\"]
   overflow = \"wait\"              # or \"drop\", which leaves a `gap` record
+  [tape]
+  dir = \"tape\"                   # everything received is recorded there
   [log]
   level = \"info\"";
 
@@ -58,7 +60,8 @@ Run the service from a configuration file
 
 Follows what the settings say and hands every record to their sinks as NDJSON, until SIGINT, \
 SIGTERM or --for. Environment variables named MARKET_DATA_<SECTION>_<KEY> override the file, flags \
-override both. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
+override both. Everything received is recorded in the directory `tape`, or as [tape] of the settings, --tape \
+and --no-tape say. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
 BTC-USDT-SWAP to stdout.";
 
 /// How often the log says how the service fares.
@@ -77,6 +80,12 @@ pub struct RunArgs {
     /// Print which subscription goes on which connection and what it costs, and exit
     #[arg(long)]
     dry_run: bool,
+    /// Record to this directory instead of the settings' own [default: tape]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_tape")]
+    tape: Option<PathBuf>,
+    /// Record nothing
+    #[arg(long)]
+    no_tape: bool,
     /// Records to stdout besides the sinks of the settings; with --dry-run the plan as JSON
     #[arg(long)]
     json: bool,
@@ -98,6 +107,10 @@ pub async fn run(
     if args.json && !config.output.sinks.iter().any(|place| place == "stdout") {
         config.output.sinks.push("stdout".to_owned());
     }
+    if let Some(dir) = &args.tape {
+        (config.tape.enabled, config.tape.dir) = (true, dir.clone());
+    }
+    config.tape.enabled &= !args.no_tape;
     let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
     options.seed = unix_ns();
@@ -107,7 +120,11 @@ pub async fn run(
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     if args.dry_run {
-        let text = plan::text(&prepared.plan, &options.endpoints, args.json, console.out_paint())?;
+        let about = plan::About {
+            endpoints: &options.endpoints,
+            tape: options.tape.as_ref().map(|tape| tape.dir.as_path()),
+        };
+        let text = plan::text(&prepared.plan, &about, args.json, console.out_paint())?;
         console.data(text.as_bytes())?;
         source.close().await;
         return Ok(ExitCode::SUCCESS);
@@ -182,7 +199,10 @@ async fn until_the_end(
             () = stop.asked() => return "asked to",
             () = &mut over => return "the time is over",
             _ = service.sink_ended() => return "a sink has ended",
-            _ = news.tick() => say_news(&Feeds::of(&service.feeds())),
+            _ = news.tick() => {
+                say_news(&Feeds::of(&service.feeds()));
+                say_tape(service);
+            }
             _ = redraw.tick(), if console.is_some() => {
                 let Some(console) = console else { continue };
                 let feeds = service.feeds();
@@ -206,6 +226,17 @@ fn say_news(feeds: &Feeds) {
         reconnects = feeds.reconnects,
         "running"
     );
+}
+
+/// While a tape cannot be written the log must not fall silent about it.
+fn say_tape(service: &Service) {
+    let Some(tape) = service.metrics().tape() else { return };
+    let (records, lost) = (tape.records, tape.lost_records);
+    let stored_mib = tape.stored_bytes >> 20;
+    match tape.failing {
+        Some(why) => tracing::error!(records, lost, %why, "the tape cannot be written"),
+        None => tracing::info!(records, lost, stored_mib, lag_ns = tape.lag_ns, "recording"),
+    }
 }
 
 /// What became of the feeds and of every sink, in words.
@@ -234,13 +265,37 @@ fn summary(feeds: &Feeds, report: &StopReport, took: Duration) -> String {
         }
         text.push('\n');
     }
+    if let Some(tape) = &report.tape {
+        text.push_str(&tape_line(tape));
+    }
     text
+}
+
+fn tape_line(tape: &TapeReport) -> String {
+    let records = counted(tape.records, "record", "records");
+    let dir = tape.dir.display();
+    let mut line = format!("  {dir}: {records} on the tape, {}", size(tape.stored_bytes));
+    if tape.lost_records > 0 {
+        line.push_str(&format!(", {} lost", grouped(tape.lost_records)));
+    }
+    if tape.unfinished {
+        line.push_str(", not finished in time");
+    }
+    if let Some(why) = &tape.ended_badly {
+        line.push_str(&format!(", ended badly: {why}"));
+    }
+    line + "\n"
 }
 
 fn verdict(report: &StopReport) -> anyhow::Result<ExitCode> {
     let failed = |sink: &&SinkReport| {
         sink.unfinished || sink.error.as_ref().is_some_and(|e| !matches!(e, SinkError::ReaderGone))
     };
+    if let Some(tape) = report.tape.as_ref().filter(|t| t.unfinished || t.ended_badly.is_some()) {
+        let why = tape.ended_badly.as_deref().unwrap_or("it was too slow to finish in time");
+        return Err(anyhow::anyhow!("{why}"))
+            .with_context(|| format!("the tape {} failed", tape.dir.display()));
+    }
     match report.sinks.iter().find(failed) {
         None => Ok(ExitCode::SUCCESS),
         Some(sink) => {

@@ -40,7 +40,7 @@ pub struct TortureArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     lives: u64,
     /// Inputs to feeds in one life before the faults end
-    #[arg(long, value_name = "N", default_value_t = 2500)]
+    #[arg(long, value_name = "N", default_value_t = 4000)]
     steps: u64,
     /// What goes wrong: a fault profile (see `sim --list-faults`), or `all` for each in turn
     #[arg(long, value_name = "PROFILE", default_value = "mixed")]

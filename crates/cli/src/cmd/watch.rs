@@ -15,9 +15,10 @@ use crate::status::{REDRAW, Status};
 use crate::{duration, source};
 use clap::Args;
 use market_data::{Delivery, EventReceiver, Overflow, channel_sink};
-use market_data::{Service, Want};
+use market_data::{Service, TapeSettings, Want};
 use market_data_model::{Batch, Body, wire};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -68,6 +69,9 @@ pub struct WatchArgs {
     /// Levels a side of each book shown, 0 for none [default: 1, with --json 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=400))]
     depth: Option<u16>,
+    /// Record everything received to this directory, for `replay` and `verify`
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Every verified change of a book, too
     #[arg(long)]
     deltas: bool,
@@ -90,6 +94,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     let mut options = source::options();
     options.view_depth = args.depth.unwrap_or(if args.json { 10 } else { 1 });
     options.deltas = args.deltas;
+    options.tape = args.record.as_ref().map(TapeSettings::new);
     options.wants =
         vec![Want { instruments: args.instruments.clone(), channels: args.channels.clone() }];
     let source = Source::open(&args.source, &mut options).await?;
@@ -113,9 +118,12 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     };
     let result = watch.watch(&service, receiver, (args.time, &mut stop)).await;
     console.status("");
-    service.stop().await;
+    let report = service.stop().await;
     source.close().await;
     result?;
+    if let Some(why) = report.tape.and_then(|tape| tape.ended_badly) {
+        return Err(Failure::new(format!("cannot record: {why}"), "name another directory").into());
+    }
     Ok(watch.verdict(args))
 }
 

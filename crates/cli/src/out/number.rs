@@ -28,6 +28,18 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
+/// Bytes in the unit that fits: `512 B`, `3.4 kB`, `12.3 MB`, `1.2 GB`. Rounded down.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes / 100 % 10),
+        1_000_000..1_000_000_000 => {
+            format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+        }
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +50,7 @@ mod tests {
         assert_eq!(percent(99_999, 100_000).as_deref(), Some("99.99"));
         assert_eq!(percent(3, 3).as_deref(), Some("100.00"));
         assert_eq!(percent(0, 0), None);
+        assert_eq!([size(999), size(12_345_678)], ["999 B", "12.3 MB"]);
         assert_eq!(counted(1, "gap", "gaps") + &counted(0, "gap", "gaps"), "1 gap0 gaps");
     }
 }

@@ -75,6 +75,13 @@ impl Rig {
     }
 }
 
+/// Whether the exchange says, unharmed and for the first time, that it ended a subscription.
+fn is_eviction(text: &str, fault: Option<&str>) -> bool {
+    let unasked = text.contains("\"event\":\"unsubscribe\"") && !text.contains("\"id\":");
+    let whole = !matches!(fault, Some("truncate" | "corrupt" | "duplicate"));
+    whole && (unasked || text.contains("\"code\":\"64004\""))
+}
+
 impl Life {
     /// Takes what the exchange sends and puts it on the road.
     pub(super) fn collect(&mut self) -> Result<(), Violation> {
@@ -102,6 +109,8 @@ impl Life {
                     let text = format!("the exchange answers with error {code}: {text}");
                     return Err(self.violation(feed, Complaint::new("manners", text)));
                 }
+                self.evictions_heard += u64::from(truth.is_none() && is_eviction(&text, fault));
+                let text = if truth.is_some() { self.spelled(text) } else { text };
                 Parcel::Frame(Letter { text, truth, fault })
             }
             ToClient::Close { code, reason } => Parcel::Closed { code: Some(code), reason },
@@ -112,6 +121,15 @@ impl Life {
         let at = rig.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);
         self.network.put(at, feed, rig.attempt, parcel);
         Ok(())
+    }
+
+    /// Intact data, now and then in another spelling of the same JSON: what it means must not
+    /// depend on the shape that OKX happens to send today.
+    fn spelled(&mut self, text: Arc<str>) -> Arc<str> {
+        if !self.respell || self.chance.one_in(2) {
+            return text;
+        }
+        text.replacen("\"data\":[", "\"data\": [", 1).into()
     }
 
     /// A parcel has arrived at its end of the road.

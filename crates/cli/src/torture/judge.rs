@@ -321,7 +321,7 @@ fn unfounded(
     out: &Outbox,
 ) -> Option<String> {
     let frame = matches!(seen, Seen::Frame(_));
-    if channel.starts_with("trades") && heard.truth.is_some() {
+    if channel.starts_with("trades") && frame {
         // Ids prove only now what an earlier gap cost; `series.rs` checks how much they say.
         return None;
     }

@@ -29,6 +29,10 @@ const DAY: u64 = 86_400 * SECOND;
 const LIFE_MAX_NS: u64 = 3_600 * SECOND;
 /// Ticks at one instant before a deadline counts as stuck.
 const TICKS_AT_ONCE_MAX: u32 = 1_000;
+/// One life in so many has books of 400 levels and instruments of every type.
+const DEEP_EVERY: u64 = 16;
+/// One life in so many is spelled otherwise than OKX spells it today, frame by frame.
+const RESPELL_EVERY: u64 = 3;
 /// A tick that no deadline asked for comes once in so many moments.
 const EARLY_TICK_EVERY: u64 = 400;
 /// Inputs shown of a life that went wrong.
@@ -99,6 +103,10 @@ pub struct Life {
     pub(super) gate: HandshakeGate,
     pub(super) handshakes: Handshakes,
     pub(super) deliveries: Vec<Delivery>,
+    /// Ends of subscriptions by the exchange whose news went on its way unharmed.
+    pub(super) evictions_heard: u64,
+    /// Frames get a space where OKX sends none: the same JSON, but not the shape that is expected.
+    pub(super) respell: bool,
 }
 
 impl Life {
@@ -114,13 +122,15 @@ impl Life {
     fn new(options: LifeOptions) -> Life {
         let mut chance = Chance::new(options.seed, 1);
         let start = EPOCH_NS + chance.below(30 * DAY);
+        let market = if chance.one_in(DEEP_EVERY) { MarketSize::Full } else { MarketSize::Small };
         let exchange = Exchange::new(SimConfig {
             seed: options.seed,
             start_ns: start,
-            market: MarketSize::Small,
+            market,
             truth: true,
             faults: options.faults,
         });
+        let respell = chance.one_in(RESPELL_EVERY);
         let tick_lag_ns = *chance.pick(&[0, 1_000, 1_000_000, 40_000_000]);
         let drill_every = if options.drills { chance.between(300, 1_500) } else { 0 };
         Life {
@@ -139,6 +149,8 @@ impl Life {
             gate: HandshakeGate::new(),
             handshakes: Handshakes::default(),
             deliveries: Vec::new(),
+            evictions_heard: 0,
+            respell,
             options,
         }
     }

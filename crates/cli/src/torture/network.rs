@@ -123,9 +123,13 @@ impl Network {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// Whether a frame is under way to any feed.
-    pub fn has_frames(&self) -> bool {
-        self.queue.values().any(|addressed| matches!(addressed.parcel, Parcel::Frame(_)))
+    /// Whether data of that channel and key is under way to a feed.
+    pub fn has_frame_of(&self, feed: usize, channel: &str, key: &str) -> bool {
+        self.queue.values().filter(|a| a.feed == feed).any(|addressed| {
+            let Parcel::Frame(letter) = &addressed.parcel else { return false };
+            let truth = letter.truth.as_ref();
+            truth.is_some_and(|truth| truth.channel == channel && truth.inst_id == key)
+        })
     }
 
     /// Forgets the frames under way to one connection attempt.

@@ -6,6 +6,7 @@
 //!
 //! Start at [`Tape::record`] and [`Tape::replay`].
 
+use super::json::Json;
 use market_data_model::{Action, Command, Feed, Input, Nanos, Outbox, wire};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -114,6 +115,27 @@ impl Tape {
         self.inputs.iter().filter(frame).count() as u64
     }
 
+    /// Reads back every event as a consumer would.
+    ///
+    /// # Errors
+    /// When a line is no JSON object, or its count has a hole.
+    pub fn read_back(&self) -> Result<(), String> {
+        let text = String::from_utf8_lossy(&self.outputs);
+        let mut n: u64 = 0;
+        for line in text.lines().filter(|line| line.starts_with('{')) {
+            let json =
+                Json::parse(line).ok_or_else(|| format!("an event that is no JSON: {line}"))?;
+            let count = json.get("n").map(Json::plain).and_then(|n| n.parse().ok());
+            n += 1;
+            if count != Some(n) || json.text("type").is_empty() || json.text("exchange") != "okx" {
+                return Err(format!(
+                    "an event without its common fields (n should be {n}): {line}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn output(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.outputs[start..self.ends[index]]
@@ -145,20 +167,28 @@ impl Tape {
     }
 
     /// The last `most` inputs that are about one channel and key, or about the connection, with
-    /// what came out of them; times count from `start`.
+    /// what came out of them; times count from `start`. Of mere data only the newest is shown.
     pub fn tail(&self, start: Nanos, about: &(String, String), most: usize) -> Vec<String> {
         let (channel, key) = (about.0.as_str(), about.1.as_str());
-        let mut lines = Vec::new();
+        let of_it = |line: &&str| channel.is_empty() || speaks_of(line, channel, key);
+        let (mut lines, mut data) = (Vec::new(), 0);
         for (index, (now, input)) in self.inputs.iter().enumerate().rev() {
             let said = String::from_utf8_lossy(self.output(index));
             let last = index + 1 == self.inputs.len();
-            let of_it = |line: &&str| speaks_of(line, channel, key);
-            if !last && !input.concerns((channel, key)) && !said.lines().any(|l| of_it(&l)) {
+            let quiet =
+                !TURNS.iter().any(|turn| said.lines().any(|l| of_it(&l) && l.contains(turn)));
+            if !last && quiet && !input.concerns((channel, key)) {
                 continue;
+            }
+            if matches!(input, Taped::Frame(..)) && quiet {
+                data += 1;
+                if data > DATA_SHOWN {
+                    continue;
+                }
             }
             let ms = now.since(start) / 1_000_000;
             let mut line = format!("{:>7}.{:03}s {}", ms / 1000, ms % 1000, input.say());
-            for output in said.lines().filter(|l| channel.is_empty() || of_it(l)).take(6) {
+            for output in said.lines().filter(of_it).take(6) {
                 let _ = write!(line, "\n             -> {}", cut(output));
             }
             lines.push(line);
@@ -170,6 +200,20 @@ impl Tape {
         lines
     }
 }
+
+/// What makes an input worth showing long after it happened.
+const TURNS: &[&str] = &[
+    "\"type\":\"gap\"",
+    "\"type\":\"fault\"",
+    "\"type\":\"subscription\"",
+    "\"type\":\"session\"",
+    "send {",
+    "Get {",
+    "Close",
+];
+
+/// How many frames that only brought data are shown.
+const DATA_SHOWN: usize = 8;
 
 /// Appends events as consumers get them, then actions, a line each.
 fn print(out: &Outbox, text: &mut Vec<u8>) {

@@ -136,7 +136,7 @@ fn run_hands_records_to_its_sinks_and_says_what_it_did() {
          [output]\nsinks = [{out:?}]\n[log]\nlevel = \"error\"\n"
     );
     let path = file(&folder, "node.toml", &settings);
-    let ran = run(&["run", "--config", &path, "--sim", "--for", "1500ms"]);
+    let ran = run(&["run", "--config", &path, "--sim", "--for", "1500ms", "--no-tape"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     let written = std::fs::read_to_string(&out).expect("the sink's file is there");
     let records = records(&written);
@@ -194,7 +194,7 @@ fn a_sim_serves_other_processes() {
 #[cfg(unix)]
 #[test]
 fn sigterm_ends_the_service_with_everything_flushed() {
-    let mut child = command(&["run", "--sim", "--log-level", "error"])
+    let mut child = command(&["run", "--sim", "--no-tape", "--log-level", "error"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

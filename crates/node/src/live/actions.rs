@@ -15,7 +15,11 @@ impl<F: Driven> Driver<F> {
     /// Performs actions until none is left.
     pub(super) fn settle(&mut self) {
         while !self.out.actions.is_empty() {
-            for action in std::mem::take(&mut self.out.actions) {
+            let actions = std::mem::take(&mut self.out.actions);
+            if let Some(tape) = &mut self.setup.tape {
+                tape.actions(&actions);
+            }
+            for action in actions {
                 self.perform(action);
             }
         }

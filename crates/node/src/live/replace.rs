@@ -30,6 +30,9 @@ impl<F: Driven> Driver<F> {
         self.gets.abort_all();
         self.gets.detach_all();
         self.out.actions.clear();
+        if let Some(tape) = &mut self.setup.tape {
+            tape.failed(now, why);
+        }
         let said = self.out.events.iter().last().map_or(self.last_n, |event| event.header.n);
         let (url, subscriptions) = (&self.setup.url, &self.setup.subscriptions);
         let reason = format!("a mistake of ours: {why}");
@@ -43,10 +46,21 @@ impl<F: Driven> Driver<F> {
         self.id = FeedId(self.setup.ids.fetch_add(1, Relaxed));
         self.setup.current.store(self.id.0, Relaxed);
         self.numbers = self.setup.metrics.add_feed(FeedMetrics::new(self.id, &self.setup.url));
-        self.feed = (self.setup.make)(self.id);
+        self.make_feed();
         let pause = Duration::from_millis(500).saturating_mul(1 << self.panics.min(6));
         self.panics += 1;
         self.restart = Some(pause.min(PAUSE_MAX));
+    }
+
+    /// A fresh feed under the id of the moment. The old one's events are not its own any more when
+    /// they are published, so they are not summed up for the tape; its inputs are complete.
+    fn make_feed(&mut self) {
+        let made = (self.setup.make)(self.id);
+        self.feed = made.feed;
+        let now = self.clock.now();
+        if let Some(tape) = &mut self.setup.tape {
+            tape.start(now, self.id, made.config);
+        }
     }
 }
 

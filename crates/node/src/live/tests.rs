@@ -31,7 +31,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
     let url: Arc<str> = format!("ws://{ws}/ws").into();
     let address = Arc::clone(&url);
     let setup = Setup {
-        make: Box::new(move |feed| Puppet::new(feed, &address)),
+        make: Box::new(move |feed| Made { feed: Puppet::new(feed, &address), config: Vec::new() }),
         url,
         subscriptions: vec![Subscription::new("books", "BTC-USDT")],
         ids: Arc::new(AtomicU32::new(1)),
@@ -41,6 +41,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         publisher: Publisher::new(&[queue]),
         asks,
         news: mpsc::channel(16).0,
+        tape: None,
     };
     let driver = tokio::spawn(Driver::new(setup).run());
     let seen = std::collections::VecDeque::new();

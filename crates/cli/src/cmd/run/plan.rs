@@ -4,9 +4,18 @@ use crate::out::number::{counted, grouped};
 use crate::out::paint::Paint;
 use crate::out::table::{Align, Cell, Table};
 use market_data::{Endpoints, Plan};
-use market_data_okx::channel::Path;
+use market_data_okx::channel;
 use market_data_okx::limits::REQUESTS_PER_HOUR;
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// What the plan does not say itself.
+pub struct About<'a> {
+    /// Where connections go.
+    pub endpoints: &'a Endpoints,
+    /// Where everything would be recorded; `None` = nowhere.
+    pub tape: Option<&'a Path>,
+}
 
 /// The plan as two tables, or as one JSON object on one line.
 ///
@@ -14,15 +23,20 @@ use serde_json::{Value, json};
 /// Never in practice: every field is text or a number.
 pub fn text(
     plan: &Plan,
-    endpoints: &Endpoints,
+    about: &About<'_>,
     as_json: bool,
     paint: Paint,
 ) -> serde_json::Result<String> {
+    let endpoints = about.endpoints;
     if as_json {
-        return Ok(serde_json::to_string(&object(plan, endpoints))? + "\n");
+        return Ok(serde_json::to_string(&object(plan, about))? + "\n");
     }
+    let tape = match about.tape {
+        Some(dir) => format!("everything received would be recorded in {}", dir.display()),
+        None => "nothing would be recorded".to_owned(),
+    };
     Ok(format!(
-        "{}\n{}\n{} subscribe to everything once; an hour allows {} on each connection\n",
+        "{}\n{}\n{} subscribe to everything once; an hour allows {} on each connection\n{tape}\n",
         subscriptions(plan).render(paint),
         connections(plan, endpoints).render(paint),
         counted(plan.requests() as u64, "request", "requests"),
@@ -30,10 +44,10 @@ pub fn text(
     ))
 }
 
-fn name(path: Path) -> &'static str {
+fn name(path: channel::Path) -> &'static str {
     match path {
-        Path::Public => "public",
-        Path::Business => "business",
+        channel::Path::Public => "public",
+        channel::Path::Business => "business",
     }
 }
 
@@ -82,7 +96,9 @@ fn connections(plan: &Plan, endpoints: &Endpoints) -> Table {
     table
 }
 
-fn object(plan: &Plan, endpoints: &Endpoints) -> Value {
+fn object(plan: &Plan, about: &About<'_>) -> Value {
+    let endpoints = about.endpoints;
+    let tape = about.tape.map(|dir| dir.display().to_string());
     let connections: Vec<Value> = plan
         .connections
         .iter()
@@ -104,5 +120,5 @@ fn object(plan: &Plan, endpoints: &Endpoints) -> Value {
             })
         })
         .collect();
-    json!({"connections": connections, "requests": plan.requests()})
+    json!({"connections": connections, "requests": plan.requests(), "tape": tape})
 }

@@ -1,0 +1,309 @@
+//! `market-data replay`: a tape through the same state machines as live, record by record.
+//!
+//! The node's `replay.rs` makes the feeds; this file reads the tape, keeps the pace, chooses what
+//! is printed, and says what `--check` found. `replay/pace.rs` holds the clock back.
+//!
+//! Invariants: every feed sees all of its inputs from its start, whatever is printed; the output
+//! depends on the tape only.
+
+use crate::failure::Failure;
+use crate::instant;
+use crate::out::console::Console;
+use crate::out::human::Lines;
+use crate::out::number::counted;
+use clap::Args;
+use market_data::replay::{FeedLife, Met, Replay, ReplayOptions};
+use market_data_model::{EventRef, Nanos, Outbox, wire};
+use market_data_tape::reader::{Item, Range, ReadError, Tape};
+use pace::{Pace, Speed};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod pace;
+
+const EXAMPLES: &str = "\
+Examples:
+  market-data replay tape                          a readable line a record, as fast as it goes
+  market-data replay tape --json > records.ndjson
+  market-data replay tape --speed 1 --from 2026-11-23T14:00:00Z --inst BTC-USDT
+  market-data replay tape --check                  does it come out as it did then?";
+
+const LONG_ABOUT: &str = "\
+Play a tape again, and check that it comes out the same
+
+PATH is a directory that `run` recorded to, or one of its tape-*.mdt files. Each feed is made \
+again as it was and given what it was given; what it says is printed as `watch` prints it. --from, \
+--to, --inst and --channels choose what is printed: the feeds always run from their own start, \
+because a book is made of everything before it. With --check nothing is printed but the verdict: \
+exit code 0 if events and actions are the same byte for byte, 1 if they differ, 2 if it could not \
+be found out.";
+
+/// How much output is gathered before it is written, in bytes.
+const OUT_BYTES: usize = 1 << 16;
+/// Records between two looks at the status line.
+const STATUS_RECORDS: u64 = 65_536;
+
+/// Flags of `replay`.
+#[derive(Args, Debug)]
+#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// The tape: a directory, or one segment file
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// 1 is as it came, 10 ten times as fast, max as fast as it goes
+    #[arg(long, value_name = "N", default_value = "max")]
+    speed: Speed,
+    /// Print nothing received before this time
+    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
+    from: Option<Nanos>,
+    /// Print nothing received at or after this time
+    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
+    to: Option<Nanos>,
+    /// Print only these instruments
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    inst: Vec<String>,
+    /// Print only these channels
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    channels: Vec<String>,
+    /// One JSON record a line; with --check the verdict as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Compare events and actions with what the recording says, and print the verdict only
+    #[arg(long, conflicts_with_all = ["from", "to", "inst", "channels", "speed"])]
+    check: bool,
+}
+
+/// Plays the tape.
+///
+/// # Errors
+/// When the tape cannot be read, or stdout cannot be written to.
+pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let tape = open(&args.path)?;
+    if args.check {
+        return check(&tape, args, console);
+    }
+    let mut printer = Printer {
+        args,
+        lines: (!args.json).then(|| Lines::new(console.out_paint())),
+        out: BufWriter::with_capacity(OUT_BYTES, io::stdout().lock()),
+        text: Vec::new(),
+    };
+    let mut pace = Pace::new(args.speed);
+    let mut replay = Replay::new(ReplayOptions::default());
+    let mut damages = 0u64;
+    let mut records = tape.records(Range { from: None, to: args.to });
+    while let Some(item) = records.read().map_err(failed)? {
+        let record = match item {
+            Item::Record(record) => record,
+            Item::Damage(damage) => {
+                replay.damaged(&damage);
+                damages += 1;
+                console.words(&format!("note: {damage}\n"));
+                continue;
+            }
+        };
+        match replay.take(&record) {
+            Ok(Met::Started(..)) => pace.rebase(),
+            Ok(Met::Step(step)) if args.from.is_none_or(|from| record.ts >= from) => {
+                if pace.is_ahead(record.ts) {
+                    printer.out.flush()?;
+                    pace.wait(record.ts);
+                }
+                printer.print(step.out)?;
+            }
+            Ok(_) => {}
+            Err(error) => console.words(&format!("note: record {}: {error}\n", record.ordinal)),
+        }
+    }
+    printer.out.flush()?;
+    if damages > 0 {
+        let places = counted(damages, "place", "places");
+        console.words(&format!("note: the tape is damaged in {places}; see `verify`\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens a tape, with advice when that fails.
+///
+/// # Errors
+/// [`Failure`].
+pub fn open(path: &Path) -> Result<Tape, Failure> {
+    Tape::open(path).map_err(failed)
+}
+
+/// A tape that cannot be read, with advice.
+pub fn failed(error: ReadError) -> Failure {
+    let hint = match &error {
+        ReadError::TooNew { .. } => "a later version of this program wrote it; use that one",
+        _ => "name the directory that `market-data run` recorded to (by default `tape`)",
+    };
+    Failure::new(error.to_string(), hint)
+}
+
+struct Printer<'a, W: Write> {
+    args: &'a ReplayArgs,
+    lines: Option<Lines>,
+    out: BufWriter<W>,
+    text: Vec<u8>,
+}
+
+impl<W: Write> Printer<'_, W> {
+    fn print(&mut self, outbox: &Outbox) -> io::Result<()> {
+        self.text.clear();
+        for event in outbox.events.iter().filter(|event| wanted(self.args, event)) {
+            match &mut self.lines {
+                Some(lines) => lines.write(&event, &mut self.text),
+                None => {
+                    wire::write_json(&event, &mut self.text);
+                    self.text.push(b'\n');
+                }
+            }
+        }
+        self.out.write_all(&self.text)
+    }
+}
+
+fn wanted(args: &ReplayArgs, event: &EventRef<'_>) -> bool {
+    let one_of = |list: &[String], text: &str| {
+        list.is_empty() || list.iter().any(|wanted| wanted.eq_ignore_ascii_case(text))
+    };
+    one_of(&args.inst, event.inst_id()) && one_of(&args.channels, event.channel())
+}
+
+fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let mut replay = Replay::new(ReplayOptions { check: true, witness: false });
+    let mut damages = Vec::new();
+    let mut seen = 0u64;
+    let mut records = tape.records(Range::ALL);
+    while let Some(item) = records.read().map_err(failed)? {
+        match item {
+            Item::Damage(damage) => {
+                replay.damaged(&damage);
+                damages.push(damage.to_string());
+            }
+            Item::Record(record) => {
+                if let Err(error) = replay.take(&record) {
+                    damages.push(format!("record {}: {error}", record.ordinal));
+                }
+                seen += 1;
+                if seen.is_multiple_of(STATUS_RECORDS) {
+                    let records = counted(seen, "record", "records");
+                    console.status(&format!("checked {records}, up to {}", record.ts));
+                }
+            }
+        }
+    }
+    console.status("");
+    let verdict = Verdict { lives: replay.finish(), damages };
+    let text = if args.json { verdict.json()? } else { verdict.words() };
+    console.data(text.as_bytes())?;
+    Ok(verdict.code())
+}
+
+/// What `--check` found.
+struct Verdict {
+    lives: Vec<FeedLife>,
+    damages: Vec<String>,
+}
+
+impl Verdict {
+    fn sum(&self, of: impl Fn(&FeedLife) -> u64) -> u64 {
+        self.lives.iter().map(of).sum()
+    }
+
+    fn differ(&self) -> bool {
+        !self.damages.is_empty() || self.lives.iter().any(|life| life.difference.is_some())
+    }
+
+    fn code(&self) -> ExitCode {
+        let nothing = self.sum(|life| life.checked) == 0;
+        ExitCode::from(if self.differ() {
+            1
+        } else if nothing {
+            2
+        } else {
+            0
+        })
+    }
+
+    fn words(&self) -> String {
+        let mut text = String::new();
+        for damage in &self.damages {
+            text.push_str(&format!("damaged: {damage}\n"));
+        }
+        for life in &self.lives {
+            let feed = life.feed.0;
+            if let Some(x) = &life.difference {
+                text.push_str(&format!(
+                    "feed {feed} from {}: different between {} and {}\n  then: {} events, {} \
+                     actions, sums {:016x} {:016x}\n  now:  {} events, {} actions, sums {:016x} \
+                     {:016x}\n",
+                    life.from,
+                    x.from,
+                    x.to,
+                    x.recorded.events,
+                    x.recorded.actions,
+                    x.recorded.events_digest,
+                    x.recorded.actions_digest,
+                    x.replayed.events,
+                    x.replayed.actions,
+                    x.replayed.events_digest,
+                    x.replayed.actions_digest,
+                ));
+            }
+            if let Some((at, why)) = &life.unverifiable {
+                text.push_str(&format!("feed {feed}: cannot be compared from {at}: {why}\n"));
+            }
+        }
+        let inputs = self.sum(|life| life.inputs);
+        let checked = self.sum(|life| life.checked);
+        let verdict = match (self.differ(), checked) {
+            (true, _) => "different",
+            (false, 0) => "nothing to compare: the tape holds no sums",
+            (false, _) => "identical",
+        };
+        text.push_str(&format!(
+            "{verdict}: {} from {}, {} of {} inputs compared\n",
+            counted(self.sum(|life| life.events), "event", "events"),
+            counted(self.lives.len() as u64, "feed", "feeds"),
+            crate::out::number::grouped(checked),
+            crate::out::number::grouped(inputs),
+        ));
+        text
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let feeds: Vec<_> = self
+            .lives
+            .iter()
+            .map(|life| {
+                let difference = life.difference.as_ref();
+                serde_json::json!({
+                    "feed": life.feed.0,
+                    "url": life.url,
+                    "from": life.from.0,
+                    "to": life.to.0,
+                    "inputs": life.inputs,
+                    "frames": life.frames,
+                    "events": life.events,
+                    "checked": life.checked,
+                    "differing": life.differing,
+                    "firstDifference": difference.map(|x| [x.from.0, x.to.0]),
+                    "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
+                    "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
+                })
+            })
+            .collect();
+        let checked = self.sum(|life| life.checked);
+        let report = serde_json::json!({
+            "identical": !self.differ() && checked > 0,
+            "inputs": self.sum(|life| life.inputs),
+            "checked": checked,
+            "events": self.sum(|life| life.events),
+            "damages": self.damages,
+            "feeds": feeds,
+        });
+        Ok(serde_json::to_string(&report)? + "\n")
+    }
+}

@@ -1,0 +1,249 @@
+//! What `verify` prints: a table for people, one JSON object for programs.
+
+use super::Found;
+use super::account::{Hole, Row, State, TAPE};
+use crate::out::number::{counted, grouped, size};
+use crate::out::paint::{Colour, Paint};
+use crate::out::table::{Align, Cell, Table};
+use market_data_model::Nanos;
+use market_data_tape::{ALL_FEEDS, Finding, Lost};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Gaps printed one by one a row.
+const HOLES_SHOWN: usize = 5;
+
+/// The report for people.
+pub fn words(found: &Found, paint: Paint) -> String {
+    let mut text = table(found).render(paint);
+    text.push('\n');
+    for ((channel, inst_id), row) in &found.account.rows {
+        // What the recorder lost concerns whole feeds and is told once, below.
+        let holes: Vec<&Hole> = row.holes.iter().filter(|hole| hole.cause != TAPE).collect();
+        for hole in holes.iter().take(HOLES_SHOWN) {
+            text.push_str(&format!("gap: {channel} {inst_id}: {}\n", hole_words(hole)));
+        }
+        let more = holes.len().saturating_sub(HOLES_SHOWN) as u64 + row.more_holes;
+        if more > 0 {
+            let gaps = counted(more, "more gap", "more gaps");
+            text.push_str(&format!("gap: {channel} {inst_id}: {gaps}; --json lists them\n"));
+        }
+    }
+    for finding in &found.findings {
+        text.push_str(&format!("{}\n", finding_words(finding)));
+    }
+    let more = found.verified.findings.saturating_sub(found.findings.len() as u64);
+    if more > 0 {
+        text.push_str(&format!("and {}\n", counted(more, "more finding", "more findings")));
+    }
+    for life in &found.lives {
+        let feed = life.feed.0;
+        if let Some(x) = &life.difference {
+            let (from, to) = (x.from, x.to);
+            text.push_str(&format!("different: feed {feed} between {from} and {to}\n"));
+        }
+        if let Some((at, why)) = &life.unverifiable {
+            text.push_str(&format!("unverifiable: feed {feed} from {at}: {why}\n"));
+        }
+    }
+    if found.orphans > 0 {
+        let inputs = counted(found.orphans, "input", "inputs");
+        text.push_str(&format!("unverifiable: {inputs} of feeds whose start is not here\n"));
+    }
+    for pause in &found.account.pauses {
+        let (from, to) = (pause.from, pause.to);
+        let span = span(from, to);
+        text.push_str(&format!("pause: nobody recorded between {from} and {to} ({span})\n"));
+    }
+    if found.killed {
+        let last = found.lives.iter().map(|life| life.to).max().unwrap_or_default();
+        text.push_str(&format!(
+            "unfinished: the recorder was killed; what came after {last} is not here\n"
+        ));
+    }
+    text + &sum(found)
+}
+
+fn sum(found: &Found) -> String {
+    let v = &found.verified;
+    let inputs: u64 = found.lives.iter().map(|life| life.inputs).sum();
+    let checked: u64 = found.lives.iter().map(|life| life.checked).sum();
+    format!(
+        "{}: {} in {} ({}, {} before compression), {} of {} inputs compared\n",
+        if found.is_clean() { "clean" } else { "not clean" },
+        counted(v.records, "record", "records"),
+        counted(v.segments, "segment", "segments"),
+        size(v.stored_bytes),
+        size(v.bytes),
+        grouped(checked),
+        grouped(inputs),
+    )
+}
+
+fn table(found: &Found) -> Table {
+    let mut table = Table::new(&[
+        ("channel", Align::Left),
+        ("instrument", Align::Left),
+        ("records", Align::Right),
+        ("gaps", Align::Right),
+        ("ids missing", Align::Right),
+        ("links", Align::Right),
+        ("broken", Align::Right),
+        ("unverifiable", Align::Right),
+        ("state", Align::Left),
+    ]);
+    for ((channel, inst_id), row) in &found.account.rows {
+        let state = row.state();
+        let colour = match state {
+            State::Clean => Colour::Good,
+            State::Gap => Colour::Bad,
+            State::Unverifiable => Colour::Warn,
+        };
+        let only = |shown: bool, number: u64| {
+            Cell::new(if shown { grouped(number) } else { String::new() })
+        };
+        let has_links = row.links + row.links_broken > 0;
+        table.row(vec![
+            Cell::new(channel.as_str()),
+            Cell::new(inst_id.as_str()),
+            Cell::new(grouped(row.records)),
+            Cell::new(grouped(row.holes.len() as u64 + row.more_holes)),
+            only(row.ids > 0, row.ids_missing),
+            only(has_links, row.links),
+            only(has_links, row.links_broken),
+            Cell::new(grouped(row.unverifiable)),
+            Cell::painted(state.as_str(), colour),
+        ]);
+    }
+    table
+}
+
+fn hole_words(hole: &Hole) -> String {
+    let time =
+        |at: Option<Nanos>, none: &str| at.map_or_else(|| none.to_owned(), |a| a.to_string());
+    let mut text = format!(
+        "{} ({}) from {} to {}",
+        hole.cause,
+        hole.whose,
+        time(hole.from, "the start"),
+        time(hole.to, "the end")
+    );
+    if let (Some(from), Some(to)) = (hole.from, hole.to) {
+        text.push_str(&format!(", {}", span(from, to)));
+    }
+    if let Some(lost) = hole.lost {
+        text.push_str(&format!(", {} lost", counted(lost, "trade", "trades")));
+    }
+    text
+}
+
+fn span(from: Nanos, to: Nanos) -> String {
+    crate::duration::Words(Duration::from_nanos(to.since(from))).to_string()
+}
+
+fn finding_words(finding: &Finding) -> String {
+    match finding {
+        Finding::Damage(damage) => format!("damaged: {damage}"),
+        Finding::Lost { feed, lost, .. } => lost_words(*feed == ALL_FEEDS, feed.0, lost),
+        Finding::Undecodable { ordinal, why } => {
+            format!("damaged: record {ordinal} cannot be read: {why}")
+        }
+        Finding::TimeBack { feed, ordinal, ts, before } => {
+            format!(
+                "damaged: record {ordinal} of feed {}: time goes back, {before} to {ts}",
+                feed.0
+            )
+        }
+        other => format!("damaged: {other:?}"),
+    }
+}
+
+fn lost_words(all: bool, feed: u32, lost: &Lost) -> String {
+    let whose = if all { "all feeds".to_owned() } else { format!("feed {feed}") };
+    let records = match lost.records {
+        Some(records) => counted(records, "record", "records"),
+        None => "an unknown number of records".to_owned(),
+    };
+    let mut text = format!("lost by us: {records} of {whose}");
+    if lost.unsure > 0 {
+        text.push_str(&format!(" and perhaps {} more", grouped(lost.unsure)));
+    }
+    let (from, to) = (lost.from, lost.to);
+    text + &format!(" between {from} and {to} ({}): {}", span(from, to), lost.why)
+}
+
+/// The report for programs.
+pub fn json(found: &Found) -> serde_json::Result<String> {
+    let rows: Vec<Value> = found.account.rows.iter().map(|(key, row)| row_json(key, row)).collect();
+    let findings: Vec<String> = found.findings.iter().map(finding_words).collect();
+    let feeds: Vec<Value> = found
+        .lives
+        .iter()
+        .map(|life| {
+            json!({
+                "feed": life.feed.0,
+                "url": life.url,
+                "from": life.from.0,
+                "to": life.to.0,
+                "inputs": life.inputs,
+                "frames": life.frames,
+                "events": life.events,
+                "checked": life.checked,
+                "firstDifference": life.difference.as_ref().map(|x| [x.from.0, x.to.0]),
+                "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
+                "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
+            })
+        })
+        .collect();
+    let pauses: Vec<[u64; 2]> =
+        found.account.pauses.iter().map(|pause| [pause.from.0, pause.to.0]).collect();
+    let v = &found.verified;
+    let report = json!({
+        "clean": found.is_clean(),
+        "segments": v.segments,
+        "unclosed": v.unclosed,
+        "killed": found.killed,
+        "blocks": v.blocks,
+        "records": v.records,
+        "bytes": v.bytes,
+        "storedBytes": v.stored_bytes,
+        "findings": findings,
+        "findingsTotal": v.findings,
+        "orphans": found.orphans,
+        "pauses": pauses,
+        "feeds": feeds,
+        "rows": rows,
+    });
+    Ok(serde_json::to_string(&report)? + "\n")
+}
+
+fn row_json((channel, inst_id): &(String, String), row: &Row) -> Value {
+    let gaps: Vec<Value> = row
+        .holes
+        .iter()
+        .map(|hole| {
+            json!({
+                "cause": hole.cause,
+                "whose": hole.whose,
+                "from": hole.from.map(|at| at.0),
+                "to": hole.to.map(|at| at.0),
+                "lost": hole.lost,
+            })
+        })
+        .collect();
+    json!({
+        "channel": channel,
+        "instId": inst_id,
+        "state": row.state().as_str(),
+        "records": row.records,
+        "unverifiable": row.unverifiable,
+        "from": row.from.map(|at| at.0),
+        "to": row.to.map(|at| at.0),
+        "gaps": gaps,
+        "gapsTotal": row.holes.len() as u64 + row.more_holes,
+        "ids": row.ids,
+        "idsMissing": row.ids_missing,
+        "links": row.links,
+        "linksBroken": row.links_broken,
+    })
+}

@@ -1,0 +1,67 @@
+//! Hands what a feed has said to the recorder and to the sinks.
+//!
+//! Invariant: the recorder has the inputs before anybody gets the events.
+
+use super::{Driver, REPORT_EVERY, SPARE_MAX};
+use crate::venue::Driven;
+use market_data_model::Batch;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl<F: Driven> Driver<F> {
+    /// Records what the feed was given, shares what it has said, and its numbers.
+    pub(super) async fn publish(&mut self) {
+        let mut batches = std::mem::take(&mut self.ready);
+        if !self.out.events.is_empty() {
+            let fresh = self.recycle();
+            batches.push(std::mem::replace(&mut self.out.events, fresh));
+        }
+        let batches: Vec<Arc<Batch>> = batches.into_iter().map(Arc::new).collect();
+        let mut rare = false;
+        for batch in &batches {
+            let seen = self.observer.look(batch, &self.numbers);
+            self.last_n = seen.last_n;
+            rare |= seen.rare;
+            if seen.instruments && self.setup.news.try_send(Arc::clone(batch)).is_err() {
+                // The next refresh over REST brings what is missed here.
+                let feed = self.id.0;
+                tracing::debug!(feed, "the supervisor is busy; news of instruments skipped");
+            }
+            if let Some(tape) = &mut self.setup.tape {
+                tape.events(batch);
+            }
+        }
+        self.report(rare);
+        if let Some(tape) = &mut self.setup.tape {
+            tape.send();
+        }
+        for batch in batches {
+            self.setup.publisher.publish(&batch).await;
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push_back(batch);
+            }
+        }
+    }
+
+    /// An empty batch, with the memory of one that everybody has read.
+    fn recycle(&mut self) -> Batch {
+        let used = self.spare.pop_front().map(Arc::try_unwrap);
+        match used {
+            Some(Ok(mut batch)) => {
+                batch.clear();
+                batch
+            }
+            _ => Batch::default(),
+        }
+    }
+
+    pub(super) fn report(&mut self, rare: bool) {
+        self.numbers.copy(self.feed.stats());
+        self.report_due = true;
+        if rare || self.reported.elapsed() >= REPORT_EVERY {
+            self.numbers.replace(self.feed.stats().clone(), self.feed.status());
+            self.reported = Instant::now();
+            self.report_due = false;
+        }
+    }
+}

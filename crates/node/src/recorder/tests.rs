@@ -1,0 +1,172 @@
+//! The lane and the thread without a service: what fits is on the tape, what does not is told.
+
+use super::*;
+use market_data_model::{Command, Input, Instrument, Subscription};
+use market_data_tape::reader::{Item, Range, Tape};
+use market_data_tape::{ALL_FEEDS, Entry, Finding, verify};
+use std::sync::mpsc::sync_channel;
+
+const FEED: FeedId = FeedId(7);
+
+/// Everything on the tape: number, feed, time and what it says.
+fn read(dir: &std::path::Path) -> Vec<(u64, FeedId, Nanos, String)> {
+    let tape = Tape::open(dir).unwrap();
+    let mut records = tape.records(Range::ALL);
+    let mut all = Vec::new();
+    while let Some(item) = records.read().unwrap() {
+        let Item::Record(record) = item else { panic!("{item:?}") };
+        let said = format!("{:?}", record.entry().unwrap());
+        all.push((record.ordinal, record.feed, record.ts, said));
+    }
+    all
+}
+
+fn findings(dir: &std::path::Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    verify(&Tape::open(dir).unwrap(), |finding| found.push(finding)).unwrap();
+    found
+}
+
+#[tokio::test]
+async fn every_input_is_on_the_tape_as_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, lanes) = start(&TapeSettings::new(folder.path()), "about".to_owned()).unwrap();
+    let mut lane = lanes.lane(10);
+    drop(lanes);
+    let one = Subscription::new("books", "BTC-USDT");
+    let inputs = [
+        Input::Start,
+        Input::Opened,
+        Input::Frame(b"{\"x\":1}"),
+        Input::Frame(b""),
+        Input::Tick,
+        Input::Response { id: 3, status: 200, body: b"body" },
+        Input::Command(Command::Subscribe(vec![one.clone()])),
+        Input::Command(Command::Resync(one)),
+        Input::Command(Command::Instruments(vec![Arc::new(Instrument::named("X"))])),
+        Input::Closed { code: Some(1006), reason: "gone" },
+        Input::Command(Command::Stop),
+    ];
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    for (i, input) in inputs.iter().enumerate() {
+        lane.input(base + 1 + i as u64, input);
+        if i % 3 == 0 {
+            lane.send();
+        }
+    }
+    drop(lane);
+    assert_eq!(recorder.ended.await, Ok(None));
+    let all = read(folder.path());
+    let said: Vec<_> = all.iter().filter(|(.., said)| said.starts_with("Input")).collect();
+    assert_eq!(said.len(), inputs.len());
+    for (i, (_, feed, ts, said)) in said.into_iter().enumerate() {
+        let expected = format!("{:?}", Entry::Input(inputs[i].clone()));
+        assert_eq!((*feed, *ts, said), (FEED, base + 1 + i as u64, &expected));
+    }
+    let last = &all.last().unwrap().3;
+    assert!(last.contains("Outputs { inputs: 11, events: 0, actions: 0"), "{last}");
+    assert_eq!(recorder.shared.report().lost_records, 0);
+    assert_eq!(recorder.shared.report().queue_bytes, 0);
+    assert!(findings(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TapeSettings::new(folder.path());
+    let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
+    let (chunks, queue) = sync_channel(1);
+    let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: true };
+    let mut lane = lanes.lane(0);
+    drop(lanes);
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    lane.input(base + 1, &Input::Start);
+    lane.send();
+    for i in 2..7 {
+        lane.input(base + i, &Input::Tick);
+        lane.send();
+    }
+    assert_eq!(shared.report().lost_records, 5 + 4, "each of four announces the feed again");
+    let (news_sender, mut news) = mpsc::channel(8);
+    let options = options(&settings, String::new());
+    let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
+    let shared_too = Arc::clone(&shared);
+    let thread = std::thread::spawn(move || {
+        thread::Recording::new(shared_too, options, true, news_sender, Ok(writer)).run(&queue)
+    });
+    // Goes on as soon as there is room again.
+    while shared.report().queue_bytes > 0 {
+        std::thread::yield_now();
+    }
+    lane.input(base + 7, &Input::Opened);
+    drop(lane);
+    assert_eq!(thread.join().unwrap(), None);
+    let report = shared.report();
+    assert_eq!((report.lost_records, report.queue_bytes), (9, 0));
+    let loss = news.recv().await.unwrap();
+    assert_eq!((loss.feed, loss.from, loss.to), (FEED, base + 2, Some(base + 6)));
+    assert_eq!(news.recv().await, None);
+    let found = findings(folder.path());
+    let [Finding::Lost { feed: FEED, lost, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((lost.records, lost.from, lost.to), (Some(9), base + 2, base + 6));
+    let all = read(folder.path());
+    let again = |(.., said): &&(u64, FeedId, Nanos, String)| said.contains("again: true");
+    assert_eq!(all.iter().filter(again).count(), 1, "the feed is announced again: {all:#?}");
+    assert!(!all.iter().any(|(.., said)| said.starts_with("Outputs")), "no sum after a loss");
+}
+
+#[tokio::test]
+async fn a_directory_that_comes_later_is_used_and_the_loss_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let way = folder.path().join("way");
+    std::fs::write(&way, "in the way").unwrap();
+    let dir = way.join("tape");
+    let (mut recorder, lanes) = start(&TapeSettings::new(&dir), String::new()).unwrap();
+    let mut lane = lanes.lane(0);
+    drop(lanes);
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    lane.input(base + 1, &Input::Start);
+    lane.send();
+    let loss = recorder.news.recv().await.unwrap();
+    assert_eq!((loss.feed, loss.to), (FEED, None));
+    assert!(recorder.shared.report().failing.is_some());
+    std::fs::remove_file(&way).unwrap();
+    let loss = recorder.news.recv().await.unwrap();
+    assert_eq!((loss.from, loss.to), (base, Some(base + 1)));
+    lane.input(base + 2, &Input::Opened);
+    drop(lane);
+    assert_eq!(recorder.ended.await, Ok(None));
+    let found = findings(&dir);
+    let [Finding::Lost { feed: FEED, lost, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(lost.records, Some(2));
+    let all = read(&dir);
+    assert!(all.iter().any(|(.., said)| said.contains("again: true")), "{all:#?}");
+    assert!(all.iter().all(|(_, feed, ..)| *feed != ALL_FEEDS));
+}
+
+#[test]
+fn a_loss_at_the_very_end_is_told_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&TapeSettings::new(folder.path()), String::new());
+    let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
+    let (chunks, queue) = sync_channel(1);
+    let mut lane = Lanes { shared: Arc::clone(&shared), chunks, digests: true }.lane(0);
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    lane.send();
+    lane.input(base + 1, &Input::Start);
+    drop(lane);
+    let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
+    let (news, _kept) = mpsc::channel(8);
+    let recording = thread::Recording::new(Arc::clone(&shared), options, true, news, Ok(writer));
+    assert_eq!(recording.run(&queue), None);
+    assert_eq!(shared.report().lost_records, 1);
+    let found = findings(folder.path());
+    let [Finding::Lost { feed: ALL_FEEDS, lost, .. }] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(lost.records, Some(1));
+}

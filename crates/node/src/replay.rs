@@ -1,0 +1,327 @@
+//! Makes the recorded feeds again and gives them what they were given.
+//!
+//! `market-data replay` and `verify` read a tape and hand each record to [`Replay::take`]; what
+//! comes out is what came out then. With `check`, sums over events and actions are compared with
+//! those that the recorder left on the tape.
+//!
+//! Invariants: a feed sees all of its inputs in order, whatever the reader cares about; where the
+//! tape misses something the feed runs on, and what comes out is marked as unverifiable.
+//!
+//! Start at [`Replay::take`].
+
+use crate::recorder::feed_config;
+use market_data_model::{Command, Feed as _, FeedId, Input, Nanos, Outbox, Subscription};
+use market_data_okx::OkxFeed;
+use market_data_tape::record::{ALL_FEEDS, Outputs};
+use market_data_tape::{Damage, DecodeError, Entry, FeedStart, Lost, OutputDigest, Record};
+use market_data_tape::{FeedConfig, decode_config};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a replay does besides running the feeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayOptions {
+    /// Compare with the sums on the tape.
+    pub check: bool,
+    /// Run beside each feed one that emits every verified change of every book.
+    pub witness: bool,
+}
+
+/// The first interval of a feed that came out otherwise than it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Time of the first input of the interval.
+    pub from: Nanos,
+    /// Time of its last input.
+    pub to: Nanos,
+    /// What came out then.
+    pub recorded: Outputs,
+    /// What comes out now.
+    pub replayed: Outputs,
+}
+
+/// One feed's life on the tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedLife {
+    /// Its number; a later recorder counts from 1 again.
+    pub feed: FeedId,
+    /// Where it connected.
+    pub url: String,
+    /// What it subscribed to at its start.
+    pub subscriptions: Vec<Subscription>,
+    /// Time of its first record.
+    pub from: Nanos,
+    /// Time of its last input.
+    pub to: Nanos,
+    /// Whether it was told to stop.
+    pub stopped: bool,
+    /// Inputs given to it.
+    pub inputs: u64,
+    /// Of these, frames.
+    pub frames: u64,
+    /// Events that came out.
+    pub events: u64,
+    /// Inputs that sums on the tape cover, and that came out the same.
+    pub checked: u64,
+    /// Intervals that came out otherwise.
+    pub differing: u64,
+    /// The first of them.
+    pub difference: Option<Difference>,
+    /// Why what came out cannot be compared from some time on.
+    pub unverifiable: Option<(Nanos, String)>,
+    /// What it said when it failed by a mistake of ours, now as then.
+    pub failed: Option<String>,
+}
+
+/// What one record did.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Whose feed.
+    pub life: &'a FeedLife,
+    /// Events and actions that came out.
+    pub out: &'a Outbox,
+    /// The same of the witness; empty without one.
+    pub witness: &'a Outbox,
+}
+
+/// Something a replay meets.
+#[derive(Debug)]
+pub enum Met<'a> {
+    /// A feed was made. All of those before it had stopped since then, if there is a time.
+    Started(&'a FeedLife, Option<Nanos>),
+    /// A feed handled an input.
+    Step(Step<'a>),
+    /// The recorder says that records of a feed ([`ALL_FEEDS`]: of any) are lost, and which of the
+    /// running feeds that concerns.
+    Lost(FeedId, Lost, Vec<FeedId>),
+    /// A remark.
+    Note(&'a str),
+    /// Nothing to tell: a sum, or an input of a feed whose start is nowhere.
+    Nothing,
+}
+
+struct Playing {
+    feed: OkxFeed,
+    witness: Option<OkxFeed>,
+    digest: OutputDigest,
+    /// Time of the first input since the last sum.
+    since: Option<Nanos>,
+    life: FeedLife,
+}
+
+/// See the file's first comment.
+pub struct Replay {
+    options: ReplayOptions,
+    playing: BTreeMap<FeedId, Playing>,
+    ended: Vec<FeedLife>,
+    out: Outbox,
+    witness_out: Outbox,
+    orphans: u64,
+}
+
+impl Replay {
+    /// A replay that has met nothing.
+    pub fn new(options: ReplayOptions) -> Replay {
+        Replay {
+            options,
+            playing: BTreeMap::new(),
+            ended: Vec::new(),
+            out: Outbox::default(),
+            witness_out: Outbox::default(),
+            orphans: 0,
+        }
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// When the record cannot be read although its sums hold; its feed is unverifiable from there.
+    pub fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
+        let entry = match record.entry() {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.mistrust(record.feed, record.ts, "a record of it cannot be read");
+                return Err(error);
+            }
+        };
+        match entry {
+            Entry::FeedStart(start) => self.start(record, &start),
+            Entry::Input(input) => Ok(self.input(record, input)),
+            Entry::Outputs(outputs) => {
+                if let Some(playing) = self.playing.get_mut(&record.feed) {
+                    playing.compare(outputs, record.ts, self.options.check);
+                }
+                Ok(Met::Nothing)
+            }
+            Entry::Lost(lost) => {
+                let feeds = self.mistrust(record.feed, lost.from, &lost.why);
+                Ok(Met::Lost(record.feed, lost, feeds))
+            }
+            Entry::Note(text) => Ok(Met::Note(text)),
+            Entry::Other { .. } => Ok(Met::Nothing),
+        }
+    }
+
+    /// Takes the news that the tape is damaged here.
+    pub fn damaged(&mut self, damage: &Damage) {
+        if damage.records_lost != Some(0) {
+            let feeds: Vec<(FeedId, Nanos)> =
+                self.playing.iter().map(|(feed, playing)| (*feed, playing.life.to)).collect();
+            for (feed, at) in feeds {
+                self.mistrust(feed, at, "the tape is damaged");
+            }
+        }
+    }
+
+    /// Every feed met, in the order in which they began.
+    pub fn finish(self) -> Vec<FeedLife> {
+        let mut lives = self.ended;
+        lives.extend(self.playing.into_values().map(|playing| playing.life));
+        lives.sort_by_key(|life| (life.from, life.feed));
+        lives
+    }
+
+    /// Inputs of feeds whose start is nowhere on the tape.
+    pub fn orphans(&self) -> u64 {
+        self.orphans
+    }
+
+    fn start<'a>(
+        &'a mut self,
+        record: &Record<'a>,
+        start: &FeedStart<'_>,
+    ) -> Result<Met<'a>, DecodeError> {
+        let feed = record.feed;
+        if start.again && self.playing.contains_key(&feed) {
+            return Ok(Met::Nothing);
+        }
+        let config = match decode_config(start.config) {
+            Ok(config) => config,
+            Err(error) => {
+                self.ended.extend(self.playing.remove(&feed).map(|playing| playing.life));
+                return Err(error);
+            }
+        };
+        let over = |life: &FeedLife| life.stopped || life.failed.is_some();
+        let paused = self.playing.values().all(|playing| over(&playing.life));
+        let since = self.playing.values().map(|playing| playing.life.to).max();
+        if paused {
+            // All of them are over: the recorder was stopped and started.
+            let over = std::mem::take(&mut self.playing);
+            self.ended.extend(over.into_values().map(|playing| playing.life));
+        } else {
+            self.ended.extend(self.playing.remove(&feed).map(|playing| playing.life));
+        }
+        let mut playing = Playing::new(feed, config, record.ts, self.options.witness);
+        if start.again {
+            playing.join_in(record.ts);
+        }
+        let playing = self.playing.entry(feed).or_insert(playing);
+        Ok(Met::Started(&playing.life, since.filter(|_| paused)))
+    }
+
+    fn input<'a>(&'a mut self, record: &Record<'a>, input: Input<'a>) -> Met<'a> {
+        self.out.clear();
+        self.witness_out.clear();
+        let Some(playing) = self.playing.get_mut(&record.feed) else {
+            self.orphans += 1;
+            return Met::Nothing;
+        };
+        playing.give(record.ts, input, (&mut self.out, &mut self.witness_out));
+        if self.options.check && playing.life.unverifiable.is_none() {
+            playing.digest.add(1, &self.out);
+        }
+        Met::Step(Step { life: &playing.life, out: &self.out, witness: &self.witness_out })
+    }
+
+    /// From here on what comes out proves nothing; says of which feeds.
+    fn mistrust(&mut self, feed: FeedId, at: Nanos, why: &str) -> Vec<FeedId> {
+        let mut feeds = Vec::new();
+        for (id, playing) in &mut self.playing {
+            if (feed == ALL_FEEDS || *id == feed) && !playing.life.stopped {
+                playing.life.unverifiable.get_or_insert_with(|| (at, why.to_owned()));
+                feeds.push(*id);
+            }
+        }
+        feeds
+    }
+}
+
+impl Playing {
+    fn new(feed: FeedId, config: FeedConfig, at: Nanos, witness: bool) -> Playing {
+        let life = FeedLife {
+            feed,
+            url: config.url.clone(),
+            subscriptions: config.subscriptions.clone(),
+            from: at,
+            to: at,
+            stopped: false,
+            inputs: 0,
+            frames: 0,
+            events: 0,
+            checked: 0,
+            differing: 0,
+            difference: None,
+            unverifiable: None,
+            failed: None,
+        };
+        let config = feed_config(feed, config);
+        let witness = witness.then(|| {
+            let mut config = config.clone();
+            (config.view_depth, config.deltas) = (0, true);
+            OkxFeed::new(config)
+        });
+        let (feed, digest) = (OkxFeed::new(config), OutputDigest::default());
+        Playing { feed, witness, digest, since: None, life }
+    }
+
+    /// The feed's beginning is not on this tape: an open connection is assumed.
+    fn join_in(&mut self, at: Nanos) {
+        for input in [Input::Start, Input::Opened] {
+            for feed in [Some(&mut self.feed), self.witness.as_mut()].into_iter().flatten() {
+                feed.handle(at, input.clone(), &mut Outbox::default());
+            }
+        }
+        self.life.unverifiable = Some((at, "its beginning is not on this tape".to_owned()));
+    }
+
+    fn give(&mut self, at: Nanos, input: Input<'_>, (out, seen): (&mut Outbox, &mut Outbox)) {
+        let life = &mut self.life;
+        life.inputs += 1;
+        life.frames += u64::from(matches!(input, Input::Frame(_)));
+        life.stopped |= matches!(input, Input::Command(Command::Stop));
+        life.to = at;
+        self.since.get_or_insert(at);
+        if life.failed.is_some() {
+            return;
+        }
+        let (feed, witness) = (&mut self.feed, &mut self.witness);
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(witness) = witness {
+                witness.handle(at, input.clone(), seen);
+            }
+            feed.handle(at, input, out);
+        }));
+        life.events += out.events.len() as u64;
+        if let Err(panic) = handled {
+            let why = crate::live::words(&*panic);
+            life.unverifiable.get_or_insert_with(|| (at, format!("a mistake of ours: {why}")));
+            life.failed = Some(why);
+        }
+    }
+
+    fn compare(&mut self, recorded: Outputs, at: Nanos, check: bool) {
+        let from = self.since.take().unwrap_or(at);
+        if !check || self.life.unverifiable.is_some() {
+            return;
+        }
+        let replayed = self.digest.take();
+        if recorded == replayed {
+            self.life.checked += recorded.inputs;
+            return;
+        }
+        self.life.differing += 1;
+        let difference = Difference { from, to: at, recorded, replayed };
+        self.life.difference.get_or_insert(difference);
+    }
+}
