@@ -61,7 +61,7 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
-fn frame_table(streams: &[Stream], repetitions: usize) {
+fn frame_heading() {
     println!(
         "{:<8} {:>7} {:>6} | {:>14} {:>11} {:>14} | {:>13} {:>12} | {:>6} {:>6} | {:>8} {:>8}",
         "",
@@ -95,6 +95,10 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
         "serde",
         "vs serde"
     );
+}
+
+fn frame_table(streams: &[Stream], repetitions: usize) {
+    frame_heading();
     for group in Group::ALL {
         let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
         let frames: usize = chosen.iter().map(Vec::len).sum();
