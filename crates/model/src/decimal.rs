@@ -185,6 +185,19 @@ impl Decimal {
 
     /// Appends the text, exactly as it was parsed.
     pub fn write_to(self, out: &mut Vec<u8>) {
+        match self.small_mantissa() {
+            Some(digits) if digits < 10_000_000 && self.scale() < 7 => {
+                let (text, length) = short_text(digits, u32::from(self.scale()));
+                let end = out.len() + length;
+                out.extend_from_slice(&text.to_le_bytes());
+                out.truncate(end);
+            }
+            _ => self.write_long(out),
+        }
+    }
+
+    #[inline(never)]
+    fn write_long(self, out: &mut Vec<u8>) {
         if self.hi == NONE_HI {
             return;
         }
@@ -201,10 +214,15 @@ impl Decimal {
             rest /= 10;
         }
         let mut rest = rest as u64;
-        while rest > 0 {
+        while rest >= 10 {
+            let pair = 2 * (rest % 100) as usize;
+            at -= 2;
+            digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+            rest /= 100;
+        }
+        if rest > 0 {
             at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+            digits[at] = b'0' + rest as u8;
         }
         let scale = usize::from(self.scale());
         let start = at.min(digits.len() - scale - 1);
@@ -215,6 +233,48 @@ impl Decimal {
             out.extend_from_slice(&digits[point..]);
         }
     }
+}
+
+/// `00` to `99`, two bytes each.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [b'0'; 200];
+    let mut i = 0;
+    while i < 100 {
+        pairs[2 * i] += i as u8 / 10;
+        pairs[2 * i + 1] += i as u8 % 10;
+        i += 1;
+    }
+    pairs
+};
+
+/// The text of up to 7 digits, up to 6 of them decimals, the first character in the lowest byte,
+/// and its length; what is above is not of it.
+#[inline]
+fn short_text(digits: u64, scale: u32) -> (u64, usize) {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    // The first digit is in the lowest byte. Those before the first one that is not zero go,
+    // except for one whole digit.
+    let all = eight_digits(digits);
+    let needed = (8 - all.trailing_zeros() / 8).max(scale + 1);
+    let text = (all | ZEROS) >> (8 * (8 - needed));
+    if scale == 0 {
+        return (text, needed as usize);
+    }
+    let point = 8 * (needed - scale);
+    let whole = (1u64 << point) - 1;
+    let text = (text & whole) | (u64::from(b'.') << point) | ((text & !whole) << 8);
+    (text, needed as usize + 1)
+}
+
+/// The digits of a number below 10^8, the first one in the lowest byte. All lanes at once: two of
+/// four digits, then four of two, then eight of one; a division is a multiplication and a shift
+/// that is exact for so few digits.
+fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - tens * 10) << 8)
 }
 
 fn power(scale: u8) -> u128 {

@@ -2,8 +2,8 @@
 //!
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
-//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events; `feed/fast.rs`
-//! the short way, `feed/instruments.rs` what the venue says of instruments),
+//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events),
+//! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps).
 //!
 //! Invariants: same inputs, same outputs; no input panics; a book can be read only while the link

@@ -12,7 +12,6 @@ use crate::channel::books::BookRow;
 use crate::frame::Action;
 use crate::stats::BookStats;
 use market_data_model::{Book, GapCause, Level, Side};
-use std::fmt::Write as _;
 
 /// What we concluded about one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +44,14 @@ pub struct Follow {
     book: Book,
     /// The id applied last; `None` before a snapshot, and in recordings older than such ids.
     last: Option<i64>,
-    text: String,
+    /// Room for the text of a checksum.
+    text: Vec<u8>,
 }
 
 impl Follow {
     /// A book that waits for its first snapshot.
     pub fn new(form: BookForm) -> Follow {
-        Follow { form, state: State::Waiting, book: Book::new(), last: None, text: String::new() }
+        Follow { form, state: State::Waiting, book: Book::new(), last: None, text: Vec::new() }
     }
 
     /// The book, if it is live.
@@ -220,18 +220,20 @@ impl Follow {
 
 /// OKX's old checksum: CRC-32 over the best 25 levels, bid and ask in turn, of the venue's own
 /// text (docs until 2026-06; `0` since).
-fn checksum_of(book: &Book, text: &mut String) -> i32 {
+fn checksum_of(book: &Book, text: &mut Vec<u8>) -> i32 {
     text.clear();
     let (mut bids, mut asks) = (book.levels(Side::Bid), book.levels(Side::Ask));
     for _ in 0..25 {
         for level in [bids.next(), asks.next()].into_iter().flatten() {
-            if !text.is_empty() {
-                text.push(':');
-            }
-            write!(text, "{}:{}", level.px, level.qty).expect("a string takes every write");
+            level.px.0.write_to(text);
+            text.push(b':');
+            level.qty.0.write_to(text);
+            text.push(b':');
         }
     }
-    crc32fast::hash(text.as_bytes()).cast_signed()
+    // Every part is followed by a colon; between parts it belongs, at the end it does not.
+    text.pop();
+    crc32fast::hash(text).cast_signed()
 }
 
 #[cfg(test)]

@@ -57,49 +57,12 @@ const CHANNELS: [&str; 15] = [
     "index-candle1Dutc",
 ];
 
-/// Numbers that a decoder might read wrongly, besides ordinary ones.
-const ODD_NUMBERS: [&str; 40] = [
-    "0",
-    "0.0",
-    "00",
-    "01",
-    "-1",
-    "-0",
-    "+1",
-    "1e5",
-    "1E-7",
-    ".5",
-    "5.",
-    "1.2.3",
-    "",
-    " 1",
-    "1 ",
-    "1,2",
-    "9",
-    "99999999",
-    "9999999",
-    "12345678",
-    "123456.7",
-    "1234567.8",
-    "0.00000001",
-    "999999999999999",
-    "9999999999999999",
-    "99999999999999.9",
-    "12345678901234567890",
-    "0.000000000000001",
-    "0.0000000000000001",
-    "18446744073709551615",
-    "18446744073709551616",
-    "9223372036854775807",
-    "9223372036854775808",
-    "39016.8143629068452065",
-    "4294967295",
-    "4294967296",
-    "1\\u0030",
-    "0x1",
-    "NaN",
-    "１",
-];
+/// Numbers that a decoder might read wrongly, besides ordinary ones; `_` for space and nothing.
+const ODD_NUMBERS: &str = "0 0.0 00 01 -1 -0 +1 1e5 1E-7 .5 5. 1.2.3 _ _1 1_ 1,2 9 9999999 99999999 \
+    12345678 123456.7 1234567.8 0.00000001 999999999999999 9999999999999999 99999999999999.9 \
+    12345678901234567890 0.000000000000001 0.0000000000000001 39016.8143629068452065 4294967295 \
+    4294967296 9223372036854775807 9223372036854775808 18446744073709551615 \
+    18446744073709551616 1\\u0030 0x1 NaN １";
 
 /// Frames of a few connections' worth of subscriptions, chained as the venue chains them.
 struct Venue {
@@ -111,9 +74,17 @@ struct Venue {
 }
 
 impl Venue {
+    fn odd_number(&mut self) -> String {
+        let all: Vec<_> = ODD_NUMBERS.split(' ').collect();
+        match self.rng.pick(&all) {
+            "_" => String::new(),
+            text => text.replace('_', " "),
+        }
+    }
+
     fn number(&mut self) -> String {
         if self.odd > 0 && self.rng.one_in(self.odd) {
-            return self.rng.pick(&ODD_NUMBERS).to_string();
+            return self.odd_number();
         }
         let whole = self.rng.next() % 10u64.pow(self.rng.below(9) as u32);
         let decimals = self.rng.below(10);
@@ -127,7 +98,7 @@ impl Venue {
     /// A price of one of 60 ticks, so that levels meet again; far away now and then.
     fn price(&mut self) -> String {
         if self.odd > 0 && self.rng.one_in(self.odd) {
-            return self.rng.pick(&ODD_NUMBERS).to_string();
+            return self.odd_number();
         }
         let ticks = if self.rng.one_in(20) { 100_000 } else { 60 };
         let tick = self.rng.below(ticks);
@@ -203,7 +174,11 @@ impl Venue {
         let mut tail = vec![format!(r#""ts":"{}""#, self.stamp())];
         match self.rng.below(4) {
             0 => {}
-            1 => tail.push(format!(r#""checksum":{}"#, self.rng.next() as i32)),
+            1 => {
+                // Rarely one that does not fit 32 bits, which is as good as none.
+                let wide = i64::from(self.rng.one_in(10)) << 32;
+                tail.push(format!(r#""checksum":{}"#, i64::from(self.rng.next() as i32) + wide));
+            }
             _ => tail.push(r#""checksum":0"#.into()),
         }
         match ids {

@@ -211,6 +211,11 @@ impl Life {
         for sent in steady.filter(|i| self.knows_all && i.state != "expired") {
             let wrong = match self.catalogue.get(&sent.inst_id) {
                 None => Some("missing".to_owned()),
+                // It may have been another while REST was asked.
+                Some(known) if self.options.faults.preopen > 0 => {
+                    let state = known.state.to_string();
+                    rows::misread(known, &SimInstrument { state, ..sent.clone() })
+                }
                 Some(known) => rows::misread(known, sent),
             };
             if let Some(why) = wrong {

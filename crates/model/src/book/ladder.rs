@@ -18,6 +18,8 @@ use crate::event::Level;
 const SMALL: usize = 24;
 /// Better places kept free in a window that has just been placed.
 const HEADROOM: i64 = SPAN as i64 / 16;
+/// Levels of a full side, with some room: just below 24 KiB.
+const DEEP: usize = 24 * 1024 / size_of::<Level>();
 /// The window's places hold 16 bits; a side with so many levels does without until it is cleared.
 const WINDOWED_MAX: usize = 60_000;
 
@@ -276,10 +278,14 @@ fn row_at(window: &Window, at: usize) -> Option<Row> {
     Some(Row { key: window.key(at), slot: u32::from(window.get(at)?) })
 }
 
-/// Appends a level; grows by an eighth, so that a full side wastes little memory.
+/// Appends a level. Grows by half, but in the end to what the deepest channel needs (400, and what
+/// one update may add before the worst are dropped), so that a full side wastes little memory.
 fn push(levels: &mut Vec<Level>, level: &Level) -> u32 {
-    if levels.len() == levels.capacity() {
-        levels.reserve_exact(4 + levels.len() / 8);
+    let length = levels.len();
+    if length == levels.capacity() {
+        let grown = length + length / 2 + 4;
+        let wanted = if length < DEEP && grown > DEEP / 2 { DEEP } else { grown };
+        levels.reserve_exact(wanted - length);
     }
     levels.push(*level);
     levels.len() as u32 - 1

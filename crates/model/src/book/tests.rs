@@ -144,19 +144,23 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let near = (any::<bool>(), -40i64..900, 0u32..3);
+    let near = prop::collection::vec((any::<bool>(), -40i64..900, 0u32..3), 0..60);
+    let finer = (any::<bool>(), 1i64..400, 3u8..7, 0u32..3);
     prop_oneof![
-        60 => (-60i64..60, prop::collection::vec(near.clone(), 0..60)).prop_map(|(by, list)| Step::Near(by, list)),
-        4 => (-5000i64..5000, prop::collection::vec(near, 0..60)).prop_map(|(by, list)| Step::Near(by, list)),
+        60 => (-60i64..60, near.clone()).prop_map(|(by, list)| Step::Near(by, list)),
+        4 => (-5000i64..5000, near).prop_map(|(by, list)| Step::Near(by, list)),
         10 => (any::<bool>(), 1i64..2_000_000, 0u32..3).prop_map(|(b, p, q)| Step::Far(b, p, q)),
-        2 => (any::<bool>(), 1i64..400, 3u8..7, 0u32..3).prop_map(|(b, p, s, q)| Step::Finer(b, p, s, q)),
+        2 => finer.prop_map(|(b, p, s, q)| Step::Finer(b, p, s, q)),
         8 => (0usize..420).prop_map(Step::Truncate),
         1 => Just(Step::Clear),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(120)
+    })]
 
     /// A market that walks and jumps, with far prices, finer prices, truncation and snapshots.
     #[test]
@@ -189,8 +193,12 @@ proptest! {
 fn a_side_of_any_size_is_held() {
     let mut pair = Pair::default();
     for units in 1..=70_000 {
-        pair.apply((false, units, 1), 1);
+        pair.apply((false, 2 * units, 1), 1);
     }
+    // The place that is free now has a number above 16 bits, and is taken near the best price.
+    pair.apply((false, 140_000, 1), 0);
+    pair.apply((false, 5, 1), 1);
+    pair.agree();
     pair.truncate(400);
     pair.agree();
     for units in 1..=400 {

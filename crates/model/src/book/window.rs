@@ -4,10 +4,11 @@
 //! `ladder.rs` alone uses it. Invariants: a bit is set exactly where a place is taken; a bit of
 //! `summary` is set exactly where a word of `bits` is not zero; `count` is how many are taken.
 
-/// Keys that a window spans.
-pub(super) const SPAN: usize = 2048;
+/// Keys that a window spans: as many as fit into 4 KiB with their bits.
+pub(super) const SPAN: usize = 29 * 64;
 const WORDS: usize = SPAN / 64;
 const _: () = assert!(WORDS <= 64, "one word summarises the others");
+const _: () = assert!(size_of::<Window>() <= 4096, "one page");
 
 /// See the file's first comment.
 #[derive(Clone, Debug)]

@@ -111,3 +111,19 @@ proptest! {
         prop_assert_eq!(left.cmp_value(right), expect);
     }
 }
+
+#[test]
+fn every_length_and_scale_round_trips() {
+    for length in 1..=17usize {
+        for scale in 0..=16usize {
+            for digit in ['1', '9', '0'] {
+                let digits: String =
+                    (0..length).map(|n| if n == 0 { '7' } else { digit }).collect();
+                let padded = format!("{digits:0>width$}", width = scale + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - scale);
+                let text = [whole, fraction].join(if scale > 0 { "." } else { "" });
+                round_trips(&text);
+            }
+        }
+    }
+}

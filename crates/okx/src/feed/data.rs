@@ -1,8 +1,8 @@
 //! Frames to events: finds the subscription, reads the rows, and lets `follow` judge books. Part
 //! of [`OkxFeed`].
 //!
-//! A frame goes one of two ways, [`OkxFeed::fast`] (`fast.rs`) or [`OkxFeed::general`]; they differ in
-//! how rows are read, and both end in the same functions for a row of each kind.
+//! A frame goes one of two ways, [`OkxFeed::fast`] (`fast.rs`) or [`OkxFeed::general`]; they differ
+//! in how rows are read, and both end in the same functions for a row of each kind.
 
 use super::OkxFeed;
 use super::instruments::trades_continuously;
@@ -12,7 +12,7 @@ use crate::channel::trades::Link as TradeLink;
 use crate::channel::{BookForm, Form, Unknowns, bars, books, tickers, trades};
 use crate::follow::Verdict;
 use crate::frame::{self, DataFrame, Frame, FrameError};
-use crate::json::{self, Raw};
+use crate::json::Raw;
 use crate::limits;
 use crate::link::{LinkState, Timer};
 use market_data_model::batch::BookHead;
@@ -316,9 +316,11 @@ impl OkxFeed {
         let was_live = follow.live().is_some();
         let verdict = follow.take(action, row, &mut self.emit.stats.book);
         if verdict == Verdict::Snapshot && !was_live {
-            // A live book has neither: both are set for one that is out of service.
+            // A live book awaits nothing, so most snapshots leave the table of timers alone.
             self.timers.stop(Timer::Snapshot(index));
-            self.timers.stop(Timer::Again(index));
+            if self.subs[index as usize].stage == Stage::Live {
+                self.timers.stop(Timer::Again(index));
+            }
         }
         self.act_on(now, index, (verdict, row, text), out);
     }
@@ -332,10 +334,6 @@ impl OkxFeed {
     ) {
         match verdict {
             Verdict::Snapshot => {
-                self.timers.stop(Timer::Snapshot(index));
-                if self.subs[index as usize].stage == Stage::Live {
-                    self.timers.stop(Timer::Again(index));
-                }
                 let healed = (row.seq, None, Some(Healed::Snapshot));
                 self.subs[index as usize].heal(now, healed, &mut self.emit, out);
                 self.book_changed(now, index, (BookKind::Snapshot, row), out);
