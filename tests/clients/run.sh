@@ -59,17 +59,11 @@ echo "pretend exchange on $address, seed $seed; $seconds s a client"
 
 limit=$((seconds + 60))
 status=0
-clients=(ccxt python_okx)
-running=()
-for client in "${clients[@]}"; do
-    timeout "$limit" "$venv/bin/python" "$here/client_$client.py" "$address" "$seconds" \
-        >"$work/$client.log" 2>&1 &
-    running+=($!)
-done
 passed=0 failed=0
-for at in "${!clients[@]}"; do
-    client=${clients[$at]}
-    wait "${running[$at]}" || status=1
+# One after the other: OKX allows three handshakes a second and address, and so does the sim.
+for client in ccxt python_okx; do
+    timeout "$limit" "$venv/bin/python" "$here/client_$client.py" "$address" "$seconds" \
+        >"$work/$client.log" 2>&1 || status=1
     grep -v '^count ' "$work/$client.log"
     counts=$(sed -n 's/^count //p' "$work/$client.log" | tail -n 1)
     if [ -z "$counts" ]; then

@@ -190,7 +190,7 @@ impl Link {
 
     /// Looks how long the socket has been silent. Any frame counts as life, not only a pong.
     pub(crate) fn silence(&mut self, now: Nanos) -> Silence {
-        if let Some(pinged) = self.pinged.filter(|pinged| *pinged >= self.heard) {
+        if let Some(pinged) = self.pinged.filter(|pinged| *pinged > self.heard) {
             let patience = pinged + limits::PONG_WAIT_NS;
             return if now >= patience { Silence::Dead } else { Silence::Look(patience) };
         }
