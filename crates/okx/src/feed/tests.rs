@@ -503,3 +503,15 @@ fn a_passive_feed_never_acts() {
     bench.input(Input::Tick);
     assert_eq!(bench.out.actions, []);
 }
+
+#[test]
+fn a_refused_book_whose_snapshot_still_comes_keeps_its_retry() {
+    let mut bench = Bench::new(&[sub("books", "B-U")]);
+    bench.input(Input::Start);
+    bench.input(Input::Opened);
+    let error = r#"{"id":"m1","event":"error","code":"60018","msg":"channel:books,instId:B-U doesn't exist"}"#;
+    assert_eq!(bench.frame(error), ["refused books/B-U 60018"]);
+    bench.book("snapshot", "1", -1, 7);
+    assert!(bench.feed.book("books", "B-U").is_ok());
+    assert!(bench.pass(11).iter().any(|line| line.contains("\"subscribe\"")));
+}
