@@ -6,7 +6,7 @@
 
 use super::OkxFeed;
 use super::instruments::trades_continuously;
-use super::sub::{Stage, Sub};
+use super::sub::Stage;
 use crate::channel::books::BookRow;
 use crate::channel::trades::Link as TradeLink;
 use crate::channel::{BookForm, Form, Unknowns, bars, books, tickers, trades};
@@ -157,9 +157,30 @@ impl OkxFeed {
     }
 
     /// A row that names another instrument than its frame is not of this subscription.
-    fn is_foreign(sub: &Sub, inst_id: Option<&str>) -> Option<String> {
-        let inst_id = inst_id.filter(|id| *id != &*sub.subscription.key)?;
-        Some(format!("instId is {inst_id:?} in a frame of {:?}", sub.subscription.key))
+    fn foreign(&self, index: u32, inst_id: Option<&str>) -> Option<String> {
+        let key = &self.subs[index as usize].subscription.key;
+        let inst_id = inst_id.filter(|id| *id != &**key)?;
+        Some(format!("instId is {inst_id:?} in a frame of {key:?}"))
+    }
+
+    /// Counts what a row held that is not known, or says why it cannot be read.
+    fn readable<T>(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (read, unknowns, row): (Result<T, String>, Unknowns, Raw<'_>),
+        out: &mut Outbox,
+    ) -> Option<T> {
+        match read {
+            Ok(read) => {
+                self.emit.unknowns(unknowns);
+                Some(read)
+            }
+            Err(why) => {
+                self.bad_row(now, index, (why, row), out);
+                None
+            }
+        }
     }
 
     fn bad_time(&mut self, now: Nanos, index: u32, row: &[u8], out: &mut Outbox) {
@@ -172,17 +193,11 @@ impl OkxFeed {
         for row in data.items() {
             let mut unknowns = Unknowns::default();
             let read = tickers::decode(row, &mut unknowns).and_then(|read| {
-                let sub = &self.subs[index as usize];
-                Self::is_foreign(sub, read.inst_id.as_deref()).map_or(Ok(read), Err)
+                self.foreign(index, read.inst_id.as_deref()).map_or(Ok(read), Err)
             });
-            let read = match read {
-                Ok(read) => read,
-                Err(why) => {
-                    self.bad_row(now, index, (why, row), out);
-                    continue;
-                }
+            let Some(read) = self.readable(now, index, (read, unknowns, row), out) else {
+                continue;
             };
-            self.emit.unknowns(unknowns);
             self.ticker(now, index, (read.ts, read.inst_type, read.ticker), text_of(row), out);
         }
     }
@@ -211,17 +226,11 @@ impl OkxFeed {
         for row in data.items() {
             let mut unknowns = Unknowns::default();
             let read = trades::decode(row, &mut unknowns).and_then(|read| {
-                let sub = &self.subs[index as usize];
-                Self::is_foreign(sub, read.inst_id.as_deref()).map_or(Ok(read), Err)
+                self.foreign(index, read.inst_id.as_deref()).map_or(Ok(read), Err)
             });
-            let read = match read {
-                Ok(read) => read,
-                Err(why) => {
-                    self.bad_row(now, index, (why, row), out);
-                    continue;
-                }
+            let Some(read) = self.readable(now, index, (read, unknowns, row), out) else {
+                continue;
             };
-            self.emit.unknowns(unknowns);
             self.trade(now, index, (read.ts, &read.trade), text_of(row), out);
         }
     }
