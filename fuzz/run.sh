@@ -3,6 +3,7 @@
 #
 #   fuzz/run.sh 60                all targets, a minute each
 #   fuzz/run.sh 600 feed          one target
+#   FUZZ_SEED=7 fuzz/run.sh 10    the same inputs in the same order every time
 #
 # Exit code 0: nothing found. 1: a promise was broken; the input lies in fuzz/artifacts/.
 # 2: it could not run. Installs cargo-fuzz if it is missing.
@@ -21,13 +22,15 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked || exi
 cargo fuzz build -s none || exit 2
 cargo run --quiet --manifest-path fuzz/Cargo.toml --example seeds || exit 2
 
+seed=${FUZZ_SEED:-$RANDOM$RANDOM}
+echo "seed $seed"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 report=() found=0 total=0
 for target in "${targets[@]}"; do
     echo "== $target, $seconds s"
     status=0
-    cargo fuzz run -s none "$target" -- -max_total_time="$seconds" -max_len=16384 -timeout=10 \
+    cargo fuzz run -s none "$target" -- -max_total_time="$seconds" -seed="$seed" -max_len=16384 -timeout=10 \
         -rss_limit_mb=2048 -print_final_stats=1 -verbosity=1 >"$log" 2>&1 || status=$?
     tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
     covered=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)

@@ -19,7 +19,7 @@ pub const BODIES: [&str; 2] = [
 ];
 
 /// Frames by file.
-pub const FRAMES: [&str; 21] = [
+pub const FRAMES: [&str; 22] = [
     include_str!("../../testdata/okx/tickers/rows.jsonl"),
     include_str!("../../testdata/okx/trades/chain.jsonl"),
     include_str!("../../testdata/okx/trades-all/chain.jsonl"),
@@ -39,6 +39,8 @@ pub const FRAMES: [&str; 21] = [
     include_str!("../../testdata/okx/other/rows.jsonl"),
     include_str!("../../testdata/okx/odd/frames.jsonl"),
     "{\"arg\": {\"channel\": \"status\"},\r \"data\": [{\"a\":\t[1,\r 2]}]}",
+    // A key twice, with an escape: the judge took the other one.
+    "{\"arg\":{\"channel\":\"bo\\u006fks\",\"channel\":\"BTC\\u002dUSDT\"},\"data\":[]}",
     "ping",
     "pong",
 ];
