@@ -9,7 +9,7 @@
 //! 4. [`event`]: the normalised facts, and [`batch`], in which they travel;
 //! 5. [`book`]: one instrument's order book;
 //! 6. [`feed`]: the contract between a feed, which decides, and a driver, which acts;
-//! 7. [`wire`]: events as JSON text.
+//! 7. [`fields`]: what each record says, field by field, and [`wire`]: the same as JSON text.
 #![forbid(unsafe_code)]
 
 pub mod batch;
@@ -17,6 +17,7 @@ pub mod book;
 pub mod decimal;
 pub mod event;
 pub mod feed;
+pub mod fields;
 pub mod instrument;
 pub mod time;
 pub mod tiny;

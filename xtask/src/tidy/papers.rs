@@ -115,7 +115,8 @@ fn said(tree: &Tree, found: &mut Vec<Complaint>) {
     };
     let one_word =
         |s: &&String| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() || c == '_');
-    for path in ["crates/model/src/wire.rs", "crates/model/src/event.rs"] {
+    for name in ["fields", "wire", "event"] {
+        let path = &format!("crates/model/src/{name}.rs");
         let strings = source(path).map(|s| s.strings.iter().filter(one_word).cloned().collect());
         must("docs/records.md", path, strings.unwrap_or_default());
     }
