@@ -5,7 +5,8 @@
 //! markets is in the crates below.
 //!
 //! Invariants: data on stdout, words on stderr; exit code 0 is yes, 1 means that the answer is no,
-//! 2 that it failed; a reader who closes our output early is no failure.
+//! 2 that it failed, 130 that a long command was interrupted; a reader who closes our output early
+//! is no failure.
 //!
 //! Start at [`main`], then `args.rs`.
 #![forbid(unsafe_code)]
@@ -44,6 +45,11 @@ fn main() -> ExitCode {
     match run(&cli, &console) {
         Ok(code) => code,
         Err(error) if failure::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<signals::Interrupted>() => {
+            console.status("");
+            console.words("interrupted\n");
+            ExitCode::from(signals::INTERRUPTED)
+        }
         Err(error) => {
             console.status("");
             console.words(&failure::render(&error, console.err_paint()));

@@ -10,11 +10,13 @@ use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::human::Lines;
 use crate::out::number::counted;
+use crate::out::progress::Progress;
+use crate::signals::{Interrupt, Interrupted};
 use clap::Args;
 use lines::{Format, LineReader};
 use market_data_model::{Feed as _, FeedId, Input, Nanos, Outbox, wire};
 use market_data_okx::{OkxConfig, OkxFeed};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use summary::Summary;
@@ -74,8 +76,16 @@ pub fn run(args: &DecodeArgs, console: &Console) -> anyhow::Result<ExitCode> {
     };
     let out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
     let mut decoder = Decoder { output, out, text: Vec::new(), summary: Summary::default() };
+    let mut watch = Watch::new(&files, console, matches!(decoder.output, Output::Count));
     for (i, file) in files.iter().enumerate() {
-        decoder.file(FeedId(i as u32 + 1), file)?;
+        if let Err(error) = decoder.file(FeedId(i as u32 + 1), file, &mut watch) {
+            // Whole lines, as far as it came.
+            decoder.out.flush()?;
+            return Err(error);
+        }
+    }
+    if let Some(progress) = watch.progress {
+        progress.done();
     }
     if matches!(decoder.output, Output::Count) {
         writeln!(decoder.out, "{}", decoder.summary.json()?)?;
@@ -117,6 +127,39 @@ fn received<'a>(files: &'a [String], console: &Console) -> Result<Vec<&'a str>, 
     Ok(kept.into_iter().map(String::as_str).collect())
 }
 
+/// The progress, and being asked to stop. Neither is for stdin, whose end nobody knows.
+struct Watch<'c> {
+    interrupt: Option<Interrupt>,
+    progress: Option<Progress<'c>>,
+    /// Bytes of the files that are behind.
+    behind: u64,
+    frames: u64,
+}
+
+impl<'c> Watch<'c> {
+    fn new(files: &[&str], console: &'c Console, silent: bool) -> Watch<'c> {
+        let stdin = files.contains(&"-");
+        let sizes = files.iter().filter_map(|file| std::fs::metadata(file).ok());
+        let total = sizes.map(|about| about.len()).sum();
+        // Records and a status line on one terminal would tear each other.
+        let shown = !stdin && (silent || !io::stdout().is_terminal());
+        Watch {
+            interrupt: (!stdin).then(Interrupt::listen),
+            progress: shown.then(|| Progress::new(console, total).doing("decoding")),
+            behind: 0,
+            frames: 0,
+        }
+    }
+
+    fn at(&mut self, bytes: u64) -> Result<(), Interrupted> {
+        self.frames += 1;
+        if let Some(progress) = &mut self.progress {
+            progress.at(self.behind + bytes, self.frames);
+        }
+        self.interrupt.as_ref().map_or(Ok(()), Interrupt::check)
+    }
+}
+
 struct Decoder<W: Write> {
     output: Output,
     out: W,
@@ -125,7 +168,7 @@ struct Decoder<W: Write> {
 }
 
 impl<W: Write> Decoder<W> {
-    fn file(&mut self, id: FeedId, file: &str) -> anyhow::Result<()> {
+    fn file(&mut self, id: FeedId, file: &str, watch: &mut Watch<'_>) -> anyhow::Result<()> {
         let mut reader = LineReader::open(file, Format::of(file))?;
         let config = OkxConfig { passive: true, ..OkxConfig::new(id, &format!("file:{file}")) };
         let mut feed = OkxFeed::new(config);
@@ -144,7 +187,9 @@ impl<W: Write> Decoder<W> {
             self.summary.frames += 1;
             self.records(&outbox)?;
             outbox.clear();
+            watch.at(reader.bytes())?;
         }
+        watch.behind += reader.bytes();
         self.summary.add(feed.stats());
         Ok(())
     }

@@ -8,4 +8,5 @@ pub mod console;
 pub mod human;
 pub mod number;
 pub mod paint;
+pub mod progress;
 pub mod table;

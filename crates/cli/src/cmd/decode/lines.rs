@@ -83,6 +83,7 @@ pub struct LineReader {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
     number: u64,
+    bytes: u64,
 }
 
 impl LineReader {
@@ -97,7 +98,12 @@ impl LineReader {
             let opened = File::open(file).with_context(|| format!("cannot read {file}"))?;
             (file.to_owned(), Box::new(BufReader::with_capacity(READ_BYTES, opened)))
         };
-        Ok(LineReader { name, format, input, line: Vec::new(), number: 0 })
+        Ok(LineReader { name, format, input, line: Vec::new(), number: 0, bytes: 0 })
+    }
+
+    /// How many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The next line that is not empty: its receive time, if it has one, and its frame.
@@ -115,6 +121,7 @@ impl LineReader {
                 return Ok(None);
             }
             self.number += 1;
+            self.bytes += read as u64;
             while self.line.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
                 self.line.pop();
             }
