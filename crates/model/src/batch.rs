@@ -8,6 +8,7 @@
 
 use crate::event::*;
 use crate::instrument::{InstType, Instrument};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The words behind the small numbers in a [`Header`]. Grows, never shrinks.
@@ -150,11 +151,39 @@ impl Batch {
 
     /// The events in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> {
-        self.entries.iter().map(|(header, slot)| EventRef {
-            header,
-            body: self.body(*slot),
-            names: &self.names,
-        })
+        self.events(0..self.len()).iter()
+    }
+
+    /// A run of the events.
+    ///
+    /// # Panics
+    /// When the range is not within the batch.
+    pub fn events(&self, range: Range<usize>) -> Events<'_> {
+        assert!(range.start <= range.end && range.end <= self.len(), "no such events: {range:?}");
+        Events { batch: self, from: range.start, to: range.end }
+    }
+
+    /// Appends a copy of an event of another batch whose names are this one's too, or were until
+    /// this one's grew.
+    pub fn push(&mut self, event: &EventRef<'_>) {
+        let header = *event.header;
+        let other = match event.body {
+            Body::Ticker(x) => return self.push_ticker(header, *x),
+            Body::Trade(x) => return self.push_trade(header, *x),
+            Body::Bar(x) => return self.push_bar(header, *x),
+            Body::Book(x, bids, asks) => {
+                let (kind, depth) = (x.kind, x.depth);
+                let head = BookHead { kind, prev_seq: x.prev_seq, seq: x.seq, depth };
+                return self.push_book(header, head, bids.iter().copied(), asks.iter().copied());
+            }
+            Body::Instrument(x) => Other::Instrument(Arc::clone(x)),
+            Body::Gap(x) => Other::Gap(x.clone()),
+            Body::Session(x) => Other::Session(x.clone()),
+            Body::Subscription(x) => Other::Subscription(x.clone()),
+            Body::Fault(x) => Other::Fault(x.clone()),
+            Body::Raw(x) => Other::Raw(x.clone()),
+        };
+        self.push_other(header, other);
     }
 
     fn body(&self, slot: Slot) -> Body<'_> {
@@ -179,6 +208,41 @@ impl Batch {
 
     fn levels(&self, (start, end): (u32, u32)) -> &[Level] {
         &self.levels[start as usize..end as usize]
+    }
+}
+
+/// A run of events within a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Events<'a> {
+    batch: &'a Batch,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Events<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.to - self.from
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The words that their headers refer to.
+    pub fn names(&self) -> &'a Arc<Names> {
+        &self.batch.names
+    }
+
+    /// The events in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'a>> + use<'a> {
+        let batch = self.batch;
+        batch.entries[self.from..self.to].iter().map(move |(header, slot)| EventRef {
+            header,
+            body: batch.body(*slot),
+            names: &batch.names,
+        })
     }
 }
 

@@ -23,7 +23,7 @@ pub mod time;
 pub mod tiny;
 pub mod wire;
 
-pub use batch::{Batch, EventRef, Names};
+pub use batch::{Batch, EventRef, Events, Names};
 pub use book::{Book, BookError, Side};
 pub use decimal::{Decimal, DecimalError, Px, Qty};
 pub use event::*;

@@ -1,16 +1,21 @@
 //! Makes the recorded feeds again and gives them what they were given.
 //!
-//! `market-data replay` and `verify` read a tape and hand each record to [`Replay::take`]; what
-//! comes out is what came out then. With `check`, sums over events and actions are compared with
-//! those that the recorder left on the tape.
+//! `market-data replay` and `verify` run tapes with [`play`]; what comes out is what came out then.
+//! With `check`, sums over events and actions are compared with those that the recorder left on
+//! the tape.
 //!
 //! Invariants: a feed sees all of its inputs in order, whatever the reader cares about; where the
 //! tape misses something the feed runs on, and what comes out is marked as unverifiable.
 //!
-//! Start at [`Replay::take`].
+//! Start at [`play`]; it hands each record to [`Replay::take`].
+
+mod play;
+
+pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
 
 use crate::recorder::feed_config;
-use market_data_model::{Command, Feed as _, FeedId, Input, Nanos, Outbox, Subscription};
+use market_data_model::Subscription;
+use market_data_model::{Action, Command, Events, Feed as _, FeedId, Input, Nanos, Outbox};
 use market_data_okx::OkxFeed;
 use market_data_tape::record::{ALL_FEEDS, Outputs};
 use market_data_tape::{Damage, DecodeError, Entry, FeedStart, Lost, OutputDigest, Record};
@@ -73,15 +78,19 @@ pub struct FeedLife {
     pub failed: Option<String>,
 }
 
-/// What one record did.
+/// What one input did.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// Whose feed.
-    pub life: &'a FeedLife,
-    /// Events and actions that came out.
-    pub out: &'a Outbox,
-    /// The same of the witness; empty without one.
-    pub witness: &'a Outbox,
+    /// Whether the feed has been told to stop.
+    pub stopped: bool,
+    /// Whether what comes out of it proves something: nothing before it is missing.
+    pub verifiable: bool,
+    /// Events that came out.
+    pub events: Events<'a>,
+    /// Actions that came out.
+    pub actions: &'a [Action],
+    /// Events of the witness; none without one.
+    pub witness: Events<'a>,
 }
 
 /// Something a replay meets.
@@ -109,8 +118,8 @@ struct Playing {
     life: FeedLife,
 }
 
-/// See the file's first comment.
-pub struct Replay {
+/// Feeds being run again: a record in, what came out of it back.
+struct Replay {
     options: ReplayOptions,
     playing: BTreeMap<FeedId, Playing>,
     ended: Vec<FeedLife>,
@@ -121,7 +130,7 @@ pub struct Replay {
 
 impl Replay {
     /// A replay that has met nothing.
-    pub fn new(options: ReplayOptions) -> Replay {
+    fn new(options: ReplayOptions) -> Replay {
         Replay {
             options,
             playing: BTreeMap::new(),
@@ -134,9 +143,9 @@ impl Replay {
 
     /// Takes the next record.
     ///
-    /// # Errors
-    /// When the record cannot be read although its sums hold; its feed is unverifiable from there.
-    pub fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
+    /// Fails when the record cannot be read although its sums hold; its feed is unverifiable from
+    /// there.
+    fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
         let entry = match record.entry() {
             Ok(entry) => entry,
             Err(error) => {
@@ -163,7 +172,7 @@ impl Replay {
     }
 
     /// Takes the news that the tape is damaged here.
-    pub fn damaged(&mut self, damage: &Damage) {
+    fn damaged(&mut self, damage: &Damage) {
         if damage.records_lost != Some(0) {
             let feeds: Vec<(FeedId, Nanos)> =
                 self.playing.iter().map(|(feed, playing)| (*feed, playing.life.to)).collect();
@@ -174,7 +183,7 @@ impl Replay {
     }
 
     /// Every feed met, in the order in which they began.
-    pub fn finish(self) -> Vec<FeedLife> {
+    fn finish(self) -> Vec<FeedLife> {
         let mut lives = self.ended;
         lives.extend(self.playing.into_values().map(|playing| playing.life));
         lives.sort_by_key(|life| (life.from, life.feed));
@@ -182,7 +191,7 @@ impl Replay {
     }
 
     /// Inputs of feeds whose start is nowhere on the tape.
-    pub fn orphans(&self) -> u64 {
+    fn orphans(&self) -> u64 {
         self.orphans
     }
 
@@ -231,7 +240,14 @@ impl Replay {
         if self.options.check && playing.life.unverifiable.is_none() {
             playing.digest.add(1, &self.out);
         }
-        Met::Step(Step { life: &playing.life, out: &self.out, witness: &self.witness_out })
+        let (out, witness) = (&self.out, &self.witness_out.events);
+        Met::Step(Step {
+            stopped: playing.life.stopped,
+            verifiable: playing.life.unverifiable.is_none(),
+            events: out.events.events(0..out.events.len()),
+            actions: &out.actions,
+            witness: witness.events(0..witness.len()),
+        })
     }
 
     /// From here on what comes out proves nothing; says of which feeds.

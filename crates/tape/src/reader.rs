@@ -121,7 +121,8 @@ impl Range {
     /// Every record.
     pub const ALL: Range = Range { from: None, to: None };
 
-    fn holds(&self, ts: Nanos) -> bool {
+    /// Whether a record of that time is wanted.
+    pub fn holds(&self, ts: Nanos) -> bool {
         self.from.is_none_or(|from| ts >= from) && self.to.is_none_or(|to| ts < to)
     }
 
@@ -248,6 +249,11 @@ impl Tape {
     /// The segments in order.
     pub fn segments(&self) -> &[SegmentInfo] {
         &self.segments
+    }
+
+    /// How long all segments are together.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
     /// The records of a range, in the order in which they were put.

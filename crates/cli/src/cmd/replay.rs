@@ -1,7 +1,7 @@
 //! `market-data replay`: a tape through the same state machines as live, record by record.
 //!
-//! The node's `replay.rs` makes the feeds; this file reads the tape, keeps the pace, chooses what
-//! is printed, and says what `--check` found. `replay/pace.rs` holds the clock back.
+//! The node's `replay::play` reads the tape and makes the feeds; this file keeps the pace, chooses
+//! what is printed, and says what `--check` found. `replay/pace.rs` holds the clock back.
 //!
 //! Invariants: every feed sees all of its inputs from its start, whatever is printed; the output
 //! depends on the tape only.
@@ -12,11 +12,13 @@ use crate::out::console::Console;
 use crate::out::human::Lines;
 use crate::out::number::counted;
 use clap::Args;
-use market_data::replay::{FeedLife, Met, Replay, ReplayOptions};
-use market_data_model::{EventRef, Nanos, Outbox, wire};
-use market_data_tape::reader::{Item, Range, ReadError, Tape};
+use market_data::replay::{FeedLife, Met, PlayError, PlayOptions, Played, Progress};
+use market_data::replay::{ReplayOptions, play};
+use market_data_model::{EventRef, Events, Nanos, wire};
+use market_data_tape::reader::{Range, ReadError, Tape};
 use pace::{Pace, Speed};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -41,8 +43,6 @@ be found out.";
 
 /// How much output is gathered before it is written, in bytes.
 const OUT_BYTES: usize = 1 << 16;
-/// Records between two looks at the status line.
-const STATUS_RECORDS: u64 = 65_536;
 
 /// Flags of `replay`.
 #[derive(Args, Debug)]
@@ -90,32 +90,31 @@ pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
         text: Vec::new(),
     };
     let mut pace = Pace::new(args.speed);
-    let mut replay = Replay::new(ReplayOptions::default());
     let mut damages = 0u64;
-    let mut records = tape.records(Range { from: None, to: args.to });
-    while let Some(item) = records.read().map_err(failed)? {
-        let record = match item {
-            Item::Record(record) => record,
-            Item::Damage(damage) => {
-                replay.damaged(&damage);
+    let range = Range { from: args.from, to: args.to };
+    let options = PlayOptions { range, ..PlayOptions::default() };
+    let end = play(&tape, &options, |played| {
+        match played {
+            Played::Met(_, Met::Started(..)) => pace.rebase(),
+            Played::Met(place, Met::Step(step)) => {
+                if pace.is_ahead(place.ts) {
+                    printer.out.flush()?;
+                    pace.wait(place.ts);
+                }
+                printer.print(step.events)?;
+            }
+            Played::Met(..) | Played::Progress(_) => {}
+            Played::Damage(damage) => {
                 damages += 1;
                 console.words(&format!("note: {damage}\n"));
-                continue;
             }
-        };
-        match replay.take(&record) {
-            Ok(Met::Started(..)) => pace.rebase(),
-            Ok(Met::Step(step)) if args.from.is_none_or(|from| record.ts >= from) => {
-                if pace.is_ahead(record.ts) {
-                    printer.out.flush()?;
-                    pace.wait(record.ts);
-                }
-                printer.print(step.out)?;
+            Played::Unreadable(place, error) => {
+                console.words(&format!("note: record {}: {error}\n", place.ordinal));
             }
-            Ok(_) => {}
-            Err(error) => console.words(&format!("note: record {}: {error}\n", record.ordinal)),
         }
-    }
+        anyhow::Ok(ControlFlow::Continue(()))
+    });
+    end.map_err(ended)?;
     printer.out.flush()?;
     if damages > 0 {
         let places = counted(damages, "place", "places");
@@ -141,6 +140,14 @@ pub fn failed(error: ReadError) -> Failure {
     Failure::new(error.to_string(), hint)
 }
 
+/// Why a tape was not played to its end, with advice.
+pub fn ended(error: PlayError<anyhow::Error>) -> anyhow::Error {
+    match error {
+        PlayError::Read(error) => failed(error).into(),
+        PlayError::Receiver(error) => error,
+    }
+}
+
 struct Printer<'a, W: Write> {
     args: &'a ReplayArgs,
     lines: Option<Lines>,
@@ -149,9 +156,9 @@ struct Printer<'a, W: Write> {
 }
 
 impl<W: Write> Printer<'_, W> {
-    fn print(&mut self, outbox: &Outbox) -> io::Result<()> {
+    fn print(&mut self, events: Events<'_>) -> io::Result<()> {
         self.text.clear();
-        for event in outbox.events.iter().filter(|event| wanted(self.args, event)) {
+        for event in events.iter().filter(|event| wanted(self.args, event)) {
             match &mut self.lines {
                 Some(lines) => lines.write(&event, &mut self.text),
                 None => {
@@ -172,30 +179,25 @@ fn wanted(args: &ReplayArgs, event: &EventRef<'_>) -> bool {
 }
 
 fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let mut replay = Replay::new(ReplayOptions { check: true, witness: false });
+    let replay = ReplayOptions { check: true, witness: false };
     let mut damages = Vec::new();
-    let mut seen = 0u64;
-    let mut records = tape.records(Range::ALL);
-    while let Some(item) = records.read().map_err(failed)? {
-        match item {
-            Item::Damage(damage) => {
-                replay.damaged(&damage);
-                damages.push(damage.to_string());
+    let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
+        match played {
+            Played::Damage(damage) => damages.push(damage.to_string()),
+            Played::Unreadable(place, error) => {
+                damages.push(format!("record {}: {error}", place.ordinal));
             }
-            Item::Record(record) => {
-                if let Err(error) = replay.take(&record) {
-                    damages.push(format!("record {}: {error}", record.ordinal));
-                }
-                seen += 1;
-                if seen.is_multiple_of(STATUS_RECORDS) {
-                    let records = counted(seen, "record", "records");
-                    console.status(&format!("checked {records}, up to {}", record.ts));
-                }
+            Played::Progress(Progress { records, ts: Some(ts), .. }) => {
+                let records = counted(records, "record", "records");
+                console.status(&format!("checked {records}, up to {ts}"));
             }
+            Played::Progress(_) | Played::Met(..) => {}
         }
-    }
+        anyhow::Ok(ControlFlow::Continue(()))
+    });
+    let end = end.map_err(ended)?;
     console.status("");
-    let verdict = Verdict { lives: replay.finish(), damages };
+    let verdict = Verdict { lives: end.lives, damages };
     let text = if args.json { verdict.json()? } else { verdict.words() };
     console.data(text.as_bytes())?;
     Ok(verdict.code())

@@ -7,16 +7,18 @@
 //! Invariants: it never writes; "clean" is said only of what was looked at; exit code 0 is clean,
 //! 1 gaps or damage, 2 that it could not look.
 
-use crate::cmd::replay::{failed, open};
+use crate::cmd::replay::{ended, failed, open};
 use crate::out::console::Console;
 use crate::out::number::counted;
 use account::Account;
 use clap::Args;
-use market_data::replay::{FeedLife, Met, Replay, ReplayOptions};
-use market_data_tape::reader::{Item, Range, Tape};
+use market_data::replay::{FeedLife, Met, PlayEnd, PlayOptions, Played, Progress};
+use market_data::replay::{ReplayOptions, play};
+use market_data_tape::reader::{Range, Tape};
 use market_data_tape::storage::LOCK_NAME;
 use market_data_tape::{Finding, Verified};
 use std::fs::{File, TryLockError};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,8 +42,6 @@ instrument: records, gaps with cause and range, missing trade ids, links of book
 
 /// Findings kept one by one; further ones are counted.
 const FINDINGS_MAX: usize = 1000;
-/// Records between two looks at the status line.
-const STATUS_RECORDS: u64 = 65_536;
 
 /// Flags of `verify`.
 #[derive(Args, Debug)]
@@ -92,7 +92,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
         }
     });
     let verified = verified.map_err(failed)?;
-    let (account, lives, orphans) = rerun(&tape, verified.records, console)?;
+    let (account, PlayEnd { lives, orphans, .. }) = rerun(&tape, verified.records, console)?;
     console.status("");
     let killed = verified.unclosed > 0
         && tape.segments().last().is_some_and(|segment| segment.footer.is_none())
@@ -112,37 +112,23 @@ fn is_being_recorded(path: &Path) -> bool {
 }
 
 /// All frames through the feeds again.
-fn rerun(
-    tape: &Tape,
-    total: u64,
-    console: &Console,
-) -> anyhow::Result<(Account, Vec<FeedLife>, u64)> {
-    let mut replay = Replay::new(ReplayOptions { check: true, witness: true });
+fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account, PlayEnd)> {
+    let replay = ReplayOptions { check: true, witness: true };
     let mut account = Account::default();
-    let mut seen = 0u64;
-    let mut records = tape.records(Range::ALL);
-    while let Some(item) = records.read().map_err(failed)? {
-        let record = match item {
-            Item::Record(record) => record,
-            Item::Damage(damage) => {
-                replay.damaged(&damage);
-                continue;
+    let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
+        match played {
+            Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
+            Played::Met(place, Met::Step(step)) => account.step(place.feed, &step),
+            Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
+            Played::Progress(Progress { records, ts: Some(ts), .. }) => {
+                let done = crate::out::number::percent(records, total).unwrap_or_default();
+                let records = counted(records, "record", "records");
+                console.status(&format!("{done} % run again, {records}, up to {ts}"));
             }
-        };
-        match replay.take(&record) {
-            Ok(Met::Started(life, stopped)) => account.started(life, stopped),
-            Ok(Met::Step(step)) => account.step(&step),
-            Ok(Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
-            // What cannot be read is among the findings of the first pass.
-            Ok(Met::Note(_) | Met::Nothing) | Err(_) => {}
+            // What is damaged or cannot be read is among the findings of the first pass.
+            Played::Met(..) | Played::Damage(_) | Played::Unreadable(..) | Played::Progress(_) => {}
         }
-        seen += 1;
-        if seen.is_multiple_of(STATUS_RECORDS) {
-            let done = crate::out::number::percent(seen, total).unwrap_or_default();
-            let records = counted(seen, "record", "records");
-            console.status(&format!("{done} % run again, {records}, up to {}", record.ts));
-        }
-    }
-    let orphans = replay.orphans();
-    Ok((account, replay.finish(), orphans))
+        anyhow::Ok(ControlFlow::Continue(()))
+    });
+    Ok((account, end.map_err(ended)?))
 }

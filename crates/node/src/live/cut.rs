@@ -5,8 +5,8 @@
 //! with what came to be known of its instrument a few frames later, and a replay, which knows no
 //! batches, would print it otherwise.
 
-use market_data_model::batch::{BookHead, Names, Other};
-use market_data_model::{Batch, Body, EventRef};
+use market_data_model::Batch;
+use market_data_model::batch::Names;
 use std::sync::Arc;
 
 /// Whether `now` says something else than `before` about what both know.
@@ -24,31 +24,10 @@ pub(super) fn cut(batch: &mut Batch, len: usize, names: &Arc<Names>) -> Batch {
     first.set_names(names);
     rest.set_names(batch.names());
     for (index, event) in batch.iter().enumerate() {
-        copy(&event, if index < len { &mut first } else { &mut rest });
+        if index < len { &mut first } else { &mut rest }.push(&event);
     }
     *batch = rest;
     first
-}
-
-fn copy(event: &EventRef<'_>, to: &mut Batch) {
-    let header = *event.header;
-    let other = match event.body {
-        Body::Ticker(x) => return to.push_ticker(header, *x),
-        Body::Trade(x) => return to.push_trade(header, *x),
-        Body::Bar(x) => return to.push_bar(header, *x),
-        Body::Book(x, bids, asks) => {
-            let (kind, depth) = (x.kind, x.depth);
-            let head = BookHead { kind, prev_seq: x.prev_seq, seq: x.seq, depth };
-            return to.push_book(header, head, bids.iter().copied(), asks.iter().copied());
-        }
-        Body::Instrument(x) => Other::Instrument(Arc::clone(x)),
-        Body::Gap(x) => Other::Gap(x.clone()),
-        Body::Session(x) => Other::Session(x.clone()),
-        Body::Subscription(x) => Other::Subscription(x.clone()),
-        Body::Fault(x) => Other::Fault(x.clone()),
-        Body::Raw(x) => Other::Raw(x.clone()),
-    };
-    to.push_other(header, other);
 }
 
 #[cfg(test)]

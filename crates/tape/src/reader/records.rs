@@ -35,6 +35,8 @@ pub struct Records<'t> {
     pending: Option<Damage>,
     ready: VecDeque<Damage>,
     blocks: u64,
+    /// Bytes of the segments that are behind.
+    passed: u64,
 }
 
 struct OpenSegment<'t> {
@@ -63,6 +65,7 @@ impl<'t> Records<'t> {
             pending: None,
             ready: VecDeque::new(),
             blocks: 0,
+            passed: 0,
         }
     }
 
@@ -91,6 +94,11 @@ impl<'t> Records<'t> {
     /// How many blocks were read so far.
     pub fn blocks(&self) -> u64 {
         self.blocks
+    }
+
+    /// How many bytes of the tape are behind, stepped over or read.
+    pub fn bytes(&self) -> u64 {
+        self.passed + self.open.as_ref().map_or(0, |open| open.reader.pos())
     }
 
     /// Steps over the next record: all but its payload, and where in `raw` that is. `None` if it
@@ -125,7 +133,10 @@ impl<'t> Records<'t> {
             Step::Index(index) => self.check_index(&index),
             Step::Footer(footer) => self.check_footer(&footer),
             Step::Bad { offset, bytes, kind } => self.bad(offset, bytes, kind),
-            Step::End => self.open = None,
+            Step::End => {
+                self.passed += open.info.bytes;
+                self.open = None;
+            }
         }
         Ok(true)
     }
@@ -138,6 +149,7 @@ impl<'t> Records<'t> {
             && !self.range.meets(footer.min_ts, footer.max_ts)
         {
             self.expected = None;
+            self.passed += info.bytes;
             return Ok(true);
         }
         let mut reader = SegmentInfo::reader(&info.path, info.number)?;

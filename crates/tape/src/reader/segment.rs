@@ -60,6 +60,11 @@ impl<F: Read + Seek> SegmentReader<F> {
         self.len
     }
 
+    /// Where the next frame begins.
+    pub(crate) fn pos(&self) -> u64 {
+        self.pos
+    }
+
     /// Reads only from `start` to `stop`.
     pub(crate) fn restrict(&mut self, start: u64, stop: u64) {
         self.pos = start.min(self.len);

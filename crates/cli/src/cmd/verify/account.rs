@@ -209,18 +209,17 @@ impl Account {
     }
 
     /// A feed handled an input.
-    pub fn step(&mut self, step: &Step<'_>) {
-        let life = step.life;
-        for event in step.out.events.iter() {
+    pub fn step(&mut self, feed: FeedId, step: &Step<'_>) {
+        for event in step.events.iter() {
             if let Body::Gap(gap) = event.body
-                && !life.stopped
+                && !step.stopped
                 && !event.channel().is_empty()
             {
-                self.row(&event).gap(life.feed, gap);
+                self.row(&event).gap(feed, gap);
             }
-            self.data(&event, life);
+            self.data(&event, step.verifiable);
         }
-        for event in step.witness.events.iter() {
+        for event in step.witness.iter() {
             if let Body::Book(book, ..) = event.body
                 && book.kind != BookKind::View
             {
@@ -257,16 +256,15 @@ impl Account {
         self.rows.entry(key).or_default()
     }
 
-    fn data(&mut self, event: &EventRef<'_>, life: &FeedLife) {
+    fn data(&mut self, event: &EventRef<'_>, verifiable: bool) {
         match event.body {
             Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Book(..) | Body::Raw(_) => {}
             _ => return,
         }
-        let unverifiable = life.unverifiable.is_some();
         let merges = event.channel() == "trades";
         let row = self.row(event);
         row.records += 1;
-        row.unverifiable += u64::from(unverifiable);
+        row.unverifiable += u64::from(!verifiable);
         row.from.get_or_insert(event.header.ts_recv);
         row.to = Some(event.header.ts_recv);
         if let Body::Trade(trade) = event.body {
