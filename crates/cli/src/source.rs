@@ -19,6 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for the pretend exchange, which may have been told to refuse for a while.
 const PATIENCE_SIM: Duration = Duration::from_secs(30);
+/// The longest list of the pretend exchange.
+const UNIVERSE_MAX: usize = 20_000;
 
 /// Flags that say where the data comes from.
 #[derive(Args, Debug, Clone)]
@@ -52,6 +54,24 @@ pub struct SourceArgs {
     #[arg(long, value_name = "PROFILE", default_value = "none", requires = "sim")]
     #[arg(value_parser = profile)]
     pub sim_faults: FaultProfile,
+    /// List at least this many instruments on the pretend exchange, up to 20000
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "sim", value_parser = universe)]
+    sim_universe: usize,
+    /// Let the pretend exchange send about this many frames a second
+    #[arg(long, value_name = "FRAMES", default_value_t = 0, requires = "sim")]
+    sim_rate: u32,
+}
+
+/// Reads the length of the pretend exchange's list.
+///
+/// # Errors
+/// In words, when it is no number or too large.
+pub fn universe(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "not a whole number".to_owned())?;
+    if number > UNIVERSE_MAX {
+        return Err(format!("the pretend exchange lists {UNIVERSE_MAX} instruments at most"));
+    }
+    Ok(number)
 }
 
 /// Finds a fault profile by name.
@@ -88,7 +108,13 @@ impl Source {
     /// When an address cannot be used, or the pretend exchange cannot start.
     pub async fn open(args: &SourceArgs, options: &mut ServiceOptions) -> anyhow::Result<Source> {
         if args.sim {
-            let sim = start_sim(args.sim_seed, args.sim_faults).await?;
+            let config = SimConfig {
+                faults: args.sim_faults,
+                universe: args.sim_universe,
+                rate: args.sim_rate,
+                ..SimConfig::new(args.sim_seed, unix_ns())
+            };
+            let sim = start_sim(config).await?;
             options.endpoints = sim.endpoints();
             options.proxy = ProxySetting::None;
             options.patience = PATIENCE_SIM;
@@ -134,9 +160,8 @@ fn bad_address(error: market_data_okx::endpoints::UrlError) -> Failure {
     )
 }
 
-async fn start_sim(seed: u64, faults: FaultProfile) -> anyhow::Result<SimServer> {
+async fn start_sim(config: SimConfig) -> anyhow::Result<SimServer> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = SimConfig { faults, ..SimConfig::new(seed, unix_ns()) };
     let sim = sim_server::serve(SimOptions { listen, config }).await.map_err(|why| {
         Failure::new(
             format!("cannot start the pretend exchange on {listen}: {why}"),

@@ -31,6 +31,12 @@ pub struct SimConfig {
     pub truth: bool,
     /// How bad the network and the exchange behave.
     pub faults: FaultProfile,
+    /// List at least this many instruments; 0 leaves the list as [`MarketSize`] says.
+    pub universe: usize,
+    /// About how many text frames a second leave the exchange, all connections together; it
+    /// makes its markets faster or slower until they do, as far as the cadence of the channels
+    /// allows. 0 leaves the markets at their own pace.
+    pub rate: u32,
 }
 
 impl SimConfig {
@@ -42,6 +48,8 @@ impl SimConfig {
             market: MarketSize::Full,
             truth: false,
             faults: FaultProfile::none(),
+            universe: 0,
+            rate: 0,
         }
     }
 }

@@ -22,11 +22,13 @@ use crate::feed::{Feed, Memory};
 use crate::instrument::Asset;
 use crate::market::{Birth, Market};
 use crate::net::{Frame, Net};
+use crate::pace::Pace;
 use crate::rest::Limits;
 use crate::rng::mix;
 use crate::rows::Index;
 use crate::session::{Conn, HANDSHAKES_MAX, REQUEST_BYTES_MAX};
 use crate::table;
+use crate::universe::{self, Lists};
 
 /// Something that will happen; the order decides ties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -57,6 +59,8 @@ pub(crate) enum Event {
     Life(usize),
     /// Faults that come with time.
     Weather,
+    /// Time to ask whether the markets are fast enough.
+    Pace,
 }
 
 impl Event {
@@ -100,6 +104,9 @@ pub struct Exchange {
     pub(crate) conns: BTreeMap<ConnId, Conn>,
     pub(crate) net: Net,
     pub(crate) limits: Limits,
+    /// Where an id stands in `markets`.
+    pub(crate) by_id: BTreeMap<String, usize>,
+    pub(crate) pace: Pace,
     /// How many listings have been announced.
     pub(crate) listings: u32,
     /// A fault has already expired an instrument.
@@ -113,7 +120,13 @@ impl Exchange {
     /// A fresh exchange at `config.start_ns`.
     pub fn new(config: SimConfig) -> Self {
         let start_ns = config.start_ns;
-        let assets = table::assets(config.seed, start_ns);
+        let (seed, size) = (config.seed, config.market);
+        let mut assets = table::assets(seed, start_ns);
+        let mut list = table::list(size, start_ns);
+        let mut indices = table::indices(size, start_ns);
+        let mut lists =
+            Lists { list: &mut list, assets: &mut assets, indices: &mut indices, seed, start_ns };
+        universe::extend(&mut lists, config.universe);
         let birth = |number| Birth {
             seed: config.seed,
             number,
@@ -121,10 +134,10 @@ impl Exchange {
             assets: &assets,
             history: true,
         };
-        let list = table::build(config.market, start_ns);
-        let markets: Vec<Market> =
-            list.into_iter().enumerate().map(|(n, inst)| Market::new(inst, birth(n))).collect();
-        let indices = table::indices(config.market, start_ns);
+        let rows = list.rows.into_iter().enumerate();
+        let markets: Vec<Market> = rows.map(|(n, inst)| Market::new(inst, birth(n))).collect();
+        let names = |(n, market): (usize, &Market)| (market.inst.id.clone(), n);
+        let by_id = markets.iter().enumerate().map(names).collect();
         let mut exchange = Self {
             now_ns: start_ns,
             assets,
@@ -133,6 +146,8 @@ impl Exchange {
             conns: BTreeMap::new(),
             net: Net::new(config.seed),
             limits: Limits::default(),
+            by_id,
+            pace: Pace::default(),
             listings: 0,
             expired_one: false,
             events: BTreeSet::new(),
@@ -147,6 +162,7 @@ impl Exchange {
             }
         }
         exchange.forecast();
+        exchange.start_pace();
         exchange
     }
 
@@ -250,6 +266,7 @@ impl Exchange {
             Event::Upgrade(conn) => self.close(conn, 1001, "Service upgrade"),
             Event::Life(n) => self.live_on(n),
             Event::Weather => self.weather(),
+            Event::Pace => self.keep_pace(),
         }
     }
 
@@ -287,7 +304,7 @@ impl Exchange {
     /// `None` when nobody is subscribed to it.
     pub fn published(&self, channel: &str, inst_id: &str) -> Option<TruthBook> {
         let channel = Channel::named(channel)?;
-        let n = self.markets.iter().position(|m| m.inst.id == inst_id)?;
+        let n = *self.by_id.get(inst_id)?;
         match &self.feeds.get(&(Target::Inst(n), channel))?.memory {
             Memory::Book(book) => Some(book.truth(&self.markets[n].inst)),
             _ => None,
@@ -322,9 +339,19 @@ impl Exchange {
         self.events.retain(|(_, waiting)| *waiting != event);
     }
 
-    /// Forgets every event about a feed.
-    pub(crate) fn cancel_feed(&mut self, key: FeedKey) {
-        self.events.retain(|(_, event)| event.feed() != Some(key));
+    /// Forgets every event about these feeds, and the activity of markets that nobody watches.
+    pub(crate) fn cancel_feeds(&mut self, keys: &BTreeSet<FeedKey>) {
+        let idle: BTreeSet<usize> = keys
+            .iter()
+            .filter_map(|key| match key.0 {
+                Target::Inst(n) if !self.watched(n) => Some(n),
+                _ => None,
+            })
+            .collect();
+        self.events.retain(|(_, event)| match event {
+            Event::Act(n) | Event::Grid(n) => !idle.contains(n),
+            _ => event.feed().is_none_or(|key| !keys.contains(&key)),
+        });
     }
 
     /// Ends a connection with a close frame.
@@ -344,10 +371,7 @@ impl Exchange {
     fn remove_conn(&mut self, conn: ConnId) {
         self.conns.remove(&conn);
         self.events.retain(|(_, event)| event.conn() != Some(conn));
-        let keys: Vec<FeedKey> = self.feeds.keys().copied().collect();
-        for key in keys {
-            self.stop_listening(key, conn);
-        }
+        self.stop_listening_to_all(conn);
     }
 
     fn check_idle(&mut self, conn: ConnId) {

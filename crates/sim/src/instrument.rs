@@ -90,7 +90,7 @@ pub struct Instrument {
     pub kind: Kind,
     pub family: String,
     pub uly: String,
-    pub base: &'static str,
+    pub base: Cow<'static, str>,
     pub quote: &'static str,
     pub settle: &'static str,
     pub contract: Contract,

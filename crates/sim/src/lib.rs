@@ -28,6 +28,7 @@ mod listing;
 mod mangle;
 mod market;
 mod net;
+mod pace;
 mod path;
 mod publish;
 mod query;
@@ -41,6 +42,7 @@ mod session;
 mod slow;
 mod table;
 mod text;
+mod universe;
 mod weather;
 
 pub use api::{

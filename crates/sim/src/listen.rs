@@ -7,6 +7,8 @@
 //! Invariant: a connection's `subs` and the feeds' live listeners say the same. Start at
 //! [`Exchange::join`].
 
+use std::collections::BTreeSet;
+
 use crate::api::ConnId;
 use crate::bars::{Ohlc, assemble, invent};
 use crate::book::Book;
@@ -177,28 +179,36 @@ impl Exchange {
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         feed.listeners.retain(|listener| listener.until_ns > now);
         if feed.listeners.is_empty() {
-            self.drop_feed(key);
+            self.drop_feeds(BTreeSet::from([key]));
         }
     }
 
     /// Takes a connection off a feed.
-    pub(crate) fn stop_listening(&mut self, key: FeedKey, conn: ConnId) {
+    fn stop_listening(&mut self, key: FeedKey, conn: ConnId) {
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         feed.listeners.retain(|listener| listener.conn != conn);
         if feed.listeners.is_empty() {
-            self.drop_feed(key);
+            self.drop_feeds(BTreeSet::from([key]));
         }
     }
 
-    fn drop_feed(&mut self, key: FeedKey) {
-        self.feeds.remove(&key);
-        self.cancel_feed(key);
-        if let Target::Inst(n) = key.0
-            && !self.watched(n)
-        {
-            self.cancel(Event::Act(n));
-            self.cancel(Event::Grid(n));
+    /// Takes a connection off every feed.
+    pub(crate) fn stop_listening_to_all(&mut self, conn: ConnId) {
+        let mut dead = BTreeSet::new();
+        for (key, feed) in &mut self.feeds {
+            feed.listeners.retain(|listener| listener.conn != conn);
+            if feed.listeners.is_empty() {
+                dead.insert(*key);
+            }
         }
+        self.drop_feeds(dead);
+    }
+
+    fn drop_feeds(&mut self, keys: BTreeSet<FeedKey>) {
+        for key in &keys {
+            self.feeds.remove(key);
+        }
+        self.cancel_feeds(&keys);
     }
 
     /// Ends every feed of an instrument, for everybody.
@@ -207,8 +217,6 @@ impl Exchange {
         for state in self.conns.values_mut() {
             state.subs.retain(|key| key.0 != Target::Inst(n));
         }
-        for key in keys {
-            self.drop_feed(key);
-        }
+        self.drop_feeds(keys.into_iter().collect());
     }
 }

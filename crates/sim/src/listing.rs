@@ -32,7 +32,7 @@ impl Instrument {
             inst_type: self.kind.name().to_owned(),
             inst_family: self.family.clone(),
             uly: self.uly.clone(),
-            base_ccy: unless(self.base.to_owned()),
+            base_ccy: unless(self.base.clone().into_owned()),
             quote_ccy: unless(self.quote.to_owned()),
             settle_ccy: unless(self.settle.to_owned()),
             ct_type: unless(self.ct_type().to_owned()),

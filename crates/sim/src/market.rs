@@ -46,6 +46,8 @@ pub struct Market {
     pub seq: i64,
     pub(crate) rng: Rng,
     pub next_act_ns: u64,
+    /// How long it waits, in parts per million of what is usual for it.
+    pub pace_ppm: u64,
     next_trade: u64,
     pub(crate) takers: u64,
     /// Trades of the last act, for publication.
@@ -85,6 +87,7 @@ impl Market {
             seq,
             rng,
             next_act_ns,
+            pace_ppm: crate::pace::USUAL_PPM,
             next_trade,
             takers: 0,
             fresh: Vec::new(),
@@ -180,7 +183,8 @@ impl Market {
 
     /// One burst of order flow at `now_ns`; says whether the engine changed.
     pub fn act(&mut self, assets: &[Asset], now_ns: u64) -> bool {
-        self.next_act_ns = now_ns + self.rng.wait(self.inst.heat.wait_ns);
+        let wait = self.rng.wait(self.inst.heat.wait_ns);
+        self.next_act_ns = now_ns + crate::pace::paced(wait, self.pace_ppm);
         self.fix_act_time(now_ns);
         self.fresh.clear();
         let auction = self.inst.in_auction();

@@ -34,7 +34,8 @@ impl Frame {
 /// Frames under way, and counts of what happened to them.
 pub struct Net {
     queue: BTreeMap<(u64, u64), Delivery>,
-    sent: u64,
+    /// Everything that was ever sent.
+    pub sent: u64,
     /// Chance for everything that goes wrong, apart from the market's.
     pub rng: Rng,
     /// How often each fault fired.

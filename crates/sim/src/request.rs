@@ -234,10 +234,11 @@ impl Exchange {
                 self.indices.iter().position(|index| index.name == about).map(Target::Index)
             }
             _ => {
-                let n = self.markets.iter().position(|market| {
-                    market.inst.id == about && market.inst.open_for_subscription()
-                })?;
+                let n = *self.by_id.get(about)?;
                 let inst = &self.markets[n].inst;
+                if !inst.open_for_subscription() {
+                    return None;
+                }
                 let spot = inst.kind == crate::instrument::Kind::Spot;
                 let fits = match channel {
                     Channel::FundingRate => crate::rows::has_funding(inst),

@@ -22,11 +22,10 @@ impl Exchange {
     /// The market that `instId` names, brought up to date.
     fn rest_market(&mut self, query: &Query) -> Result<usize, crate::rest::Failure> {
         let id = query.get("instId").ok_or_else(|| missing("instId"))?;
-        let n = self
-            .markets
-            .iter()
-            .position(|market| market.inst.id == id && market.inst.open_for_subscription())
-            .ok_or_else(no_instrument)?;
+        let n = *self.by_id.get(id).ok_or_else(no_instrument)?;
+        if !self.markets[n].inst.open_for_subscription() {
+            return Err(no_instrument());
+        }
         self.catch_up(n);
         Ok(n)
     }

@@ -2,7 +2,7 @@
 //!
 //! Built once per exchange from the start time, so that no expiry lies in the past. Shapes and
 //! contract values follow the captures of production of April 2026; sizes of the order flow are
-//! invented. Start at [`build`].
+//! invented. Start at [`list`].
 
 use std::borrow::Cow;
 
@@ -107,14 +107,14 @@ static SWAP: &[SwapRow] = &[
     SwapRow("LTC", "USD", 2, 0, 10, 0, 20, -330, Busy::Thin),
 ];
 
-struct List {
+pub(crate) struct List {
     size: MarketSize,
     start_ns: u64,
-    rows: Vec<Instrument>,
+    pub(crate) rows: Vec<Instrument>,
 }
 
 /// The whole list in its fixed order.
-pub fn build(size: MarketSize, start_ns: u64) -> Vec<Instrument> {
+pub(crate) fn list(size: MarketSize, start_ns: u64) -> List {
     let mut list = List { size, start_ns, rows: Vec::new() };
     let week = friday_after(start_ns, 2);
     let quarter = quarter_friday(start_ns, 16);
@@ -124,7 +124,7 @@ pub fn build(size: MarketSize, start_ns: u64) -> Vec<Instrument> {
         list.future("BTC", "USD", quarter, "quarter", Busy::Cool);
         list.option("BTC", "USD", week, (90_000, true));
         list.option("BTC", "USD", week, (96_000, false));
-        return list.rows;
+        return list;
     }
     SPOT.iter().for_each(|row| list.spot(row));
     SWAP.iter().for_each(|row| list.swap(row));
@@ -151,22 +151,27 @@ pub fn build(size: MarketSize, start_ns: u64) -> Vec<Instrument> {
     // A second family on the index BTC-USD, which `underlying` does not tell apart.
     list.option("BTC", "USD_UM", week, (90_000, true));
     list.option("BTC", "USD_UM", week, (90_000, false));
-    list.rows
+    list
 }
 
 impl List {
-    fn push(&mut self, mut row: Instrument) {
+    pub(crate) fn push(&mut self, mut row: Instrument) {
         row.code = Some(10_458 + 7 * self.rows.len() as i64);
         self.rows.push(row);
     }
 
     fn base(&self, id: String, kind: Kind, asset_name: &str) -> Instrument {
+        self.about(id, kind, asset(asset_name))
+    }
+
+    /// An instrument of an asset by its number, with nothing but its name.
+    pub(crate) fn about(&self, id: String, kind: Kind, asset: usize) -> Instrument {
         Instrument {
             id,
             kind,
             family: String::new(),
             uly: String::new(),
-            base: "",
+            base: Cow::Borrowed(""),
             quote: "",
             settle: "",
             contract: Contract::Linear,
@@ -187,7 +192,7 @@ impl List {
             state: Cow::Borrowed("live"),
             blank: false,
             placeholder: String::new(),
-            asset: asset(asset_name),
+            asset,
             quote_asset: None,
             basis_ppm: 0,
             heat: Busy::Thin.heat(self.size, 1),
@@ -199,7 +204,7 @@ impl List {
         let heat = busy.heat(self.size, lots);
         let fixed = self.base(format!("{base}-{quote}"), Kind::Spot, base);
         self.push(Instrument {
-            base,
+            base: Cow::Borrowed(base),
             quote,
             contract: Contract::Coins,
             px_places,
@@ -261,7 +266,7 @@ impl List {
         self.push(made);
     }
 
-    fn option(&mut self, name: &str, suffix: &str, day: u64, (usd, call): (i64, bool)) {
+    pub(crate) fn option(&mut self, name: &str, suffix: &str, day: u64, (usd, call): (i64, bool)) {
         let family = format!("{name}-{suffix}");
         let side = if call { "C" } else { "P" };
         let id = format!("{family}-{}-{usd}-{side}", yymmdd(day));
@@ -303,7 +308,7 @@ impl List {
     fn listing(&mut self, number: u32) {
         let id = format!("NEW{number}-USDT");
         let mut made = self.base(id, Kind::Spot, "NEW");
-        made.base = "NEW";
+        made.base = Cow::Borrowed("NEW");
         made.quote = "USDT";
         made.contract = Contract::Coins;
         made.px_places = 4;

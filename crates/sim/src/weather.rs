@@ -187,7 +187,9 @@ impl Exchange {
             assets: &self.assets,
             history: false,
         };
+        self.by_id.insert(inst.id.clone(), number);
         self.markets.push(Market::new(inst, birth));
+        self.markets[number].pace_ppm = self.pace.ppm;
         self.announce(number);
         let next = self.now_ns + self.net.rng.between(5, 15) * SECOND;
         self.schedule(next, Event::Life(number));

@@ -7,7 +7,7 @@ use crate::out::console::Console;
 use crate::out::paint::Colour;
 use crate::out::table::{Align, Cell, Table};
 use crate::signals::Stop;
-use crate::source::{profile, unix_ns};
+use crate::source::{profile, universe, unix_ns};
 use clap::Args;
 use market_data::sim_server::{self, SimOptions, SimServer};
 use market_data_sim::{FaultProfile, SimConfig};
@@ -20,6 +20,7 @@ Examples:
   market-data sim
   market-data sim --listen 0.0.0.0:9443 --seed 7
   market-data sim --faults abort
+  market-data sim --universe 2500 --rate 5000
   market-data sim --list-faults
   market-data watch BTC-USDT --url ws://127.0.0.1:9443     in another terminal";
 
@@ -42,6 +43,12 @@ pub struct SimArgs {
     /// How badly it behaves
     #[arg(long, value_name = "PROFILE", default_value = "none", value_parser = profile)]
     faults: FaultProfile,
+    /// List at least this many instruments, up to 20000
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = universe)]
+    universe: usize,
+    /// Send about this many frames a second to all clients together, as far as cadences allow
+    #[arg(long, value_name = "FRAMES", default_value_t = 0)]
+    rate: u32,
     /// List the fault profiles and exit
     #[arg(long)]
     list_faults: bool,
@@ -61,7 +68,12 @@ pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     let mut stop = Stop::listen();
-    let config = SimConfig { faults: args.faults, ..SimConfig::new(args.seed, unix_ns()) };
+    let config = SimConfig {
+        faults: args.faults,
+        universe: args.universe,
+        rate: args.rate,
+        ..SimConfig::new(args.seed, unix_ns())
+    };
     let options = SimOptions { listen: args.listen, config };
     let server = sim_server::serve(options).await.map_err(|why| not_started(args, &why))?;
     console.words(&greeting(args, &server, console));

@@ -124,11 +124,10 @@ impl Life {
         let start = EPOCH_NS + chance.below(30 * DAY);
         let market = if chance.one_in(DEEP_EVERY) { MarketSize::Full } else { MarketSize::Small };
         let exchange = Exchange::new(SimConfig {
-            seed: options.seed,
-            start_ns: start,
             market,
             truth: true,
             faults: options.faults,
+            ..SimConfig::new(options.seed, start)
         });
         let respell = chance.one_in(RESPELL_EVERY);
         let tick_lag_ns = *chance.pick(&[0, 1_000, 1_000_000, 40_000_000]);

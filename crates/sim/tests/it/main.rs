@@ -11,4 +11,5 @@ mod protocol;
 mod rest;
 mod rig;
 mod rows;
+mod size;
 mod window;
