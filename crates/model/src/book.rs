@@ -13,6 +13,7 @@ use ladder::Ladder;
 use std::fmt;
 
 mod ladder;
+mod state;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -8,6 +8,8 @@
 //!
 //! Start at [`Decimal::parse`]. Why this type and not another: `docs/decisions/0001-numbers.md`.
 
+mod state;
+
 use std::cmp::Ordering;
 use std::fmt;
 

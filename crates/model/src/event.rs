@@ -7,6 +7,7 @@ use crate::decimal::{Px, Qty};
 use crate::instrument::Instrument;
 use crate::time::Nanos;
 use crate::tiny::Tiny;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Which feed (connection) an event comes from; unique within one process.
@@ -133,7 +134,7 @@ pub struct Bar {
 }
 
 /// One price of a book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
     /// Price.
     pub px: Px,
@@ -173,7 +174,7 @@ pub struct BookChange {
 }
 
 /// Why a stretch cannot be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum GapCause {
     /// Ids did not link.
     Sequence,
@@ -216,7 +217,7 @@ impl GapCause {
 }
 
 /// Whose fault a gap is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Whose {
     /// The venue's.
     Venue,
@@ -238,7 +239,7 @@ impl Whose {
 }
 
 /// What made data trustworthy again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Healed {
     /// A full snapshot: the present is right, the changes in between are lost.
     Snapshot,
@@ -257,7 +258,7 @@ impl Healed {
 }
 
 /// One end of a gap: the record that opens it, or the one that closes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Number of the gap within the feed; the opening and the closing record share it.
     pub id: u64,

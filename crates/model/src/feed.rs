@@ -12,6 +12,7 @@
 use crate::batch::Batch;
 use crate::instrument::Instrument;
 use crate::time::Nanos;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Something that happened outside.
@@ -63,7 +64,7 @@ pub enum Command {
 }
 
 /// One thing to subscribe to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subscription {
     /// The channel in the venue's spelling.
     pub channel: Arc<str>,

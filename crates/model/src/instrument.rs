@@ -5,10 +5,11 @@
 
 use crate::decimal::{Decimal, Qty};
 use crate::time::Nanos;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What kind of contract an instrument is. Kinds added by the venue later are [`InstType::Other`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum InstType {
     /// Coins against coins.
     Spot,
@@ -91,7 +92,7 @@ impl Unit {
 }
 
 /// One instrument. Absent or blank fields are `None`; text fields the venue left blank are empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instrument {
     /// The venue's id, for example `BTC-USDT-SWAP`. The key of everything. Empty while the venue
     /// has only announced the instrument.

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock. Civil dates follow Howard Hinnant's `days_from_civil` (public
 //! domain, 2013), proleptic Gregorian, no leap seconds, as Unix time has none.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 
@@ -14,7 +15,9 @@ pub const MILLI: u64 = 1_000_000;
 pub const DAY_MS: i64 = 86_400_000;
 
 /// An instant: nanoseconds since 1970-01-01 00:00 UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct Nanos(pub u64);
 
 impl Nanos {

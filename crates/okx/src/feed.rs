@@ -4,7 +4,8 @@
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
-//! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps).
+//! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
+//! whole state as bytes, and back).
 //!
 //! Invariants: same inputs, same outputs; no input panics; a book can be read only while the link
 //! is up and its chain unbroken; every subscription wanted is asked for on every connection.
@@ -24,7 +25,10 @@ use std::fmt;
 use std::sync::Arc;
 use sub::{Stage, Sub};
 
+pub use checkpoint::RestoreError;
+
 mod asks;
+mod checkpoint;
 mod data;
 mod emit;
 mod fast;

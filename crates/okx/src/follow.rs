@@ -12,6 +12,7 @@ use crate::channel::books::BookRow;
 use crate::frame::Action;
 use crate::stats::BookStats;
 use market_data_model::{Book, GapCause, Level, Side};
+use serde::{Deserialize, Serialize};
 
 /// What we concluded about one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +31,14 @@ pub enum Verdict {
     Gap(GapCause, String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Waiting,
     Live,
 }
 
 /// One followed book.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Follow {
     form: BookForm,
     state: State,
@@ -45,6 +46,7 @@ pub struct Follow {
     /// The id applied last; `None` before a snapshot, and in recordings older than such ids.
     last: Option<i64>,
     /// Room for the text of a checksum.
+    #[serde(skip)]
     text: Vec<u8>,
 }
 

@@ -24,6 +24,6 @@ pub mod request;
 pub mod stats;
 
 pub use endpoints::{Endpoints, Region};
-pub use feed::{NotLive, OkxConfig, OkxFeed};
+pub use feed::{NotLive, OkxConfig, OkxFeed, RestoreError};
 pub use limits::HandshakeGate;
 pub use stats::{BookStats, FeedStats, FeedStatus};

@@ -79,6 +79,12 @@ pub const ARGUMENTS_MAX: usize = 8192;
 const _: () = assert!(PING_AFTER_NS + PONG_WAIT_NS < VENUE_IDLE_NS);
 const _: () = assert!(PING_AFTER_NS <= 20 * SECOND);
 const _: () = assert!(REQUEST_BYTES_MAX < REQUEST_BYTES_VENUE);
+/// Largest state of a feed that is read again (ours: all instruments of OKX with their rows are
+/// about 5 MB).
+pub const CHECKPOINT_BYTES_MAX: usize = 32 << 20;
+/// Most subscriptions in it (ours: far above what one connection may ask for).
+pub const CHECKPOINT_SUBS_MAX: usize = 65_536;
+
 const _: () = assert!(DEEP_BOOKS_PER_CONNECTION < 30);
 const _: () = assert!(REQUESTS_RESERVED * 2 < REQUESTS_PER_HOUR);
 const _: () = assert!(BOOK_BEAT_NS > 60 * SECOND);

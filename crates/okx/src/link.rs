@@ -7,10 +7,11 @@
 use crate::limits;
 use market_data_model::Nanos;
 use market_data_model::time::SECOND;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkState {
     /// Not connected; a new attempt comes at its time.
     Down,
@@ -25,7 +26,7 @@ pub enum LinkState {
 }
 
 /// Everything that a feed waits for. The number is a subscription's index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Timer {
     /// The handshake should be done.
     Open,
@@ -54,6 +55,18 @@ pub(crate) struct TimerTable {
     by_name: BTreeMap<Timer, Nanos>,
 }
 
+impl Timer {
+    /// Whose it is; `None` for those of the connection.
+    pub(crate) fn subscription(self) -> Option<u32> {
+        match self {
+            Timer::Ack(sub) | Timer::Snapshot(sub) | Timer::Beat(sub) | Timer::Again(sub) => {
+                Some(sub)
+            }
+            Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
+        }
+    }
+}
+
 impl TimerTable {
     pub(crate) fn set(&mut self, timer: Timer, at: Nanos) {
         self.stop(timer);
@@ -69,6 +82,12 @@ impl TimerTable {
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.by_name.contains_key(&timer)
+    }
+
+    /// Every timer that is set, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Timer, Nanos)> {
+        let TimerTable { by_time: _, by_name } = self;
+        by_name.iter().map(|(timer, at)| (*timer, *at))
     }
 
     pub(crate) fn next(&self) -> Option<Nanos> {
@@ -92,7 +111,7 @@ impl TimerTable {
 }
 
 /// One connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Link {
     pub(crate) state: LinkState,
     /// Connections asked for so far.
@@ -213,6 +232,14 @@ impl Link {
     /// The same, as of the last request.
     pub(crate) fn requests_left(&self) -> u32 {
         limits::REQUESTS_PER_HOUR.saturating_sub(self.sent.len() as u32)
+    }
+
+    /// Whether it is one that a life can have made.
+    pub(crate) fn is_sound(&self) -> bool {
+        let counts = [self.attempts, self.faults];
+        self.sent.len() <= limits::REQUESTS_PER_HOUR as usize
+            && !counts.contains(&u32::MAX)
+            && self.number != u64::MAX
     }
 
     /// When the next request may go out; `None` when the hour's budget is spent.

@@ -5,9 +5,10 @@
 use crate::channel::{self, KeyKind};
 use crate::limits::REQUEST_BYTES_MAX;
 use market_data_model::{Subscription, wire};
+use serde::{Deserialize, Serialize};
 
 /// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// Begin.
     Subscribe,

@@ -1,9 +1,10 @@
 //! What a feed has counted and where it stands, for metrics, reports and `decode --summary`.
 
 use crate::link::LinkState;
+use serde::{Deserialize, Serialize};
 
 /// Counters of one feed since it was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedStats {
     /// Text messages received, pongs included.
     pub frames: u64,
@@ -56,7 +57,7 @@ pub struct FeedStats {
 }
 
 /// What happened to books.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookStats {
     /// Checksums that were not zero, compared.
     pub checksum_checked: u64,

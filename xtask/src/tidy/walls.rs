@@ -38,8 +38,32 @@ const OURS: [(&str, &[&str]); 8] = [
 /// here has a socket, a clock, a thread or C code. (serde's macros come with a feature that other
 /// crates of the workspace turn on; they run while compiling.)
 const PURE: [(&str, &[&str]); 3] = [
-    ("market-data-model", &[]),
-    ("market-data-okx", &["cfg-if", "crc32fast", "market-data-model", "rustc-hash"]),
+    (
+        "market-data-model",
+        &["proc-macro2", "quote", "serde", "serde_core", "serde_derive", "syn", "unicode-ident"],
+    ),
+    (
+        "market-data-okx",
+        &[
+            "cfg-if",
+            "cobs",
+            "crc32fast",
+            // Not compiled: cargo names it because a feature of postcard speaks of it.
+            "embedded-io",
+            "market-data-model",
+            "postcard",
+            "proc-macro2",
+            "quote",
+            "rustc-hash",
+            "serde",
+            "serde_core",
+            "serde_derive",
+            "syn",
+            "thiserror",
+            "thiserror-impl",
+            "unicode-ident",
+        ],
+    ),
     (
         "market-data-sim",
         &[

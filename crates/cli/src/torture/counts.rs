@@ -63,12 +63,14 @@ pub enum Figure {
     RecoveryMillis,
     /// The longest of them.
     RecoveryMillisMax,
+    /// Feeds that became bytes and lived on.
+    Restored,
     /// Inputs given a second time to a fresh feed.
     Replayed,
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 24] = [
     "lives",
     "simulated_ms",
     "inputs",
@@ -91,6 +93,7 @@ pub const NAMES: [&str; 23] = [
     "drills",
     "recovery_ms",
     "recovery_ms_max",
+    "feeds_restored",
     "inputs_replayed",
 ];
 

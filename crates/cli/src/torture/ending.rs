@@ -9,6 +9,7 @@ use super::counts::Figure;
 use super::driver::{Rig, Socket};
 use super::judge::{Complaint, place};
 use super::life::{Life, Violation};
+use super::restore::same_state;
 use super::rows;
 use super::tape::Taped;
 use market_data_model::{Command, Feed, Subscription};
@@ -202,6 +203,9 @@ impl Life {
             let mut fresh = OkxFeed::new(rig.config.clone());
             if let Err(text) = rig.tape.replay(&mut fresh) {
                 return Err(self.violation(feed, Complaint::new("replay", text)));
+            }
+            if let Err(text) = same_state(&fresh, &rig.feed) {
+                return Err(self.violation(feed, Complaint::new("restore", text)));
             }
             self.counts.more(Figure::Replayed, rig.tape.len() as u64);
         }

@@ -14,6 +14,7 @@ use super::driver::{Rig, Socket};
 use super::judge::{Complaint, Seen};
 use super::manners::Handshakes;
 use super::network::{Letter, Network};
+use super::restore::Restorer;
 use super::rows;
 use super::tape::Taped;
 use market_data_model::{Command, Feed, FeedId, InstType, Nanos, Subscription};
@@ -107,6 +108,8 @@ pub struct Life {
     pub(super) evictions_heard: u64,
     /// Frames get a space where OKX sends none: the same JSON, but not the shape that is expected.
     pub(super) respell: bool,
+    /// Takes feeds apart now and then.
+    restorer: Restorer,
 }
 
 impl Life {
@@ -150,6 +153,7 @@ impl Life {
             deliveries: Vec::new(),
             evictions_heard: 0,
             respell,
+            restorer: Restorer::new(options.seed),
             options,
         }
     }
@@ -289,6 +293,10 @@ impl Life {
         self.step += 1;
         let now = Nanos(self.now);
         let rig = &mut self.rigs[feed];
+        match self.restorer.before_input(rig) {
+            Ok(restored) => self.counts.more(Figure::Restored, restored.into()),
+            Err(text) => return Err(self.violation(feed, Complaint::new("restore", text))),
+        }
         let mut out = std::mem::take(&mut rig.out);
         out.clear();
         rig.feed.handle(now, input.input(), &mut out);

@@ -6,7 +6,8 @@
 //! Read in this order: `life.rs` (one life), `cast.rs` (who plays), `driver.rs` and
 //! `network.rs` (sockets and the road),
 //! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
-//! `manners.rs` (what is demanded), `ending.rs` (recovery, stop, replay), `shrink.rs` (a smaller
+//! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
+//! (recovery, stop, replay), `shrink.rs` (a smaller
 //! history of a failure), `report.rs` (what is said).
 //!
 //! Invariants: one seed, one life; the result of a run does not depend on the number of threads.
@@ -26,6 +27,7 @@ mod manners;
 mod mirror;
 mod network;
 mod report;
+mod restore;
 mod rows;
 mod series;
 mod shrink;

@@ -42,6 +42,29 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
+    /// A side of these levels, best first; `None` if their keys are not in strict order, or one
+    /// has none.
+    pub(super) fn filled(
+        levels: Vec<Level>,
+        key: impl Fn(&Level) -> Option<i64>,
+    ) -> Option<Ladder> {
+        let mut far = Vec::with_capacity(levels.len());
+        for (slot, level) in levels.iter().enumerate() {
+            let row = Row { key: key(level)?, slot: u32::try_from(slot).ok()? };
+            if far.last().is_some_and(|better: &Row| better.key >= row.key) {
+                return None;
+            }
+            far.push(row);
+        }
+        let best = far.first().copied();
+        far.reverse();
+        let mut ladder = Ladder { best, levels, far, ..Ladder::default() };
+        if ladder.far.len() > SMALL {
+            ladder.open();
+        }
+        Some(ladder)
+    }
+
     /// Forgets every level, keeps the memory.
     pub(super) fn clear(&mut self) {
         self.best = None;

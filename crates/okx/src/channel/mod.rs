@@ -8,6 +8,7 @@
 use crate::limits::BOOK_BEAT_NS;
 use market_data_model::BarKind;
 use market_data_model::time::SECOND;
+use serde::{Deserialize, Serialize};
 
 pub mod bars;
 pub mod books;
@@ -49,7 +50,7 @@ impl KeyKind {
 }
 
 /// How a book channel behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookForm {
     /// Levels a side.
     pub depth: u16,

@@ -12,6 +12,7 @@
 use super::read::{self, Unknowns};
 use crate::json::Raw;
 use market_data_model::{Aggressor, Nanos, Tiny, Trade};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// One row of `trades` or `trades-all`.
@@ -104,7 +105,7 @@ pub enum Link {
 }
 
 /// The ids seen on one channel of one instrument.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Series {
     last: Option<u64>,
     recent: [u64; Series::REMEMBERED],
@@ -122,6 +123,11 @@ impl Series {
     /// The newest id.
     pub fn last(&self) -> Option<u64> {
         self.last
+    }
+
+    /// Whether it is one that rows can have made.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.next < Series::REMEMBERED
     }
 
     /// Takes one row. `fills` is how many ids it covers; `None` when the venue did not say, and

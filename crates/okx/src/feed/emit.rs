@@ -7,10 +7,11 @@ use crate::stats::FeedStats;
 use market_data_model::batch::Other;
 use market_data_model::*;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where an event belongs: channel and instrument, by index in the names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) channel: Option<u16>,
     pub(crate) inst: Option<u32>,
@@ -26,9 +27,54 @@ pub(crate) struct Emitter {
     pub(crate) stats: FeedStats,
 }
 
+/// What an [`Emitter`] knows, as it is kept in the state of a feed: numbers of events and gaps,
+/// channels, instruments, where each instrument is, counters.
+pub(crate) type EmitterState =
+    (u64, u64, Vec<Arc<str>>, Vec<Arc<Instrument>>, Vec<((bool, Box<str>), u32)>, FeedStats);
+
 impl Emitter {
+    /// As an [`EmitterState`].
+    pub(crate) fn state(&self) -> impl Serialize {
+        let Emitter { feed: _, n, gaps, names, by_id, stats } = self;
+        let Names { venue: _, channels, instruments } = &**names;
+        let mut ids: Vec<(&(bool, Box<str>), u32)> =
+            by_id.iter().map(|(id, index)| (id, *index)).collect();
+        ids.sort_unstable();
+        (n, gaps, channels, instruments, ids, stats)
+    }
+
+    /// The emitter that was in this state.
+    pub(crate) fn restored(
+        feed: FeedId,
+        (n, gaps, channels, instruments, ids, stats): EmitterState,
+    ) -> Result<Emitter, &'static str> {
+        if n == u64::MAX || gaps == u64::MAX {
+            return Err("its events have used up their numbers");
+        }
+        if channels.len() > usize::from(u16::MAX) {
+            return Err("it has too many channels");
+        }
+        if ids.iter().any(|(_, index)| *index as usize >= instruments.len()) {
+            return Err("it knows where an instrument is that it does not know");
+        }
+        let names = Arc::new(Names { channels, instruments, ..Emitter::no_names() });
+        let by_id = ids.into_iter().collect();
+        Ok(Emitter { feed, n, gaps, names, by_id, stats })
+    }
+
+    /// Whether there are such names.
+    pub(crate) fn has(&self, place: Place) -> bool {
+        let Place { channel, inst } = place;
+        channel.is_none_or(|channel| usize::from(channel) < self.names.channels.len())
+            && inst.is_none_or(|inst| (inst as usize) < self.names.instruments.len())
+    }
+
+    fn no_names() -> Names {
+        Names { venue: "okx", ..Names::default() }
+    }
+
     pub(crate) fn new(feed: FeedId) -> Emitter {
-        let names = Names { venue: "okx", ..Names::default() };
+        let names = Emitter::no_names();
         Emitter {
             feed,
             n: 0,

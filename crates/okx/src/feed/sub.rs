@@ -6,9 +6,10 @@ use crate::channel::trades::Series;
 use crate::channel::{ChannelSpec, Form};
 use crate::follow::Follow;
 use market_data_model::*;
+use serde::{Deserialize, Serialize};
 
 /// How far a subscription has come on this connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// Not asked for.
     Idle,
@@ -25,9 +26,11 @@ pub(crate) enum Stage {
 }
 
 /// One subscription.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sub {
     pub(crate) subscription: Subscription,
+    /// From the table of channels, by name.
+    #[serde(skip)]
     pub(crate) spec: Option<&'static ChannelSpec>,
     pub(crate) place: Place,
     pub(crate) wanted: bool,

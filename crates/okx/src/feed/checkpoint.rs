@@ -1,0 +1,230 @@
+//! The whole state of a feed as bytes, and back. Part of [`OkxFeed`].
+//!
+//! The recorder puts checkpoints on the tape so that a replay can begin in the middle; a process
+//! can hand a feed over to another one. What comes back answers every later input as the original
+//! would, byte for byte, actions included; torture holds it to that.
+//!
+//! Invariants: no field is forgotten (the patterns below name every one, the rest is derived); the
+//! same state gives the same bytes, whatever the order in which its maps were filled; what is
+//! derived from other fields, and room for work, is made anew; no bytes make [`OkxFeed::restore`]
+//! panic, and what it gives back points nowhere outside of itself.
+//!
+//! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
+//! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
+
+use super::emit::{Emitter, EmitterState};
+use super::sub::Sub;
+use super::{OkxConfig, OkxFeed};
+use crate::channel::{self, Form};
+use crate::limits::{CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
+use crate::link::{Link, Timer, TimerTable};
+use crate::request::Op;
+use market_data_model::Nanos;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+/// Version of the bytes.
+const VERSION: u8 = 1;
+/// Version and sum.
+const HEAD: usize = 5;
+
+/// What is behind the head.
+type State = (
+    EmitterState,
+    Link,
+    Vec<(Timer, Nanos)>,
+    Vec<Sub>,
+    Vec<(Box<[u8]>, u32)>,
+    VecDeque<(Op, Vec<u32>)>,
+    BTreeMap<u64, (Op, Vec<u32>)>,
+    u64,
+    BTreeMap<u64, u32>,
+    u64,
+    bool,
+    bool,
+);
+
+/// Why bytes are not the state of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Another version of this program wrote them.
+    Version(u8),
+    /// They are not what was written: too short, too long, or their sum does not hold.
+    Damaged,
+    /// The sum holds, and yet they are no state of a feed, in words.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Version(version) => {
+                write!(f, "the state of a feed has version {version}; this program reads {VERSION}")
+            }
+            RestoreError::Damaged => f.write_str("the state of a feed is damaged"),
+            RestoreError::Malformed(why) => write!(f, "the state of a feed is none: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+impl OkxFeed {
+    /// Appends the whole state between two inputs, its configuration excepted.
+    ///
+    /// More than [`CHECKPOINT_BYTES_MAX`] bytes are not read again; the caller looks at the length.
+    pub fn checkpoint(&self, out: &mut Vec<u8>) {
+        let OkxFeed {
+            config: _,
+            emit,
+            link,
+            timers,
+            subs,
+            by_key: _,
+            by_argument,
+            queue,
+            pending,
+            requests,
+            gets,
+            get_number,
+            row: _,
+            rows: _,
+            orderly,
+            stopping,
+        } = self;
+        let mut arguments: Vec<(&[u8], u32)> =
+            by_argument.iter().map(|(text, index)| (&**text, *index)).collect();
+        arguments.sort_unstable();
+        let timers: Vec<(Timer, Nanos)> = timers.iter().collect();
+        let emit = emit.state();
+        let counts = (requests, gets, get_number, orderly, stopping);
+        let (requests, gets, get_number, orderly, stopping) = counts;
+        let state = (
+            emit, link, timers, subs, arguments, queue, pending, requests, gets, get_number,
+            orderly, stopping,
+        );
+        let start = out.len();
+        out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
+        *out = postcard::to_extend(&state, std::mem::take(out))
+            .expect("a vector takes every byte, and no part of a state refuses to be written");
+        let sum = crc32fast::hash(&out[start + HEAD..]);
+        out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
+    }
+
+    /// The feed that was in this state, as it was between two inputs.
+    ///
+    /// `config` is that of the feed when it was made. Another depth of views, or the choice to
+    /// emit changes or not, holds from here on.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when the bytes are not a state that this version wrote.
+    pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
+        let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
+        if *version != VERSION {
+            return Err(RestoreError::Version(*version));
+        }
+        let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
+        let fits = bytes.len() <= CHECKPOINT_BYTES_MAX;
+        if !fits || crc32fast::hash(state) != u32::from_le_bytes(*sum) {
+            return Err(RestoreError::Damaged);
+        }
+        let (state, rest) = postcard::take_from_bytes::<State>(state)
+            .map_err(|_| RestoreError::Malformed("its fields cannot be read"))?;
+        if !rest.is_empty() {
+            return Err(RestoreError::Malformed("it goes on behind its end"));
+        }
+        rebuild(config, state).map_err(RestoreError::Malformed)
+    }
+}
+
+fn rebuild(config: OkxConfig, state: State) -> Result<OkxFeed, &'static str> {
+    let (
+        emit,
+        link,
+        timers,
+        mut subs,
+        arguments,
+        queue,
+        pending,
+        requests,
+        gets,
+        get_number,
+        orderly,
+        stopping,
+    ) = state;
+    let emit = Emitter::restored(config.feed, emit)?;
+    if subs.len() > CHECKPOINT_SUBS_MAX {
+        return Err("it has too many subscriptions");
+    }
+    let exists = |index: &u32| (*index as usize) < subs.len();
+    let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
+    let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
+    let known = arguments.iter().map(|(_, index)| *index);
+    let mut all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
+    if !all.all(|index| exists(&index)) {
+        return Err("it speaks of a subscription that it does not have");
+    }
+    if !link.is_sound() {
+        return Err("its link has done more than a link may");
+    }
+    if requests == u64::MAX || get_number == u64::MAX {
+        return Err("its counts are at their end");
+    }
+    for sub in &mut subs {
+        complete(sub, &emit)?;
+    }
+    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
+    let by_key: BTreeMap<_, u32> = keys.collect();
+    if by_key.len() != subs.len() {
+        return Err("it has a subscription twice");
+    }
+    Ok(OkxFeed {
+        config,
+        emit,
+        link,
+        timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {
+            table.set(timer, at);
+            table
+        }),
+        subs,
+        by_key,
+        by_argument: arguments.into_iter().collect(),
+        queue,
+        pending,
+        requests,
+        gets,
+        get_number,
+        row: Default::default(),
+        rows: Default::default(),
+        orderly,
+        stopping,
+    })
+}
+
+/// Fills in what follows from the name of the channel, and checks what must agree with it.
+fn complete(sub: &mut Sub, emit: &Emitter) -> Result<(), &'static str> {
+    sub.spec = channel::find(&sub.subscription.channel);
+    let form = sub.spec.map(|spec| spec.form);
+    let book = match form {
+        Some(Form::Book(form)) => Some(form),
+        _ => None,
+    };
+    if sub.follow.as_ref().map(|follow| follow.form()) != book {
+        return Err("a book is not of the form of its channel");
+    }
+    if sub.series.is_some() != (form == Some(Form::Trade)) {
+        return Err("only trades have ids to remember");
+    }
+    if sub.series.as_ref().is_some_and(|series| !series.is_sound()) {
+        return Err("ids are remembered where there is no room");
+    }
+    if !emit.has(sub.place) {
+        return Err("a subscription has a name that it does not have");
+    }
+    let counts = [sub.attempts, sub.refusals, sub.leaving, sub.resyncs];
+    if counts.contains(&u32::MAX) {
+        return Err("the counts of a subscription are at their end");
+    }
+    Ok(())
+}
