@@ -194,13 +194,15 @@ pub enum GapCause {
     Refused,
     /// A consumer of ours was too slow and lost events.
     SlowConsumer,
+    /// Our recorder could not write: the tape misses what consumers got.
+    Recorder,
     /// We were restarted, or resubscribed on purpose.
     Restart,
 }
 
 impl GapCause {
     /// As written in records.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             GapCause::Sequence => "sequence",
             GapCause::Disconnect => "disconnect",
@@ -211,6 +213,7 @@ impl GapCause {
             GapCause::Evicted => "evicted",
             GapCause::Refused => "refused",
             GapCause::SlowConsumer => "slow_consumer",
+            GapCause::Recorder => "recorder",
             GapCause::Restart => "restart",
         }
     }

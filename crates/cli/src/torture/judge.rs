@@ -353,6 +353,7 @@ fn unfounded(
         }
         GapCause::Checksum => Some("although no checksum is sent"),
         GapCause::SlowConsumer => Some("although nobody was slow"),
+        GapCause::Recorder => Some("although nobody records"),
     };
     why.map(str::to_owned)
 }

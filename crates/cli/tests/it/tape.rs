@@ -249,7 +249,7 @@ fn a_directory_that_cannot_be_used_stops_no_feed() {
     let ran = record(&tape, "2s", &[]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stdout.lines().any(|line| line.contains(r#""type":"orderbook""#)));
-    let opened = |line: &&str| line.contains(r#""cause":"slow_consumer","whose":"ours""#);
+    let opened = |line: &&str| line.contains(r#""cause":"recorder","whose":"ours""#);
     assert_eq!(ran.stdout.lines().filter(opened).count(), 2, "one a feed");
     assert!(ran.stderr.contains("recording has failed; trying again"), "{}", ran.stderr);
     let last = format!("error: the tape {tape} failed: cannot make {tape}: ");
@@ -275,7 +275,7 @@ fn a_directory_that_is_deleted_is_made_again() {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("somebody deleted it"), "{stderr}");
     let printed = fs::read_to_string(&printed).expect("what was printed");
-    let ours = |line: &&str| line.contains(r#""cause":"slow_consumer","whose":"ours""#);
+    let ours = |line: &&str| line.contains(r#""cause":"recorder","whose":"ours""#);
     let of = |word: &str| printed.lines().filter(ours).filter(|l| l.contains(word)).count();
     assert_eq!((of(r#""event":"opened""#), of(r#""event":"closed""#)), (2, 2), "one a feed");
     let verified = run(&["verify", &tape]);

@@ -1,6 +1,6 @@
 //! Publishes what the tape has lost, as gaps of ours, to everybody who gets events.
 //!
-//! One task of the service. A `gap` of cause `slow_consumer`, without channel and instrument, with
+//! One task of the service. A `gap` of cause `recorder`, without channel and instrument, with
 //! the feed's last `n`: what consumers got is whole, what is on the tape is not.
 
 use super::TapeLoss;
@@ -39,7 +39,7 @@ impl TapeLoss {
         let gap = Gap {
             id: 0,
             closed: self.to.is_some(),
-            cause: GapCause::SlowConsumer,
+            cause: GapCause::Recorder,
             whose: Whose::Ours,
             from_id: None,
             to_id: None,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const GAPS_MAX: usize = 1000;
 
 /// The cause of what our recorder lost.
-pub const TAPE: &str = "tape";
+pub const RECORDER: &str = GapCause::Recorder.as_str();
 
 /// Channel and instrument.
 pub type Key = (String, String);
@@ -242,7 +242,7 @@ impl Account {
             row.last_seq = None;
             row.hole(Hole {
                 id: None,
-                cause: TAPE,
+                cause: RECORDER,
                 whose: Whose::Ours.as_str(),
                 from: Some(lost.from),
                 to: Some(lost.to),

@@ -1,7 +1,7 @@
 //! What `verify` prints: a table for people, one JSON object for programs.
 
 use super::Found;
-use super::account::{Hole, Row, State, TAPE};
+use super::account::{Hole, Row, State, RECORDER};
 use crate::out::number::{counted, grouped, size};
 use crate::out::paint::{Colour, Paint};
 use crate::out::table::{Align, Cell, Table};
@@ -19,7 +19,7 @@ pub fn words(found: &Found, paint: Paint) -> String {
     text.push('\n');
     for ((channel, inst_id), row) in &found.account.rows {
         // What the recorder lost concerns whole feeds and is told once, below.
-        let holes: Vec<&Hole> = row.holes.iter().filter(|hole| hole.cause != TAPE).collect();
+        let holes: Vec<&Hole> = row.holes.iter().filter(|hole| hole.cause != RECORDER).collect();
         for hole in holes.iter().take(HOLES_SHOWN) {
             text.push_str(&format!("gap: {channel} {inst_id}: {}\n", hole_words(hole)));
         }
