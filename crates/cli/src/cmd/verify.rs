@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 mod account;
 mod report;
+mod series;
 
 const EXAMPLES: &str = "\
 Examples:

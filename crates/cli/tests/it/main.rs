@@ -4,6 +4,8 @@
 //! exchange on this machine.
 
 mod bad_input;
+mod cut;
+mod damage;
 mod decode;
 mod live;
 mod run;

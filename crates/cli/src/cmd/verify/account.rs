@@ -6,6 +6,7 @@
 //! Invariants: what happens after a feed was told to stop is nobody's loss; what cannot be proven
 //! is counted apart and never called clean.
 
+use super::series::Series;
 use market_data::replay::{FeedLife, Step};
 use market_data_model::event::{Gap, GapCause, Whose};
 use market_data_model::{Body, BookKind, EventRef, FeedId, Nanos};
@@ -60,6 +61,9 @@ impl State {
     }
 }
 
+/// A stretch of receive times, both ends included.
+pub type Stretch = (Nanos, Nanos);
+
 /// One channel of one instrument.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
@@ -75,6 +79,10 @@ pub struct Row {
     pub holes: Vec<Hole>,
     /// More of them than are kept.
     pub more_holes: u64,
+    /// Where records could not be proven; of more than are kept the last one is extended.
+    pub unproven: Vec<Stretch>,
+    /// Its bars, if it has any.
+    pub bars: Series,
     /// Trades whose ids were compared.
     pub ids: u64,
     /// Trade ids that are missing between the first and the last.
@@ -85,6 +93,8 @@ pub struct Row {
     pub links_broken: u64,
     last_id: Option<u64>,
     last_seq: Option<Option<i64>>,
+    /// Whether the last record could be proven.
+    proven: bool,
 }
 
 impl Row {
@@ -94,14 +104,31 @@ impl Row {
         let (soft, hard): (Vec<&Hole>, Vec<&Hole>) = self.holes.iter().partition(|h| unproven(h));
         if !hard.is_empty() || self.more_holes + self.ids_missing + self.links_broken > 0 {
             State::Gap
-        } else if !soft.is_empty() || self.unverifiable > 0 {
+        } else if !soft.is_empty() || self.unverifiable + self.bars.absent > 0 {
             State::Unverifiable
         } else {
             State::Clean
         }
     }
 
+    /// A record of market data.
+    fn data(&mut self, at: Nanos, verifiable: bool) {
+        self.records += 1;
+        self.from.get_or_insert(at);
+        self.to = Some(at);
+        if !verifiable {
+            self.unverifiable += 1;
+            let go_on = !self.proven || self.unproven.len() == GAPS_MAX;
+            match self.unproven.last_mut() {
+                Some(last) if go_on => last.1 = at,
+                _ => self.unproven.push((at, at)),
+            }
+        }
+        self.proven = verifiable;
+    }
+
     fn hole(&mut self, hole: Hole) {
+        self.bars.interrupted();
         if self.holes.len() < GAPS_MAX {
             self.holes.push(hole);
         } else {
@@ -192,6 +219,7 @@ impl Account {
         for key in &keys {
             let row = self.rows.entry(key.clone()).or_default();
             row.last_seq = None;
+            row.bars.interrupted();
             if stopped.is_some() {
                 row.last_id = None;
             }
@@ -263,12 +291,11 @@ impl Account {
         }
         let merges = event.channel() == "trades";
         let row = self.row(event);
-        row.records += 1;
-        row.unverifiable += u64::from(!verifiable);
-        row.from.get_or_insert(event.header.ts_recv);
-        row.to = Some(event.header.ts_recv);
-        if let Body::Trade(trade) = event.body {
-            row.trade(trade.trade_id, trade.count, merges);
+        row.data(event.header.ts_recv, verifiable);
+        match event.body {
+            Body::Trade(trade) => row.trade(trade.trade_id, trade.count, merges),
+            Body::Bar(bar) => row.bars.bar(bar),
+            _ => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What `verify` prints: a table for people, one JSON object for programs.
 
 use super::Found;
-use super::account::{Hole, Row, State, RECORDER};
+use super::account::{Hole, RECORDER, Row, State};
 use crate::out::number::{counted, grouped, size};
 use crate::out::paint::{Colour, Paint};
 use crate::out::table::{Align, Cell, Table};
@@ -89,6 +89,7 @@ fn table(found: &Found) -> Table {
         ("ids missing", Align::Right),
         ("links", Align::Right),
         ("broken", Align::Right),
+        ("bars absent", Align::Right),
         ("unverifiable", Align::Right),
         ("state", Align::Left),
     ]);
@@ -111,6 +112,7 @@ fn table(found: &Found) -> Table {
             only(row.ids > 0, row.ids_missing),
             only(has_links, row.links),
             only(has_links, row.links_broken),
+            only(row.bars.bars > 0, row.bars.absent),
             Cell::new(grouped(row.unverifiable)),
             Cell::painted(state.as_str(), colour),
         ]);
@@ -245,5 +247,8 @@ fn row_json((channel, inst_id): &(String, String), row: &Row) -> Value {
         "idsMissing": row.ids_missing,
         "links": row.links,
         "linksBroken": row.links_broken,
+        "bars": row.bars.bars,
+        "barsAbsent": row.bars.absent,
+        "barsUnfinished": row.bars.unfinished,
     })
 }
