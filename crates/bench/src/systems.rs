@@ -76,7 +76,7 @@ pub fn decode(streams: &Streams<'_>) -> u64 {
                     books::decode(raw, form, &mut row, &mut unknowns);
                     black_box(&row);
                 }
-                Some(Form::Instruments) | None => {}
+                Some(Form::Figures(_) | Form::Instruments) | None => {}
             }
         }
     }

@@ -7,6 +7,7 @@
 //! Invariant: every index in an entry points into an arena or the names of the same batch.
 
 use crate::event::*;
+use crate::figures::{Cell, Figures, Sheet};
 use crate::instrument::{InstType, Instrument};
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,7 +46,16 @@ enum Slot {
     Trade(u32),
     Bar(u32),
     Book(u32),
+    Figures(u32),
     Other(u32),
+}
+
+/// Where a flat record's cells and text are.
+#[derive(Clone, Copy, Debug)]
+struct FiguresAt {
+    sheet: &'static Sheet,
+    cells: (u32, u32),
+    text: (u32, u32),
 }
 
 /// A run of events with everything they refer to.
@@ -58,6 +68,9 @@ pub struct Batch {
     bars: Vec<Bar>,
     books: Vec<BookChange>,
     levels: Vec<Level>,
+    figures: Vec<FiguresAt>,
+    cells: Vec<Cell>,
+    text: String,
     others: Vec<Other>,
 }
 
@@ -80,6 +93,9 @@ impl Batch {
         self.bars.clear();
         self.books.clear();
         self.levels.clear();
+        self.figures.clear();
+        self.cells.clear();
+        self.text.clear();
         self.others.clear();
     }
 
@@ -137,6 +153,19 @@ impl Batch {
         });
     }
 
+    /// Appends a flat record.
+    pub fn push_figures(&mut self, header: Header, figures: Figures<'_>) {
+        let (cells, text) = (self.cells.len() as u32, self.text.len() as u32);
+        self.cells.extend_from_slice(figures.cells);
+        self.text.push_str(figures.text);
+        self.entries.push((header, Slot::Figures(self.figures.len() as u32)));
+        self.figures.push(FiguresAt {
+            sheet: figures.sheet,
+            cells: (cells, self.cells.len() as u32),
+            text: (text, self.text.len() as u32),
+        });
+    }
+
     /// Appends one of the rare events.
     pub fn push_other(&mut self, header: Header, other: Other) {
         self.entries.push((header, Slot::Other(self.others.len() as u32)));
@@ -176,6 +205,7 @@ impl Batch {
                 let head = BookHead { kind, prev_seq: x.prev_seq, seq: x.seq, depth };
                 return self.push_book(header, head, bids.iter().copied(), asks.iter().copied());
             }
+            Body::Figures(x) => return self.push_figures(header, x),
             Body::Instrument(x) => Other::Instrument(Arc::clone(x)),
             Body::Gap(x) => Other::Gap(x.clone()),
             Body::Session(x) => Other::Session(x.clone()),
@@ -194,6 +224,12 @@ impl Batch {
             Slot::Book(i) => {
                 let book = &self.books[i as usize];
                 Body::Book(book, self.levels(book.bids), self.levels(book.asks))
+            }
+            Slot::Figures(i) => {
+                let FiguresAt { sheet, cells, text } = self.figures[i as usize];
+                let cells = &self.cells[cells.0 as usize..cells.1 as usize];
+                let text = &self.text[text.0 as usize..text.1 as usize];
+                Body::Figures(Figures { sheet, cells, text })
             }
             Slot::Other(i) => match &self.others[i as usize] {
                 Other::Instrument(x) => Body::Instrument(x),

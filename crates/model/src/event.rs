@@ -4,6 +4,7 @@
 //! [`Batch`](crate::batch::Batch); [`wire`](crate::wire) prints them.
 
 use crate::decimal::{Px, Qty};
+use crate::figures::Figures;
 use crate::instrument::Instrument;
 use crate::time::Nanos;
 use crate::tiny::Tiny;
@@ -102,6 +103,8 @@ pub enum BarKind {
     Mark,
     /// An index.
     Index,
+    /// Trades of a spread: two legs traded as one.
+    Spread,
 }
 
 /// Open, high, low and close over one interval.
@@ -123,7 +126,8 @@ pub struct Bar {
     pub low: Px,
     /// Last price so far.
     pub close: Px,
-    /// Base coin for spot, contracts for derivatives; `None` for mark and index bars.
+    /// Base coin for spot, contracts for derivatives, the spread's own size coin for spreads;
+    /// `None` for mark and index bars.
     pub volume: Option<Qty>,
     /// The venue's second volume column: quote coin for spot, base coin for derivatives.
     pub volume_ccy: Option<Qty>,
@@ -428,6 +432,8 @@ pub enum Body<'a> {
     Bar(&'a Bar),
     /// A book or a change of one: bids then asks.
     Book(&'a BookChange, &'a [Level], &'a [Level]),
+    /// A flat record whose fields its sheet lists.
+    Figures(Figures<'a>),
     /// First sight or change of an instrument.
     Instrument(&'a Arc<Instrument>),
     /// A stretch that cannot be trusted opens or closes.
@@ -451,6 +457,7 @@ impl Body<'_> {
             Body::Bar(_) => "kline",
             Body::Book(BookChange { kind: BookKind::View, .. }, ..) => "orderbook",
             Body::Book(..) => "orderbook_delta",
+            Body::Figures(x) => x.sheet.kind,
             Body::Instrument(_) => "instrument",
             Body::Gap(_) => "gap",
             Body::Session(_) => "session",

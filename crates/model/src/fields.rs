@@ -13,6 +13,9 @@ use crate::event::*;
 use crate::instrument::InstType;
 use crate::wire::VERSION;
 
+/// The one common field that a sheet may list as well.
+const INST_TYPE: &str = "instType";
+
 /// A field's value. `None` is absence, `null` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -78,7 +81,13 @@ pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
     to.field("channel", word(event.channel()));
     to.field("instId", word(event.inst_id()));
     let inst_type = event.inst_type();
-    to.field("instType", word(inst_type.map_or("", InstType::as_str)));
+    // A record about a whole family names the kind itself.
+    let own_type = match event.body {
+        Body::Figures(figures) => figures.text(INST_TYPE),
+        _ => None,
+    };
+    let type_word = inst_type.map(InstType::as_str).or(own_type);
+    to.field(INST_TYPE, word(type_word.unwrap_or_default()));
     let symbol = event.instrument().map(|instrument| instrument.symbol());
     to.field("symbol", Value::Word(symbol.as_deref()));
     to.field("timestamp", Value::Millis(header.ts_event.map(|t| t.millis())));
@@ -90,6 +99,11 @@ pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
         Body::Trade(x) => trade(to, x, inst_type),
         Body::Bar(x) => bar(to, x, inst_type),
         Body::Book(x, bids, asks) => book(to, x, bids, asks, inst_type),
+        Body::Figures(x) => {
+            for (column, value) in x.iter().filter(|(column, _)| column.name != INST_TYPE) {
+                to.field(column.name, value);
+            }
+        }
         Body::Instrument(x) => to.field("instrument", row(&x.row)),
         Body::Gap(x) => gap(to, x),
         Body::Session(x) => session(to, x),

@@ -9,7 +9,8 @@
 //! 4. [`event`]: the normalised facts, and [`batch`], in which they travel;
 //! 5. [`book`]: one instrument's order book;
 //! 6. [`feed`]: the contract between a feed, which decides, and a driver, which acts;
-//! 7. [`fields`]: what each record says, field by field, and [`wire`]: the same as JSON text.
+//! 7. [`figures`]: records whose fields are listed as data;
+//! 8. [`fields`]: what each record says, field by field, and [`wire`]: the same as JSON text.
 #![forbid(unsafe_code)]
 
 pub mod batch;
@@ -18,6 +19,7 @@ pub mod decimal;
 pub mod event;
 pub mod feed;
 pub mod fields;
+pub mod figures;
 pub mod instrument;
 pub mod time;
 pub mod tiny;
@@ -28,6 +30,7 @@ pub use book::{Book, BookError, Side};
 pub use decimal::{Decimal, DecimalError, Px, Qty};
 pub use event::*;
 pub use feed::{Action, Command, Feed, Input, Outbox, Subscription};
+pub use figures::Figures;
 pub use instrument::{InstType, Instrument};
 pub use time::Nanos;
 pub use tiny::Tiny;

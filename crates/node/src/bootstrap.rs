@@ -53,19 +53,20 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     let mut subscriptions = BTreeSet::new();
     let mut types = BTreeSet::new();
     for want in &options.wants {
+        for name in &want.channels {
+            if channel::find(name).is_some_and(|spec| spec.key == KeyKind::Nothing) {
+                subscriptions.insert(Subscription::new(name, ""));
+            }
+        }
         for spelling in &want.instruments {
             let mut found = None;
             for name in &want.channels {
-                match channel::find(name).map(|spec| spec.key) {
-                    Some(KeyKind::Index) => {
-                        let index = spelling.trim().to_uppercase();
-                        subscriptions.insert(Subscription::new(name, &index));
+                match channel::find(name) {
+                    Some(spec) if spec.key != KeyKind::InstId => {
+                        let key = spec.key.spell(spelling, spec.kind);
+                        subscriptions.insert(Subscription::new(name, &key));
                     }
-                    Some(KeyKind::InstType) => {
-                        let kind = spelling.trim().to_uppercase();
-                        subscriptions.insert(Subscription::new(name, &kind));
-                    }
-                    Some(KeyKind::InstId) | None => {
+                    _ => {
                         if found.is_none() {
                             found = Some(loader.resolve(spelling).await?);
                         }

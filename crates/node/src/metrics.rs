@@ -17,7 +17,7 @@ use std::time::Duration;
 type Reader = fn(&FeedStats) -> u64;
 
 /// Per feed: name, help, and where the feed counts it.
-const COUNTERS: [(&str, &str, Reader); 22] = [
+const COUNTERS: [(&str, &str, Reader); 23] = [
     ("okx_messages_received_total", "Frames received", |s| s.frames),
     ("okx_processing_errors_total", "Things received that were not understood", |s| s.faults),
     ("okx_received_bytes_total", "Bytes of frames received", |s| s.bytes),
@@ -26,6 +26,7 @@ const COUNTERS: [(&str, &str, Reader); 22] = [
     ("okx_tickers_total", "Tickers emitted", |s| s.tickers),
     ("okx_trades_total", "Trades emitted", |s| s.trades),
     ("okx_bars_total", "Bars emitted", |s| s.bars),
+    ("okx_figures_total", "Flat records emitted", |s| s.figures),
     ("okx_book_changes_total", "Verified book changes and snapshots", |s| s.deltas),
     ("okx_book_views_total", "Views of books emitted", |s| s.views),
     ("okx_instruments_total", "Instrument records emitted", |s| s.instruments),

@@ -13,7 +13,7 @@
 //! Start at [`OkxFeed::handle`]; the test to run is `market-data torture`.
 
 use crate::channel::books::BookRow;
-use crate::channel::{self, KeyKind};
+use crate::channel::{self, Form, KeyKind};
 use crate::link::{Link, LinkState, Timer, TimerTable};
 use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
@@ -32,6 +32,7 @@ mod checkpoint;
 mod data;
 mod emit;
 mod fast;
+mod figures;
 mod instruments;
 mod session;
 mod sub;
@@ -121,6 +122,8 @@ pub struct OkxFeed {
     get_number: u64,
     /// Room for the book row being read.
     row: BookRow,
+    /// Room for the flat record being read.
+    figure: crate::channel::figures::FigureRow,
     /// Room for the rows of a frame on the fast path.
     rows: crate::fast::Rows,
     /// Whether the close under way was our wish, so that no back-off follows.
@@ -150,6 +153,7 @@ impl OkxFeed {
             gets: BTreeMap::new(),
             get_number: 0,
             row: BookRow::default(),
+            figure: Default::default(),
             rows: Default::default(),
             orderly: false,
             stopping: false,
@@ -221,8 +225,8 @@ impl OkxFeed {
         let kind = spec.map_or(KeyKind::InstId, |s| s.key);
         let channel = Some(self.emit.channel(&subscription.channel));
         let inst = match kind {
-            KeyKind::InstType => None,
             _ if subscription.key.is_empty() => None,
+            KeyKind::InstType if spec.is_some_and(|s| s.form == Form::Instruments) => None,
             kind => Some(self.emit.instrument(kind, &subscription.key)),
         };
         let index = self.subs.len() as u32;

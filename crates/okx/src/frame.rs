@@ -140,10 +140,14 @@ fn read_action(value: Raw<'_>) -> Action {
     }
 }
 
-/// Channel and key of an argument: `{"channel":"books","instId":"BTC-USDT"}`. The key is the first
-/// of `instId`, `sprdId`, `instFamily`, `instType` that is there, and empty for none.
+/// Channel and key of an argument: `{"channel":"books","instId":"BTC-USDT"}`. The key is as the
+/// channel's [`KeyKind`](crate::channel::KeyKind) says; of an unknown channel it is the first of
+/// `instId`, `sprdId`, `instFamily`, `instType` that is there, and empty for none.
 pub fn argument(arg: Raw<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     let channel = arg.field("channel")?.text()?;
+    if let Some(spec) = crate::channel::find(&channel) {
+        return Some((channel, spec.key.key_of(arg)));
+    }
     let keys = ["instId", "sprdId", "instFamily", "instType"];
     let key = keys.iter().find_map(|name| arg.field(name)?.text()).unwrap_or_default();
     Some((channel, key))

@@ -66,6 +66,18 @@ pub const RETRY_RESET_NS: u64 = 60 * SECOND;
 
 /// Books are repeated about every 60 s when nothing changes (docs, captured 2026-08-26).
 pub const BOOK_BEAT_NS: u64 = 90 * SECOND;
+/// Mark prices come at least every 10 s (docs, read 2026-11-23).
+pub const MARK_BEAT_NS: u64 = 25 * SECOND;
+/// Index tickers come at least every minute (docs, read 2026-11-23).
+pub const INDEX_BEAT_NS: u64 = 90 * SECOND;
+/// A beat missed again and again is waited for longer each time, up to this many doublings (ours):
+/// what OKX has suspended must not spend the hour's requests.
+pub const BEAT_DOUBLINGS_MAX: u32 = 6;
+/// Ids of rows remembered per subscription, to know one that comes again (ours).
+pub const SEEN_IDS_MAX: usize = 64;
+/// Instruments named by rows of channels about many, remembered per connection (ours; OKX lists a
+/// few thousand options).
+pub const NAMED_MAX: usize = 65_536;
 /// Faults within [`FAULT_WINDOW_NS`] before the connection is replaced (ours).
 pub const FAULTS_MAX: u32 = 100;
 /// See [`FAULTS_MAX`].
@@ -88,6 +100,7 @@ pub const CHECKPOINT_SUBS_MAX: usize = 65_536;
 const _: () = assert!(DEEP_BOOKS_PER_CONNECTION < 30);
 const _: () = assert!(REQUESTS_RESERVED * 2 < REQUESTS_PER_HOUR);
 const _: () = assert!(BOOK_BEAT_NS > 60 * SECOND);
+const _: () = assert!(MARK_BEAT_NS > 20 * SECOND && INDEX_BEAT_NS > 60 * SECOND);
 const _: () = assert!(RETRY_MIN_NS < RETRY_MAX_NS);
 
 /// Keeps handshakes within OKX's limit; shared by all connections of one address.

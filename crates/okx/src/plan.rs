@@ -180,17 +180,17 @@ fn is_deep(wish: &Subscription) -> bool {
 }
 
 fn check(wish: &Subscription, wanted: &BTreeSet<&Subscription>) -> Result<(), PlanError> {
-    if spec(wish).is_none() {
+    let Some(spec) = spec(wish) else {
         let channel = wish.channel.to_string();
         return Err(PlanError::UnknownChannel { suggestions: suggest(&channel), channel });
-    }
+    };
     let bad = |why| PlanError::BadKey {
         channel: wish.channel.to_string(),
         key: wish.key.to_string(),
         why,
     };
-    if wish.key.is_empty() {
-        return Err(bad("an empty name; give an id such as BTC-USDT"));
+    if let Some(why) = spec.key.complaint(&wish.key) {
+        return Err(bad(why));
     }
     if wish.key.len() > KEY_BYTES_MAX {
         return Err(bad("longer than any name OKX gives; check the spelling"));

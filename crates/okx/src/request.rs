@@ -45,14 +45,14 @@ pub fn text<'a>(op: Op, id: &str, args: impl Iterator<Item = &'a Subscription>) 
 }
 
 fn write_argument(subscription: &Subscription, out: &mut Vec<u8>) {
-    let field = channel::find(&subscription.channel).map_or(KeyKind::InstId, |s| s.key).field();
+    let kind = channel::find(&subscription.channel).map_or(KeyKind::InstId, |s| s.key);
     out.extend_from_slice(b"{\"channel\":");
     wire::escape(&subscription.channel, out);
-    if !subscription.key.is_empty() {
+    for (field, value) in kind.fields(&subscription.key) {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(field.as_bytes());
         out.extend_from_slice(b"\":");
-        wire::escape(&subscription.key, out);
+        wire::escape(value, out);
     }
     out.push(b'}');
 }

@@ -20,6 +20,8 @@ pub struct FeedStats {
     pub trades: u64,
     /// Of these, bars.
     pub bars: u64,
+    /// Of these, flat records: funding rates, mark prices, greeks and the like.
+    pub figures: u64,
     /// Of these, verified changes and snapshots of books.
     pub deltas: u64,
     /// Of these, views of books.

@@ -234,6 +234,7 @@ fn is_market_data(body: &Body<'_>) -> bool {
         | Body::Trade(_)
         | Body::Bar(_)
         | Body::Book(..)
+        | Body::Figures(_)
         | Body::Instrument(_)
         | Body::Raw(_) => true,
         Body::Gap(_) | Body::Session(_) | Body::Subscription(_) | Body::Fault(_) => false,

@@ -9,13 +9,15 @@
 //! Start at [`Lines::write`].
 
 use super::paint::{Colour, Paint};
+use market_data_model::fields::Value;
 use market_data_model::{
-    Aggressor, Bar, BarKind, Body, BookChange, BookKind, EventRef, Fault, Gap, Healed, Instrument,
-    Level, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews, SubscriptionStep, Ticker,
-    Trade,
+    Aggressor, Bar, BarKind, Body, BookChange, BookKind, EventRef, Fault, Figures, Gap, Healed,
+    Instrument, Level, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews,
+    SubscriptionStep, Ticker, Trade,
 };
 use text::{
-    COLUMN_MAX, clock, clock_minutes, column, difference, optional, plain, put, shown, spaces,
+    COLUMN_MAX, clock, clock_minutes, column, difference, moment, optional, plain, put, shown,
+    spaces,
 };
 
 mod text;
@@ -70,6 +72,7 @@ impl Lines {
             Body::Trade(x) => self.trade(x, out),
             Body::Bar(x) => self.bar(x, out),
             Body::Book(x, bids, asks) => self.book(x, bids, asks, out),
+            Body::Figures(x) => self.figures(x, out),
             Body::Instrument(x) => self.instrument(x, out),
             Body::Gap(x) => self.gap(x, out),
             Body::Session(x) => self.session(x, event.header.feed.0, out),
@@ -125,6 +128,7 @@ impl Lines {
             BarKind::Trade => "bar",
             BarKind::Mark => "mark bar",
             BarKind::Index => "index bar",
+            BarKind::Spread => "spread bar",
         };
         let up = x.close.0.cmp_value(x.open.0).is_ge();
         put(out, format_args!("{kind} {} from ", x.interval));
@@ -209,6 +213,30 @@ impl Lines {
         }
         if bids.is_empty() && asks.is_empty() {
             out.extend_from_slice(b"no change");
+        }
+    }
+
+    /// `name value` for each that is there; the record's kind where the channel does not say it.
+    fn figures(&self, x: Figures<'_>, out: &mut Vec<u8>) {
+        let mut any = false;
+        for (column, value) in x.iter() {
+            let text = match value {
+                Value::Decimal(Some(x)) => x.to_string(),
+                Value::Word(Some(x)) | Value::Text(Some(x)) => plain(x),
+                Value::Count(Some(x)) => x.to_string(),
+                Value::Millis(Some(x)) => moment(x),
+                Value::Bool(Some(x)) => if x { "yes" } else { "no" }.to_owned(),
+                _ => continue,
+            };
+            if any {
+                out.extend_from_slice(b"  ");
+            }
+            any = true;
+            self.faint(column.name, out);
+            put(out, format_args!(" {text}"));
+        }
+        if !any {
+            put(out, format_args!("{} without values", x.sheet.kind));
         }
     }
 

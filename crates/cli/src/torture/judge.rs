@@ -273,7 +273,8 @@ impl Judge {
                 let text = format!("kept raw although the channel is known: {}", raw.row);
                 Err(Complaint::about("rows", channel, inst, text))
             }
-            Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Session(_) => Ok(()),
+            Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Figures(_) => Ok(()),
+            Body::Session(_) => Ok(()),
         }
     }
 

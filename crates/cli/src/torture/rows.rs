@@ -7,6 +7,7 @@
 //! Start at [`mismatch`].
 
 use super::json::Json;
+use market_data_model::fields::Value;
 use market_data_model::{Aggressor, Bar, BarKind, Body, EventRef, Instrument, Ticker, Trade};
 use market_data_sim::SimInstrument;
 use std::fmt::Display;
@@ -59,9 +60,21 @@ fn said(name: &str, event: &EventRef<'_>) -> Option<String> {
         Body::Ticker(x) => ticker(name, x).or(common),
         Body::Trade(x) => trade(name, x).or(common),
         Body::Bar(x) => bar(name, x),
+        Body::Figures(x) => x.get(name).map(plain).or(common),
         // Its whole row is compared.
         Body::Instrument(_) => Some(String::new()),
         _ => None,
+    }
+}
+
+/// A value as the venue would write it.
+fn plain(value: Value<'_>) -> String {
+    match value {
+        Value::Decimal(x) => text(x),
+        Value::Word(x) | Value::Text(x) => text(x),
+        Value::Count(x) | Value::Millis(x) => text(x),
+        Value::Bool(x) => text(x),
+        _ => String::new(),
     }
 }
 

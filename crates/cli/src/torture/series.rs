@@ -48,7 +48,10 @@ pub(super) fn check(
 }
 
 fn is_row(event: &EventRef<'_>) -> bool {
-    matches!(event.body, Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Instrument(_))
+    matches!(
+        event.body,
+        Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Figures(_) | Body::Instrument(_)
+    )
 }
 
 /// Whether the event is an instrument that a REST answer contains.

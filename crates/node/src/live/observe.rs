@@ -42,7 +42,7 @@ impl Observer {
             seen.last_n = event.header.n;
             match event.body {
                 Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Book(..) => continue,
-                Body::Raw(_) => continue,
+                Body::Figures(_) | Body::Raw(_) => continue,
                 Body::Instrument(_) => seen.instruments = true,
                 Body::Fault(_) => self.fault(&event),
                 Body::Gap(_) => seen.rare = true,

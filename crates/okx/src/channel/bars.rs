@@ -1,18 +1,20 @@
-//! `candle*`, `mark-price-candle*` and `index-candle*`: every bar OKX has, on `/business`.
+//! `candle*`, `mark-price-candle*`, `index-candle*` and `sprd-candle*`: every bar OKX has, on
+//! `/business`.
 //!
 //! ```json
 //! {"arg":{"channel":"candle1m","instId":"BTC-USDT"},
 //!  "data":[["1785096000000","67500","67510.1","67490","67505.2","12.5","843815.0","843815.0","0"]]}
 //! ```
 //! Trade bars are `[ts,o,h,l,c,vol,volCcy,volCcyQuote,confirm]`, mark and index bars
-//! `[ts,o,h,l,c,confirm]`: `confirm` is at 8 or at 5. Bars of 6 hours and more open on UTC+8
-//! boundaries unless their name ends in `utc`. The phase of multi-day bars is undocumented, so the
-//! open time is taken from the wire and only the length is computed.
+//! `[ts,o,h,l,c,confirm]`, bars of spreads `[ts,o,h,l,c,vol,confirm]`: `confirm` is at 8, 5 or 6.
+//! Bars of 6 hours and more open on UTC+8 boundaries unless their name ends in `utc`. The phase of
+//! multi-day bars is undocumented, so the open time is taken from the wire and only the length is
+//! computed.
 //!
 //! Case matters: `1m` is a minute, `1M` a month. Start at [`BARS`] and [`decode`].
 
 use super::read;
-use super::{ChannelSpec, Form, KeyKind, Path};
+use super::{BASE, ChannelSpec, Form, KeyKind, Path};
 use crate::json::Raw;
 use market_data_model::time::{DAY_MS, civil, days};
 use market_data_model::{Bar, BarKind};
@@ -95,16 +97,16 @@ const fn bar(name: &'static str, suffix: &str, kind: BarKind) -> ChannelSpec {
     }
     let key = match kind {
         BarKind::Index => KeyKind::Index,
+        BarKind::Spread => KeyKind::Spread,
         _ => KeyKind::InstId,
     };
     ChannelSpec {
         name,
         path: Path::Business,
         key,
-        deep: false,
-        login: false,
-        beat_ns: None,
+        cadence: "at most every second while it forms",
         form: Form::Bar(kind, &SIZES[i]),
+        ..BASE
     }
 }
 
@@ -116,6 +118,7 @@ macro_rules! bars {
             $(bar(concat!("candle", $all), $all, BarKind::Trade),)*
             $(bar(concat!("mark-price-candle", $all), $all, BarKind::Mark),)*
             $(bar(concat!("index-candle", $all), $all, BarKind::Index),)*
+            $(bar(concat!("sprd-candle", $all), $all, BarKind::Spread),)*
             $(bar(concat!("mark-price-candle", $mark), $mark, BarKind::Mark),)*
         ]
     };
@@ -154,8 +157,11 @@ impl BarSpec {
 /// # Errors
 /// In words, when the row is too short, or a time or price is missing or not a number.
 pub fn decode(row: Raw<'_>, kind: BarKind, spec: &'static BarSpec) -> Result<Bar, String> {
-    let old_length = if kind == BarKind::Trade { 7 } else { 5 };
-    let is_old = row.items().count() == old_length;
+    let is_old = match kind {
+        BarKind::Trade => row.items().count() == 7,
+        BarKind::Mark | BarKind::Index => row.items().count() == 5,
+        BarKind::Spread => false,
+    };
     let mut cells = row.items();
     let mut next = |name: &str| cells.next().ok_or_else(|| format!("{name} is missing"));
     let open_ms = read::whole("ts", next("ts")?)?;
@@ -178,8 +184,10 @@ pub fn decode(row: Raw<'_>, kind: BarKind, spec: &'static BarSpec) -> Result<Bar
         volume_quote: None,
         closed: None,
     };
-    if kind == BarKind::Trade {
+    if matches!(kind, BarKind::Trade | BarKind::Spread) {
         bar.volume = read::qty("vol", next("vol")?)?;
+    }
+    if kind == BarKind::Trade {
         bar.volume_ccy = read::qty("volCcy", next("volCcy")?)?;
     }
     if is_old {
@@ -223,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn confirm_is_at_8_or_at_5() {
+    fn bug_class_6_confirm_is_at_8_5_or_6() {
         let trade = br#"["1785096000000","1","2","0.5","1.50","12.5","8.0","9.0","1"]"#;
         let Form::Bar(kind, size) = find("candle1m").unwrap().form else { panic!("not a bar") };
         let bar = decode(json::parse(trade).unwrap(), kind, size).unwrap();
@@ -234,6 +242,16 @@ mod tests {
         let Form::Bar(kind, size) = find("mark-price-candle1m").unwrap().form else { panic!() };
         let bar = decode(json::parse(mark).unwrap(), kind, size).unwrap();
         assert!(bar.closed == Some(true) && bar.volume.is_none());
+    }
+
+    #[test]
+    fn bars_of_spreads_have_one_volume() {
+        let row = br#"["1785096000000","-8.5","2","-9","1.50","45247","0"]"#;
+        let Form::Bar(kind, size) = find("sprd-candle1D").unwrap().form else { panic!() };
+        let bar = decode(json::parse(row).unwrap(), kind, size).unwrap();
+        assert_eq!((bar.open.to_string(), bar.closed), ("-8.5".into(), Some(false)));
+        assert_eq!(bar.volume.unwrap().to_string(), "45247");
+        assert!(bar.volume_ccy.is_none() && bar.volume_quote.is_none());
     }
 
     #[test]
@@ -250,7 +268,7 @@ mod tests {
 
     #[test]
     fn every_size_of_the_table_is_there() {
-        assert_eq!(BARS.len(), 27 + 26 + 27);
+        assert_eq!(BARS.len(), 27 + 26 + 27 + 26);
         assert!(find("mark-price-candle1Yutc").is_some() && find("candle1Yutc").is_none());
         assert!(find("index-candle1s").is_none());
     }

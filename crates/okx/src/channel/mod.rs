@@ -1,5 +1,6 @@
-//! The list of channels we understand; to add one, write a file beside `trades.rs` and a line in
-//! [`CHANNELS`].
+//! The list of channels we understand; to add one whose record is a flat list of values, write a
+//! file like `mark_price.rs`, its `mod` and a line in [`CHANNELS`], and run the tests with
+//! `UPDATE_DOCS=1`.
 //!
 //! A [`ChannelSpec`] holds what the rest of the crate must know of a channel as plain data; how its
 //! rows are read is in the file named by its [`Form`]. Source of every line: OKX docs 2026-08-22
@@ -12,11 +13,36 @@ use serde::{Deserialize, Serialize};
 
 pub mod bars;
 pub mod books;
+pub mod figures;
+mod key;
 mod read;
 pub mod tickers;
 pub mod trades;
 
+mod adl_warning;
+mod block_tickers;
+mod call_auction_details;
+mod economic_calendar;
+mod estimated_price;
+mod event_contract_markets;
+mod funding_rate;
+mod index_tickers;
+mod liquidation_orders;
+mod mark_price;
+mod open_interest;
+mod opt_summary;
+mod option_trades;
+mod price_limit;
+mod public_block_trades;
+mod public_struc_block_trades;
+mod sprd_public_trades;
+mod sprd_tickers;
+mod status;
+
 pub use bars::BarSpec;
+pub use figures::FiguresForm;
+pub use key::KeyKind;
+pub(crate) use key::Realm;
 pub use read::Unknowns;
 
 /// Which of OKX's sockets a channel lives on.
@@ -26,27 +52,6 @@ pub enum Path {
     Public,
     /// `/ws/v5/business`
     Business,
-}
-
-/// What a channel's argument names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// An instrument, as `instId`.
-    InstId,
-    /// A kind of instrument, as `instType`.
-    InstType,
-    /// An index such as `BTC-USD`, as `instId`: the same text as a spot id, but another thing.
-    Index,
-}
-
-impl KeyKind {
-    /// The field of the argument.
-    pub fn field(self) -> &'static str {
-        match self {
-            KeyKind::InstId | KeyKind::Index => "instId",
-            KeyKind::InstType => "instType",
-        }
-    }
 }
 
 /// How a book channel behaves.
@@ -71,6 +76,8 @@ pub enum Form {
     Book(BookForm),
     /// `bars.rs`
     Bar(BarKind, &'static BarSpec),
+    /// `figures.rs`, as a file of the channel's own says.
+    Figures(&'static FiguresForm),
     /// `crate::catalogue`
     Instruments,
 }
@@ -84,12 +91,18 @@ pub struct ChannelSpec {
     pub path: Path,
     /// What its argument names.
     pub key: KeyKind,
+    /// The only kind of instrument it is about, where its argument must name one.
+    pub kind: Option<&'static str>,
     /// A 50- or 400-level incremental book: few of them go on one connection.
     pub deep: bool,
     /// Whether OKX asks for a login (and a fee tier).
     pub login: bool,
     /// After how much silence of one instrument something is wrong, where OKX guarantees a beat.
     pub beat_ns: Option<u64>,
+    /// How often OKX pushes, for the documentation.
+    pub cadence: &'static str,
+    /// What silence means where no beat is guaranteed, for the documentation.
+    pub silence: &'static str,
     /// How its rows are read.
     pub form: Form,
 }
@@ -98,9 +111,12 @@ const BASE: ChannelSpec = ChannelSpec {
     name: "",
     path: Path::Public,
     key: KeyKind::InstId,
+    kind: None,
     deep: false,
     login: false,
     beat_ns: None,
+    cadence: "on change",
+    silence: "",
     form: Form::Ticker,
 };
 
@@ -109,6 +125,11 @@ const fn book(name: &'static str, depth: u16, incremental: bool) -> ChannelSpec 
         name,
         deep: incremental,
         beat_ns: Some(BOOK_BEAT_NS),
+        cadence: if incremental {
+            "100 ms; the same again after 60 s"
+        } else {
+            "100 ms, whole; the same again after 60 s"
+        },
         form: Form::Book(BookForm { depth, incremental, rpi: false }),
         ..BASE
     }
@@ -116,24 +137,62 @@ const fn book(name: &'static str, depth: u16, incremental: bool) -> ChannelSpec 
 
 /// Every channel but the bars, which [`bars::BARS`] lists.
 pub const CHANNELS: &[ChannelSpec] = &[
-    ChannelSpec { name: "tickers", form: Form::Ticker, ..BASE },
-    ChannelSpec { name: "trades", form: Form::Trade, ..BASE },
-    ChannelSpec { name: "trades-all", path: Path::Business, form: Form::Trade, ..BASE },
+    ChannelSpec { name: "tickers", cadence: TICKER_CADENCE, form: Form::Ticker, ..BASE },
+    ChannelSpec { name: "trades", cadence: TRADE_CADENCE, form: Form::Trade, ..BASE },
+    ChannelSpec {
+        name: "trades-all",
+        path: Path::Business,
+        cadence: TRADE_CADENCE,
+        form: Form::Trade,
+        ..BASE
+    },
     book("books", 400, true),
     book("books5", 5, false),
-    book("bbo-tbt", 1, false),
-    ChannelSpec { login: true, ..book("books-l2-tbt", 400, true) },
-    ChannelSpec { login: true, ..book("books50-l2-tbt", 50, true) },
+    ChannelSpec { cadence: TBT_CADENCE, ..book("bbo-tbt", 1, false) },
+    ChannelSpec { login: true, cadence: TBT_CADENCE, ..book("books-l2-tbt", 400, true) },
+    ChannelSpec { login: true, cadence: TBT_CADENCE, ..book("books50-l2-tbt", 50, true) },
     ChannelSpec {
         form: Form::Book(BookForm { depth: 400, incremental: true, rpi: true }),
         ..book("books-rpi", 400, true)
     },
+    book("books-elp", 400, true),
     ChannelSpec { name: "instruments", key: KeyKind::InstType, form: Form::Instruments, ..BASE },
+    adl_warning::SPEC,
+    block_tickers::SPEC,
+    call_auction_details::SPEC,
+    economic_calendar::SPEC,
+    estimated_price::SPEC,
+    event_contract_markets::SPEC,
+    funding_rate::SPEC,
+    index_tickers::SPEC,
+    liquidation_orders::SPEC,
+    mark_price::SPEC,
+    open_interest::SPEC,
+    opt_summary::SPEC,
+    option_trades::SPEC,
+    price_limit::SPEC,
+    public_block_trades::SPEC,
+    public_struc_block_trades::SPEC,
+    sprd_public_trades::SPEC,
+    sprd_tickers::SPEC,
+    status::SPEC,
 ];
+
+const TICKER_CADENCE: &str = "on change, at most every 100 ms";
+const TRADE_CADENCE: &str = "each trade";
+const TBT_CADENCE: &str = "10 ms; the same again after 60 s";
 
 /// The channel of that name, in OKX's exact spelling (`candle1m` is a minute, `candle1M` a month).
 pub fn find(name: &str) -> Option<&'static ChannelSpec> {
     CHANNELS.iter().chain(bars::BARS).find(|spec| spec.name == name)
+}
+
+/// The record types of the channels whose records are flat lists of values.
+pub fn flat_kinds() -> impl Iterator<Item = &'static str> {
+    CHANNELS.iter().filter_map(|spec| match spec.form {
+        Form::Figures(form) => Some(form.sheet.kind),
+        _ => None,
+    })
 }
 
 /// Every name, in table order.
@@ -162,7 +221,10 @@ mod tests {
     #[test]
     fn business_channels_are_not_on_public() {
         for name in names() {
-            let business = name.contains("candle") || name == "trades-all";
+            let business = name.contains("candle")
+                || name.contains("block")
+                || name.starts_with("sprd-")
+                || ["trades-all", "economic-calendar"].contains(&name);
             assert_eq!(find(name).unwrap().path == Path::Business, business, "{name}");
         }
     }

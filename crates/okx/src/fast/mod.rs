@@ -109,6 +109,6 @@ fn row(at: &mut Cursor<'_>, form: Form, key: &str, out: &mut Rows) -> Option<()>
             out.bars.push(rows::bar(at, kind, spec)?);
             Some(())
         }
-        Form::Instruments => None,
+        Form::Figures(_) | Form::Instruments => None,
     }
 }

@@ -8,7 +8,7 @@
 
 use super::OkxFeed;
 use super::sub::Stage;
-use crate::channel::Form;
+use crate::channel::{Form, KeyKind};
 use crate::codes::{Reaction, reaction};
 use crate::frame::EventFrame;
 use crate::limits;
@@ -272,7 +272,8 @@ impl OkxFeed {
             self.timers.set(Timer::Snapshot(index), now + limits::SNAPSHOT_WAIT_NS);
         }
         if let Some(beat) = beat {
-            self.timers.set(Timer::Beat(index), now + beat);
+            let wait = beat << self.subs[index as usize].silent;
+            self.timers.set(Timer::Beat(index), now + wait);
         }
     }
 
@@ -370,8 +371,14 @@ impl OkxFeed {
             Some(&rest[..end])
         };
         let channel = after("channel:")?;
-        let key = after("instId:").or_else(|| after("instType:")).unwrap_or_default();
-        let subscription = Subscription::new(channel, key);
+        let kind = crate::channel::find(channel).map_or(KeyKind::InstId, |spec| spec.key);
+        let mut key = kind.lead().and_then(|name| after(&format!("{name}:"))).map(str::to_owned);
+        for name in kind.more() {
+            if let (Some(key), Some(value)) = (&mut key, after(&format!("{name}:"))) {
+                key.push_str(&format!(",{name}={value}"));
+            }
+        }
+        let subscription = Subscription::new(channel, &key.unwrap_or_default());
         let index = *self.by_key.get(&subscription)?;
         (list.is_empty() || list.contains(&index)).then_some(index)
     }
@@ -480,12 +487,19 @@ impl OkxFeed {
 
     /// A channel with a guaranteed beat: too long without one means that it is dead.
     pub(super) fn beat_missed(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
-        let sub = &self.subs[index as usize];
+        let sub = &mut self.subs[index as usize];
         let Some(beat) = sub.spec.and_then(|s| s.beat_ns) else { return };
         if sub.stage != Stage::Live {
             return;
         }
+        // What says nothing after it was asked for again is asked less and less often.
+        let fresh = sub.heard.is_some_and(|heard| heard > sub.asked);
         let due = sub.heard.unwrap_or_default() + beat;
+        if fresh {
+            sub.silent = 0;
+        } else if due <= now {
+            sub.silent = (sub.silent + 1).min(limits::BEAT_DOUBLINGS_MAX);
+        }
         if due > now {
             return self.timers.set(Timer::Beat(index), due);
         }

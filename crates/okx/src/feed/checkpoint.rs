@@ -16,7 +16,7 @@ use super::emit::{Emitter, EmitterState};
 use super::sub::Sub;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
-use crate::limits::{CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
+use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
 use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
 use market_data_model::Nanos;
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Version and sum.
 const HEAD: usize = 5;
 
@@ -89,6 +89,7 @@ impl OkxFeed {
             gets,
             get_number,
             row: _,
+            figure: _,
             rows: _,
             orderly,
             stopping,
@@ -196,6 +197,7 @@ fn rebuild(config: OkxConfig, state: State) -> Result<OkxFeed, &'static str> {
         gets,
         get_number,
         row: Default::default(),
+        figure: Default::default(),
         rows: Default::default(),
         orderly,
         stopping,
@@ -218,6 +220,13 @@ fn complete(sub: &mut Sub, emit: &Emitter) -> Result<(), &'static str> {
     }
     if sub.series.as_ref().is_some_and(|series| !series.is_sound()) {
         return Err("ids are remembered where there is no room");
+    }
+    let remembers = matches!(form, Some(Form::Figures(form)) if form.id.is_some());
+    if sub.seen.as_ref().map(|seen| seen.is_sound()) != remembers.then_some(true) {
+        return Err("rows are remembered where there is no room");
+    }
+    if sub.silent > BEAT_DOUBLINGS_MAX {
+        return Err("a subscription was silent more often than it may be");
     }
     if !emit.has(sub.place) {
         return Err("a subscription has a name that it does not have");

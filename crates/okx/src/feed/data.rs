@@ -112,6 +112,7 @@ impl OkxFeed {
             Form::Trade => self.trades(now, index, frame.data, out),
             Form::Bar(kind, size) => self.bars(now, index, (frame.data, kind, size), out),
             Form::Book(form) => self.books(now, index, (frame, form), out),
+            Form::Figures(form) => self.figures(now, index, (frame.data, form), out),
             Form::Instruments => self.instruments(now, index, frame.data, out),
         }
         self.subs[index as usize].heard = Some(now);
@@ -157,7 +158,7 @@ impl OkxFeed {
     }
 
     /// A row that names another instrument than its frame is not of this subscription.
-    fn foreign(&self, index: u32, inst_id: Option<&str>) -> Option<String> {
+    pub(super) fn foreign(&self, index: u32, inst_id: Option<&str>) -> Option<String> {
         let key = &self.subs[index as usize].subscription.key;
         let inst_id = inst_id.filter(|id| *id != &**key)?;
         Some(format!("instId is {inst_id:?} in a frame of {key:?}"))
@@ -183,7 +184,7 @@ impl OkxFeed {
         }
     }
 
-    fn bad_time(&mut self, now: Nanos, index: u32, row: &[u8], out: &mut Outbox) {
+    pub(super) fn bad_time(&mut self, now: Nanos, index: u32, row: &[u8], out: &mut Outbox) {
         let fault = ("ts is missing or not a time".to_string(), row);
         let place = self.subs[index as usize].place;
         self.emit.fault(now, place, FaultCode::BadTime, fault, out);
@@ -212,7 +213,7 @@ impl OkxFeed {
     ) {
         let place = self.subs[index as usize].place;
         if let (Some(inst), Some(inst_type)) = (place.inst, inst_type) {
-            self.emit.learn_type(inst, inst_type);
+            self.emit.learn_type(inst, &inst_type);
         }
         self.emit.stats.tickers += 1;
         let header = self.emit.header(now, place, ts);

@@ -2,7 +2,8 @@
 //!
 //! Invariant: `n` rises by one an event, and every index in a header points into `names`.
 
-use crate::channel::{KeyKind, Unknowns};
+use crate::channel::{KeyKind, Realm, Unknowns};
+use crate::limits::NAMED_MAX;
 use crate::stats::FeedStats;
 use market_data_model::batch::Other;
 use market_data_model::*;
@@ -23,21 +24,21 @@ pub(crate) struct Emitter {
     n: u64,
     gaps: u64,
     names: Arc<Names>,
-    by_id: FxHashMap<(bool, Box<str>), u32>,
+    by_id: FxHashMap<(Realm, Box<str>), u32>,
     pub(crate) stats: FeedStats,
 }
 
 /// What an [`Emitter`] knows, as it is kept in the state of a feed: numbers of events and gaps,
 /// channels, instruments, where each instrument is, counters.
 pub(crate) type EmitterState =
-    (u64, u64, Vec<Arc<str>>, Vec<Arc<Instrument>>, Vec<((bool, Box<str>), u32)>, FeedStats);
+    (u64, u64, Vec<Arc<str>>, Vec<Arc<Instrument>>, Vec<((Realm, Box<str>), u32)>, FeedStats);
 
 impl Emitter {
     /// As an [`EmitterState`].
     pub(crate) fn state(&self) -> impl Serialize {
         let Emitter { feed: _, n, gaps, names, by_id, stats } = self;
         let Names { venue: _, channels, instruments } = &**names;
-        let mut ids: Vec<(&(bool, Box<str>), u32)> =
+        let mut ids: Vec<(&(Realm, Box<str>), u32)> =
             by_id.iter().map(|(id, index)| (id, *index)).collect();
         ids.sort_unstable();
         (n, gaps, channels, instruments, ids, stats)
@@ -98,10 +99,10 @@ impl Emitter {
         index as u16
     }
 
-    /// The index of an instrument, made known if it is new. An index and a spot pair may share
-    /// their text, so they are kept apart.
+    /// The index of an instrument, made known if it is new. Ids of different realms (an
+    /// index and a spot pair) may share their text, so they are kept apart.
     pub(crate) fn instrument(&mut self, kind: KeyKind, inst_id: &str) -> u32 {
-        let key = (kind == KeyKind::Index, Box::from(inst_id));
+        let key = (kind.realm(), Box::from(inst_id));
         if let Some(index) = self.by_id.get(&key) {
             return *index;
         }
@@ -110,6 +111,14 @@ impl Emitter {
         Arc::make_mut(&mut self.names).instruments.push(instrument);
         self.by_id.insert(key, index);
         index
+    }
+
+    /// The index of an instrument that a row about many names; `None` when too many are known.
+    pub(crate) fn named(&mut self, kind: KeyKind, inst_id: &str) -> Option<u32> {
+        let kind = if kind.names_one() { kind } else { KeyKind::InstId };
+        let room = self.names.instruments.len() < NAMED_MAX;
+        let known = || self.by_id.contains_key(&(kind.realm(), Box::from(inst_id)));
+        (room || known()).then(|| self.instrument(kind, inst_id))
     }
 
     /// The instrument as known now.
@@ -129,10 +138,11 @@ impl Emitter {
     }
 
     /// Notes the kind of an instrument that is known by name only.
-    pub(crate) fn learn_type(&mut self, index: u32, inst_type: InstType) {
+    pub(crate) fn learn_type(&mut self, index: u32, inst_type: &InstType) {
         if self.known(index).inst_type.is_none() {
             let names = Arc::make_mut(&mut self.names);
-            Arc::make_mut(&mut names.instruments[index as usize]).inst_type = Some(inst_type);
+            Arc::make_mut(&mut names.instruments[index as usize]).inst_type =
+                Some(inst_type.clone());
         }
     }
 

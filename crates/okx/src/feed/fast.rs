@@ -36,7 +36,7 @@ impl OkxFeed {
                 }
                 Form::Bar(..) => self.bar(now, index, rows.bars[n], out),
                 Form::Book(_) => self.book_row(now, index, (action, &rows.books[n]), text, out),
-                Form::Instruments => {}
+                Form::Figures(_) | Form::Instruments => {}
             }
         }
         self.rows = rows;

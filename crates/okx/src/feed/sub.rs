@@ -2,6 +2,7 @@
 //! data. Only `feed` and its other files touch it.
 
 use super::emit::{Emitter, Place};
+use super::figures::Seen;
 use crate::channel::trades::Series;
 use crate::channel::{ChannelSpec, Form};
 use crate::follow::Follow;
@@ -37,6 +38,8 @@ pub(crate) struct Sub {
     pub(crate) stage: Stage,
     pub(crate) follow: Option<Box<Follow>>,
     pub(crate) series: Option<Box<Series>>,
+    /// Ids of the last rows, where a row may come again.
+    pub(crate) seen: Option<Box<Seen>>,
     /// When its last data came, on any connection.
     pub(crate) heard: Option<Nanos>,
     /// Confirmed at least once since it was last lost: its loss is worth a gap.
@@ -55,6 +58,8 @@ pub(crate) struct Sub {
     /// Resyncs since `resyncs_since`.
     pub(crate) resyncs: u32,
     pub(crate) resyncs_since: Nanos,
+    /// Beats missed in a row without any data between.
+    pub(crate) silent: u32,
     /// A crossed book was reported and has not uncrossed since.
     pub(crate) crossed: bool,
 }
@@ -71,6 +76,10 @@ impl Sub {
             _ => None,
         };
         let series = (form == Some(Form::Trade)).then(Box::default);
+        let seen = match form {
+            Some(Form::Figures(form)) => form.id.map(|_| Box::default()),
+            _ => None,
+        };
         Sub {
             subscription,
             spec,
@@ -79,6 +88,7 @@ impl Sub {
             stage: Stage::Idle,
             follow,
             series,
+            seen,
             heard: None,
             started: false,
             gap: None,
@@ -89,6 +99,7 @@ impl Sub {
             leaving: 0,
             resyncs: 0,
             resyncs_since: Nanos(0),
+            silent: 0,
             crossed: false,
         }
     }

@@ -61,7 +61,7 @@ impl Bench {
 
     fn ack(&mut self, event: &str, subscription: &Subscription) -> Vec<String> {
         let (channel, key) = (&subscription.channel, &subscription.key);
-        let field = channel::find(channel).map_or("instId", |s| s.key.field());
+        let field = channel::find(channel).and_then(|s| s.key.lead()).unwrap_or("instId");
         self.frame(&format!(
             r#"{{"event":"{event}","arg":{{"channel":"{channel}","{field}":"{key}"}},"connId":"c"}}"#
         ))

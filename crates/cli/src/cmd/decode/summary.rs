@@ -3,10 +3,12 @@
 //! Invariant: the names of the object's fields never change; types of records not seen are 0.
 
 use market_data_okx::FeedStats;
+use market_data_okx::channel::flat_kinds;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Every `type` a record can have, so that a missing one reads 0 instead of being absent.
+/// Every `type` a record can have besides those of [`flat_kinds`], so that a missing one reads 0
+/// instead of being absent.
 const TYPES: [&str; 11] = [
     "ticker",
     "kline",
@@ -57,7 +59,7 @@ impl Default for Summary {
     fn default() -> Summary {
         Summary {
             frames: 0,
-            records: TYPES.iter().map(|kind| (*kind, 0)).collect(),
+            records: TYPES.into_iter().chain(flat_kinds()).map(|kind| (kind, 0)).collect(),
             faults: 0,
             unknown: Unknown::default(),
             books: Books::default(),

@@ -2,7 +2,7 @@
 //!
 //! Only `human.rs` uses them. Everything is appended to a buffer; nothing rounds.
 
-use market_data_model::time::SECOND;
+use market_data_model::time::{DAY_MS, SECOND, civil};
 use market_data_model::{Decimal, Nanos};
 use std::io::Write as _;
 
@@ -58,6 +58,21 @@ pub(super) fn clock(at: Nanos, out: &mut Vec<u8>) {
     let of_day = at.0 / SECOND % 86_400;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     put(out, format_args!("{hour:02}:{minute:02}:{second:02}.{:03}", at.millis() % 1000));
+}
+
+/// `YYYY-MM-DD HH:MM` UTC, with seconds and milliseconds where they are not zero.
+pub(super) fn moment(ms: u64) -> String {
+    let (year, month, day) = civil((ms / DAY_MS as u64) as i64);
+    let (seconds, millis) = (ms / 1000 % 86_400, ms % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let mut text = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}");
+    if second > 0 || millis > 0 {
+        text.push_str(&format!(":{second:02}"));
+    }
+    if millis > 0 {
+        text.push_str(&format!(".{millis:03}"));
+    }
+    text
 }
 
 pub(super) fn clock_minutes(ms: u64, out: &mut Vec<u8>) {
