@@ -12,6 +12,8 @@ use crate::faults::FaultProfile;
 /// How big the pretend market is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MarketSize {
+    /// No instrument at all.
+    None,
     /// Seven instruments with shallow books: cheap enough for thousands of torture lives.
     Small,
     /// Dozens of instruments of every type, with books deeper than the published 400 levels.

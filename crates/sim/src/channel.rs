@@ -55,6 +55,8 @@ pub enum Channel {
     OpenInterest,
     FundingRate,
     Instruments,
+    /// Any channel of a recording; its name stands there.
+    Recorded,
 }
 
 /// What a subscription is about.
@@ -66,6 +68,8 @@ pub enum Target {
     Index(usize),
     /// An `instType`.
     Type(&'static str),
+    /// A feed of a recording, by its place in the list.
+    Recorded(usize),
 }
 
 /// One feed: everybody who subscribes to it gets the same frames.
@@ -131,6 +135,7 @@ impl Channel {
             Self::OpenInterest => "open-interest".into(),
             Self::FundingRate => "funding-rate".into(),
             Self::Instruments => "instruments".into(),
+            Self::Recorded => "recorded".into(),
         }
     }
 

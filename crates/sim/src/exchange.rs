@@ -23,6 +23,7 @@ use crate::instrument::Asset;
 use crate::market::{Birth, Market};
 use crate::net::{Frame, Net};
 use crate::pace::Pace;
+use crate::recorded::Shelf;
 use crate::rest::Limits;
 use crate::rng::mix;
 use crate::rows::Index;
@@ -107,6 +108,8 @@ pub struct Exchange {
     /// Where an id stands in `markets`.
     pub(crate) by_id: BTreeMap<String, usize>,
     pub(crate) pace: Pace,
+    /// What is recorded; `None` when the exchange has a market of its own.
+    pub(crate) shelf: Option<Shelf>,
     /// How many listings have been announced.
     pub(crate) listings: u32,
     /// A fault has already expired an instrument.
@@ -148,6 +151,7 @@ impl Exchange {
             limits: Limits::default(),
             by_id,
             pace: Pace::default(),
+            shelf: None,
             listings: 0,
             expired_one: false,
             events: BTreeSet::new(),
@@ -395,7 +399,7 @@ impl Exchange {
     /// Lets a market that nobody watched make up for the time.
     pub(crate) fn catch_up(&mut self, n: usize) {
         let most = match self.config.market {
-            MarketSize::Small => CATCH_UP_SMALL,
+            MarketSize::None | MarketSize::Small => CATCH_UP_SMALL,
             MarketSize::Full => CATCH_UP_FULL,
         };
         if !self.watched(n) {

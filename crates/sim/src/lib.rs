@@ -32,6 +32,8 @@ mod pace;
 mod path;
 mod publish;
 mod query;
+mod recorded;
+mod recorded_rest;
 mod request;
 mod rest;
 mod rest_families;
@@ -51,3 +53,4 @@ pub use api::{
 };
 pub use exchange::Exchange;
 pub use faults::{FaultInfo, FaultProfile};
+pub use recorded::{RecordedBook, RecordedFeed, RecordedId, RecordedInstrument, RecordedLevel};

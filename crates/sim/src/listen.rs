@@ -44,12 +44,15 @@ impl Exchange {
                 state.subs.push(key);
             }
         }
+        if let (Target::Recorded(n), Some(shelf)) = (key.0, &mut self.shelf) {
+            shelf.joined(conn, n);
+        }
         if let Some(frame) = self.first_frame(key) {
             self.push_one(conn, key, &frame);
         }
     }
 
-    fn push_one(&mut self, conn: ConnId, key: FeedKey, frame: &Frame) {
+    pub(crate) fn push_one(&mut self, conn: ConnId, key: FeedKey, frame: &Frame) {
         let now = self.now_ns;
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.last_alive_ns = now;
@@ -61,8 +64,16 @@ impl Exchange {
     fn make_feed(&mut self, key: FeedKey) {
         let now = self.now_ns;
         let (target, channel) = key;
-        let name = channel.name();
+        let mut name = channel.name();
         let (about, inst_id) = match target {
+            Target::Recorded(n) => {
+                let Some(recorded) = self.shelf.as_ref().and_then(|shelf| shelf.feeds.get(n))
+                else {
+                    return;
+                };
+                name.clone_from(&recorded.channel);
+                ("instId", recorded.about.clone())
+            }
             Target::Inst(n) => ("instId", self.markets[n].inst.id.clone()),
             Target::Index(n) => ("instId", self.indices[n].name.clone()),
             Target::Type(name) => ("instType", name.to_owned()),
@@ -124,7 +135,7 @@ impl Exchange {
         let inst = match target {
             Target::Index(n) => &self.indices[n].as_inst,
             Target::Inst(n) => &self.markets[n].inst,
-            Target::Type(_) => return Ohlc::flat(self.now_ns, 1),
+            Target::Type(_) | Target::Recorded(_) => return Ohlc::flat(self.now_ns, 1),
         };
         invent(inst, &self.assets, bar.open(self.now_ns), self.now_ns, bar.sample())
     }
@@ -133,6 +144,7 @@ impl Exchange {
     fn first_frame(&mut self, key: FeedKey) -> Option<Frame> {
         let (target, channel) = key;
         match (channel, target) {
+            (Channel::Recorded, Target::Recorded(n)) => self.shelf.as_ref()?.first_frame(n),
             (Channel::Book(_), _) => self.whole_book(key),
             (Channel::Tickers, Target::Inst(n)) => {
                 let row = rows::ticker(&self.markets[n], &self.assets, self.now_ns);
@@ -185,6 +197,9 @@ impl Exchange {
 
     /// Takes a connection off a feed.
     fn stop_listening(&mut self, key: FeedKey, conn: ConnId) {
+        if let (Target::Recorded(n), Some(shelf)) = (key.0, &mut self.shelf) {
+            shelf.left(conn, n);
+        }
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         feed.listeners.retain(|listener| listener.conn != conn);
         if feed.listeners.is_empty() {

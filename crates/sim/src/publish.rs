@@ -9,7 +9,7 @@
 //!
 //! Start at [`Exchange::act`].
 
-use crate::api::Truth;
+use crate::api::{ConnId, Truth};
 use crate::bars::Ohlc;
 use crate::book::Book;
 use crate::calendar::{MILLI, SECOND};
@@ -238,7 +238,7 @@ impl Exchange {
             (Target::Index(n), _) => {
                 rows::price_candle(self.indices[n].as_inst.px_places, bar, closed)
             }
-            (Target::Type(_), _) => Fields::new(),
+            (Target::Type(_) | Target::Recorded(_), _) => Fields::new(),
         }
     }
 
@@ -263,12 +263,17 @@ impl Exchange {
 
     /// Sends a frame to everybody who listens to a feed.
     pub(crate) fn push(&mut self, key: FeedKey, frame: &Frame) {
+        self.push_if(key, frame, |_| true);
+    }
+
+    /// Sends a frame to those who listen to a feed and are `wanted`.
+    pub(crate) fn push_if(&mut self, key: FeedKey, frame: &Frame, wanted: impl Fn(ConnId) -> bool) {
         let now = self.now_ns;
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         feed.last_push_ns = now;
         for listener in &feed.listeners {
             let Some(conn) = self.conns.get_mut(&listener.conn) else { continue };
-            if listener.until_ns <= now {
+            if listener.until_ns <= now || !wanted(listener.conn) {
                 continue;
             }
             conn.last_alive_ns = now;

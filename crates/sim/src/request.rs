@@ -202,9 +202,18 @@ impl Exchange {
     /// Which feed an argument means, or the error for it.
     fn find_feed(&self, conn: ConnId, arg: &Arg) -> Result<FeedKey, (&'static str, String)> {
         let none = || ("60018", unknown(arg));
-        let channel = Channel::named(&arg.channel).ok_or_else(none)?;
         let state = self.conns.get(&conn).ok_or_else(none)?;
-        match (state.endpoint, channel.endpoint()) {
+        let recorded = self.find_recorded(&arg.channel, &arg.about);
+        let channel = match recorded {
+            Some(((_, channel), _)) => channel,
+            None => Channel::named(&arg.channel).ok_or_else(none)?,
+        };
+        let endpoint = match recorded {
+            Some((_, true)) => Endpoint::Business,
+            Some((_, false)) => Endpoint::Public,
+            None => channel.endpoint(),
+        };
+        match (state.endpoint, endpoint) {
             (Endpoint::Public, Endpoint::Business) => {
                 let msg = "This channel has been migrated to the '/business' URL. Please \
                            subscribe using the new URL.";
@@ -216,6 +225,9 @@ impl Exchange {
                 return Err(("64002", msg.to_owned()));
             }
             _ => {}
+        }
+        if let Some((key, _)) = recorded {
+            return Ok(key);
         }
         let target = self.find_target(channel, &arg.about).ok_or_else(none)?;
         if channel.needs_login() && !state.logged_in {
@@ -305,7 +317,10 @@ fn read_arg(arg: &Value) -> Option<Arg> {
         }
     }
     echo.push('}');
-    let about = if channel == "instruments" { text("instType") } else { text("instId") };
+    let about = match text("instId") {
+        Some(id) if channel != "instruments" => Some(id),
+        _ => text("instType"),
+    };
     Some(Arg { channel: channel.to_owned(), about: about.unwrap_or("").to_owned(), echo })
 }
 

@@ -83,6 +83,16 @@ pub fn no_instrument() -> Failure {
 impl Exchange {
     /// A REST GET request.
     pub fn rest(&mut self, now_ns: u64, path_and_query: &str) -> RestReply {
+        self.rest_from(now_ns, path_and_query, Self::answer)
+    }
+
+    /// A REST GET request with an answer from elsewhere, under the same limits and faults.
+    pub(crate) fn rest_from(
+        &mut self,
+        now_ns: u64,
+        path_and_query: &str,
+        answer: impl FnOnce(&mut Self, &Query) -> Answer,
+    ) -> RestReply {
         self.advance(now_ns);
         let delay_ns = self.net.rng.between(4, 40) * MILLI;
         let reply =
@@ -97,7 +107,7 @@ impl Exchange {
         if !self.limits.allow(&query.path, self.now_ns) {
             return reply(429, envelope("50011", "Too Many Requests", ""));
         }
-        match self.answer(&query) {
+        match answer(self, &query) {
             Ok(data) => reply(200, envelope("0", "", &data)),
             Err(fail) => reply(fail.status, envelope(fail.code, &fail.msg, "")),
         }

@@ -82,7 +82,7 @@ impl Exchange {
         let px = match key.0 {
             Target::Inst(n) => self.markets[n].inst.fair(&self.assets, now),
             Target::Index(n) => self.indices[n].as_inst.fair(&self.assets, now),
-            Target::Type(_) => return,
+            Target::Type(_) | Target::Recorded(_) => return,
         };
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         let Memory::Candle { bar, open, .. } = &mut feed.memory else { return };

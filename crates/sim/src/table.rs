@@ -59,9 +59,9 @@ impl Busy {
             (MarketSize::Full, Self::Warm) => (250, 220),
             (MarketSize::Full, Self::Cool) => (1_200, 80),
             (MarketSize::Full, Self::Thin) => (6_000, 6),
-            (MarketSize::Small, Self::Hot | Self::Warm) => (200, 24),
-            (MarketSize::Small, Self::Cool) => (700, 14),
-            (MarketSize::Small, Self::Thin) => (4_000, 4),
+            (MarketSize::None | MarketSize::Small, Self::Hot | Self::Warm) => (200, 24),
+            (MarketSize::None | MarketSize::Small, Self::Cool) => (700, 14),
+            (MarketSize::None | MarketSize::Small, Self::Thin) => (4_000, 4),
         };
         Heat { wait_ns: wait_ms * MS, levels, lots }
     }
@@ -118,6 +118,9 @@ pub(crate) fn list(size: MarketSize, start_ns: u64) -> List {
     let mut list = List { size, start_ns, rows: Vec::new() };
     let week = friday_after(start_ns, 2);
     let quarter = quarter_friday(start_ns, 16);
+    if size == MarketSize::None {
+        return list.rows;
+    }
     if size == MarketSize::Small {
         SPOT[..2].iter().for_each(|row| list.spot(row));
         SWAP[..2].iter().for_each(|row| list.swap(row));
@@ -347,7 +350,11 @@ fn settle(suffix: &str, coin: &'static str) -> &'static str {
 pub fn indices(size: MarketSize, start_ns: u64) -> Vec<Index> {
     let list = List { size, start_ns, rows: Vec::new() };
     let mut made = Vec::new();
-    let rows = if size == MarketSize::Small { &SPOT[..2] } else { SPOT };
+    let rows = match size {
+        MarketSize::None => &[],
+        MarketSize::Small => &SPOT[..2],
+        MarketSize::Full => SPOT,
+    };
     for row in rows {
         let &SpotRow(base, _, px_places, ..) = row;
         for quote in ["USD", "USDT", "USDC"] {

@@ -56,7 +56,7 @@ impl Exchange {
                 self.disturb(n);
             }
         }
-        if self.net.rng.hit(self.config.faults.preopen) {
+        if self.shelf.is_none() && self.net.rng.hit(self.config.faults.preopen) {
             self.shuffle_list();
         }
     }
