@@ -48,6 +48,9 @@ pub enum Error {
     /// The pretend exchange did not start.
     #[error("cannot start the pretend exchange: {0}")]
     Sim(String),
+    /// A tape cannot be played.
+    #[error("cannot play the tape: {0}")]
+    Replay(String),
     /// Recording cannot start.
     #[error("cannot record: {0}")]
     Tape(market_data_tape::writer::OpenError),
@@ -74,6 +77,9 @@ impl Error {
                 "choose another directory (`run --tape DIR`, `watch --record DIR`), or record \
                  nothing (`run --no-tape`)",
             ),
+            Error::Replay(_) => {
+                Some("name the directory that `market-data run` recorded to (by default `tape`)")
+            }
             Error::Nothing => Some("for example: BTC-USDT with trades and books"),
             _ => None,
         }

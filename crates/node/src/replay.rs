@@ -9,8 +9,10 @@
 //!
 //! Start at [`play`]; it hands each record to [`Replay::take`].
 
+mod pace;
 mod play;
 
+pub use pace::{Pace, Speed};
 pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
 
 use crate::recorder::feed_config;
@@ -119,7 +121,7 @@ struct Playing {
 }
 
 /// Feeds being run again: a record in, what came out of it back.
-struct Replay {
+pub(crate) struct Replay {
     options: ReplayOptions,
     playing: BTreeMap<FeedId, Playing>,
     ended: Vec<FeedLife>,
@@ -130,7 +132,7 @@ struct Replay {
 
 impl Replay {
     /// A replay that has met nothing.
-    fn new(options: ReplayOptions) -> Replay {
+    pub(crate) fn new(options: ReplayOptions) -> Replay {
         Replay {
             options,
             playing: BTreeMap::new(),
@@ -145,7 +147,7 @@ impl Replay {
     ///
     /// Fails when the record cannot be read although its sums hold; its feed is unverifiable from
     /// there.
-    fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
+    pub(crate) fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
         let entry = match record.entry() {
             Ok(entry) => entry,
             Err(error) => {
@@ -172,7 +174,7 @@ impl Replay {
     }
 
     /// Takes the news that the tape is damaged here.
-    fn damaged(&mut self, damage: &Damage) {
+    pub(crate) fn damaged(&mut self, damage: &Damage) {
         if damage.records_lost != Some(0) {
             let feeds: Vec<(FeedId, Nanos)> =
                 self.playing.iter().map(|(feed, playing)| (*feed, playing.life.to)).collect();
@@ -180,6 +182,13 @@ impl Replay {
                 self.mistrust(feed, at, "the tape is damaged");
             }
         }
+    }
+
+    /// A feed that runs at the moment.
+    #[cfg(feature = "sim")]
+    pub(crate) fn feed(&self, feed: FeedId) -> Option<&OkxFeed> {
+        let playing = self.playing.get(&feed)?;
+        playing.life.failed.is_none().then_some(&playing.feed)
     }
 
     /// Every feed met, in the order in which they began.

@@ -1,12 +1,17 @@
 //! The pretend exchange behind one local port: its sockets and its REST, as OKX lays them out.
 //!
 //! `market-data sim`, `--sim` and [`ClientBuilder::sim`](crate::ClientBuilder::sim) start it. One
-//! task owns the exchange and its time; connections only carry messages.
+//! task ([`world`]) owns the exchange and its time; connections only carry messages. With a tape
+//! ([`serve_tape`], [`show`]) the exchange sends what was recorded, and has no market of its own.
 //!
-//! Invariants: nothing but this task touches the exchange; a client that does not read is closed
+//! Invariants: nothing but that task touches the exchange; a client that does not read is closed
 //! with 4005, as OKX does, and holds nobody up.
 
-use crate::clock::Clock;
+mod show;
+mod world;
+
+use crate::error::Error;
+use crate::replay::Speed;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -17,20 +22,23 @@ use axum::response::IntoResponse as _;
 use axum::serve::ListenerExt as _;
 use market_data_model::Nanos;
 use market_data_okx::Endpoints;
-use market_data_sim::{
-    ConnId, Delivery, Exchange, FaultProfile, FromClient, Opened, RestReply, SimConfig, ToClient,
-};
-use std::collections::{BTreeMap, HashMap};
+use market_data_sim::{ConnId, FaultProfile, Opened, RestReply, SimConfig, ToClient};
+use market_data_tape::reader::Tape;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use world::World;
 
 /// Messages waiting for the exchange.
 const INBOX: usize = 1024;
 /// Messages waiting for one client before it counts as too slow.
 const OUTBOX: usize = 4096;
+/// How long connections that are ending may hold up the end of all.
+const GUESTS_WAIT: Duration = Duration::from_secs(5);
 /// How long a last word to a client may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -43,11 +51,66 @@ pub struct SimOptions {
     pub config: SimConfig,
 }
 
+/// How a tape is served.
+#[derive(Clone, Debug)]
+pub struct TapeOptions {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The tape: a directory, or one segment file.
+    pub path: PathBuf,
+    /// How fast. Faster than it came, slow clients are waited for; otherwise they are closed with
+    /// 4005, as OKX does.
+    pub speed: Speed,
+    /// The first receive time to serve; `None` = from the beginning.
+    pub from: Option<Nanos>,
+    /// The first receive time not to serve; `None` = to the end.
+    pub to: Option<Nanos>,
+    /// Begin when so many subscriptions are there; 0 = at once.
+    pub wait: usize,
+    /// At the end close every connection, and begin anew.
+    pub again: bool,
+    /// What the network between does to it.
+    pub faults: FaultProfile,
+    /// Seed of the faults.
+    pub seed: u64,
+}
+
+impl TapeOptions {
+    /// All of it as it came, for the first who subscribes, on a free port of this machine.
+    pub fn new(path: impl Into<PathBuf>) -> TapeOptions {
+        TapeOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            path: path.into(),
+            speed: Speed::Thousandths(1000),
+            from: None,
+            to: None,
+            wait: 1,
+            again: false,
+            faults: FaultProfile::none(),
+            seed: 1,
+        }
+    }
+}
+
+/// How a tape that was served ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeEnd {
+    /// Recorded frames that were due, whether or not somebody listened.
+    pub frames: u64,
+    /// Times that the recording misses something, or that its connection was lost.
+    pub gaps: u64,
+    /// Why it ended early, if it did.
+    pub error: Option<String>,
+}
+
 /// A running pretend exchange.
 pub struct SimServer {
     address: SocketAddr,
     inbox: mpsc::Sender<Ask>,
     tasks: JoinSet<()>,
+    /// Ends when the last connection has.
+    guests: mpsc::Receiver<()>,
+    ended: Option<oneshot::Receiver<TapeEnd>>,
 }
 
 enum Ask {
@@ -69,8 +132,64 @@ pub async fn serve(options: SimOptions) -> io::Result<SimServer> {
     let address = listener.local_addr()?;
     let (inbox, asks) = mpsc::channel(INBOX);
     let mut tasks = JoinSet::new();
-    tasks.spawn(World::new(options.config).run(asks));
-    let router = Router::new().fallback(handle).with_state(inbox.clone());
+    let world = World::new(options.config);
+    tasks.spawn(async move { drop(world.run(asks).await) });
+    let guests = listen(listener, &inbox, &mut tasks);
+    Ok(SimServer { address, inbox, tasks, guests, ended: None })
+}
+
+/// Serves a tape over OKX's protocol: whoever subscribes gets what was recorded, paced as it came.
+///
+/// Returns when it can be connected to; with a `from`, everything before it is run first.
+///
+/// # Errors
+/// When the address cannot be listened on, or the tape cannot be read.
+pub async fn serve_tape(options: TapeOptions) -> Result<SimServer, Error> {
+    let at = options.listen;
+    let listener = tokio::net::TcpListener::bind(at).await;
+    let io = |source| Error::Io { what: format!("listen on {at}"), source };
+    let listener = listener.map_err(io)?;
+    let address = listener.local_addr().map_err(io)?;
+    let unreadable = |error: market_data_tape::reader::ReadError| Error::Replay(error.to_string());
+    let tape = Tape::open(&options.path).map_err(unreadable)?;
+    let (inbox, asks) = mpsc::channel(INBOX);
+    let (ready, is_ready) = oneshot::channel();
+    let (over, ended) = oneshot::channel();
+    // A thread of its own, because it reads files.
+    let work = move || {
+        let end = world::show(&tape, &options, asks, ready);
+        // Nobody listens once the server was dropped.
+        drop(over.send(end));
+    };
+    let what = "start a thread for the tape".to_owned();
+    let thread = std::thread::Builder::new().name("sim tape".to_owned()).spawn(work);
+    thread.map_err(|source| Error::Io { what, source })?;
+    match is_ready.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(unreadable(error)),
+        Err(_) => return Err(Error::Replay("its thread failed".to_owned())),
+    }
+    let mut tasks = JoinSet::new();
+    let guests = listen(listener, &inbox, &mut tasks);
+    Ok(SimServer { address, inbox, tasks, guests, ended: Some(ended) })
+}
+
+/// What a connection needs.
+#[derive(Clone)]
+struct Door {
+    inbox: mpsc::Sender<Ask>,
+    /// Kept by each connection as long as it lives; nothing is ever sent.
+    guest: mpsc::Sender<()>,
+}
+
+fn listen(
+    listener: tokio::net::TcpListener,
+    inbox: &mpsc::Sender<Ask>,
+    tasks: &mut JoinSet<()>,
+) -> mpsc::Receiver<()> {
+    let (guest, guests) = mpsc::channel(1);
+    let door = Door { inbox: inbox.clone(), guest };
+    let router = Router::new().fallback(handle).with_state(door);
     let listener = listener.tap_io(|tcp| {
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch Nagle off");
@@ -81,7 +200,7 @@ pub async fn serve(options: SimOptions) -> io::Result<SimServer> {
             tracing::error!(%error, "the pretend exchange stopped listening");
         }
     });
-    Ok(SimServer { address, inbox, tasks })
+    guests
 }
 
 impl SimServer {
@@ -109,108 +228,34 @@ impl SimServer {
         answer.await.unwrap_or_default()
     }
 
+    /// Waits for the end of the tape, when its last frames and a close have been sent. Pends for
+    /// ever without a tape, or when it begins anew.
+    ///
+    /// *Cancel safety:* a call that is dropped loses nothing, until one has returned.
+    pub async fn ended(&mut self) -> TapeEnd {
+        let end = match &mut self.ended {
+            Some(ended) => ended.await,
+            None => std::future::pending().await,
+        };
+        self.ended = None;
+        end.unwrap_or_else(|_| TapeEnd {
+            frames: 0,
+            gaps: 0,
+            error: Some("its thread failed by a mistake of ours".to_owned()),
+        })
+    }
+
     /// Ends it, connections included.
     pub async fn close(mut self) {
         drop(self.inbox.send(Ask::Stop).await);
         self.tasks.shutdown().await;
-    }
-}
-
-/// The exchange, its time, and the ways to its clients.
-struct World {
-    exchange: Exchange,
-    clock: Clock,
-    clients: HashMap<ConnId, mpsc::Sender<ToClient>>,
-    due: Vec<Delivery>,
-}
-
-impl World {
-    fn new(config: SimConfig) -> World {
-        let clock = Clock::starting_at(Nanos(config.start_ns));
-        World { exchange: Exchange::new(config), clock, clients: HashMap::new(), due: Vec::new() }
-    }
-
-    async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
-        loop {
-            let wait = self.clock.until(Nanos(self.exchange.next_at()));
-            tokio::select! {
-                ask = asks.recv() => match ask {
-                    Some(Ask::Stop) | None => return self.say_goodbye(),
-                    Some(ask) => self.take(ask),
-                },
-                () = tokio::time::sleep(wait) => {}
-            }
-            let now = self.clock.now().0;
-            self.exchange.advance(now);
-            self.deliver(now);
-        }
-    }
-
-    fn take(&mut self, ask: Ask) {
-        let now = self.clock.now().0;
-        match ask {
-            Ask::Open { path, outbox, reply } => {
-                let opened = self.exchange.open(now, &path);
-                if let Opened::Accepted(conn) = opened {
-                    self.clients.insert(conn, outbox);
-                }
-                if let Err(Opened::Accepted(conn)) = reply.send(opened) {
-                    self.forget(now, conn);
-                }
-            }
-            Ask::Receive { conn, message } => {
-                let message = match &message {
-                    Message::Text(text) => FromClient::Text(text),
-                    Message::Binary(bytes) => FromClient::Binary(bytes),
-                    Message::Ping(bytes) => FromClient::Ping(bytes),
-                    Message::Pong(bytes) => FromClient::Pong(bytes),
-                    Message::Close(_) => FromClient::Close,
-                };
-                self.exchange.receive(now, conn, message);
-            }
-            Ask::Gone { conn } => self.forget(now, conn),
-            Ask::Rest { path, reply } => {
-                // Whoever asked may have gone.
-                drop(reply.send(self.exchange.rest(now, &path)));
-            }
-            Ask::Stop => {}
-            Ask::Faults { faults } => self.exchange.set_faults(faults),
-            Ask::Injected { reply } => drop(reply.send(self.exchange.faults_injected())),
-        }
-    }
-
-    fn deliver(&mut self, now: u64) {
-        let mut due = std::mem::take(&mut self.due);
-        self.exchange.deliveries(&mut due);
-        for delivery in due.drain(..) {
-            let Some(client) = self.clients.get(&delivery.conn) else { continue };
-            let last = matches!(delivery.what, ToClient::Close { .. } | ToClient::Abort);
-            if client.try_send(delivery.what).is_err() {
-                tracing::debug!(conn = delivery.conn.0, "a client does not read; closing it");
-                self.forget(now, delivery.conn);
-            } else if last {
-                self.clients.remove(&delivery.conn);
-            }
-        }
-        self.due = due;
-    }
-
-    fn say_goodbye(&mut self) {
-        for (_, client) in self.clients.drain() {
-            let what = ToClient::Close { code: 1001, reason: "the pretend exchange ends".into() };
-            // A client whose queue is full does not read it anyway.
-            drop(client.try_send(what));
-        }
-    }
-
-    fn forget(&mut self, now: u64, conn: ConnId) {
-        self.clients.remove(&conn);
-        self.exchange.gone(now, conn);
+        // Whoever has got the last word needs a moment to read it.
+        drop(tokio::time::timeout(GUESTS_WAIT, self.guests.recv()).await);
     }
 }
 
 async fn handle(
-    State(inbox): State<mpsc::Sender<Ask>>,
+    State(Door { inbox, guest }): State<Door>,
     method: Method,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -218,7 +263,7 @@ async fn handle(
     let path = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     if uri.path().starts_with("/ws/") {
         return match upgrade {
-            Ok(upgrade) => socket(inbox, path, upgrade).await,
+            Ok(upgrade) => socket(Door { inbox, guest }, path, upgrade).await,
             Err(rejection) => rejection.into_response(),
         };
     }
@@ -237,7 +282,7 @@ async fn handle(
 }
 
 async fn socket(
-    inbox: mpsc::Sender<Ask>,
+    Door { inbox, guest }: Door,
     path: String,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
@@ -250,6 +295,7 @@ async fn socket(
             upgrade.on_upgrade(move |socket| async move {
                 carry(socket, conn, &inbox, messages).await;
                 drop(guard);
+                drop(guest);
             })
         }
         Ok(Opened::Refused { status, body }) => {
@@ -346,5 +392,7 @@ fn response(status: u16, kind: &'static str, body: String) -> Response<Body> {
     ([("content-type", kind)], (status, body)).into_response()
 }
 
+#[cfg(test)]
+mod tape_tests;
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ mod rows;
 mod tests;
 
 pub(crate) use nearest::nearest;
-pub use resolve::ResolveError;
+pub use resolve::{ResolveError, channel_fits, instrument_fits};
 pub use response::ResponseError;
 pub use rows::instrument_from_row;
 

@@ -217,6 +217,9 @@ impl Exchange {
             }
         }
         self.drop_feeds(dead);
+        if let Some(shelf) = &mut self.shelf {
+            shelf.all_left(conn);
+        }
     }
 
     fn drop_feeds(&mut self, keys: BTreeSet<FeedKey>) {

@@ -116,6 +116,12 @@ impl Shelf {
         }
     }
 
+    /// Somebody has gone.
+    pub fn all_left(&mut self, conn: ConnId) {
+        self.waiting.retain(|(_, waiting)| *waiting != conn);
+        self.newcomers.retain(|(newcomer, _)| *newcomer != conn);
+    }
+
     /// What a newcomer gets at once: the state as it was sent last.
     pub fn first_frame(&self, n: usize) -> Option<Frame> {
         let feed = &self.feeds[n];
@@ -135,7 +141,8 @@ fn is_state(channel: &str) -> bool {
 impl Exchange {
     /// An exchange that sends nothing but what it is handed. The market of `config` is not used.
     pub fn recorded(config: SimConfig) -> Self {
-        let mut exchange = Self::new(SimConfig { market: MarketSize::None, ..config });
+        let mut exchange =
+            Self::new(SimConfig { market: MarketSize::None, universe: 0, rate: 0, ..config });
         exchange.shelf = Some(Shelf::default());
         exchange
     }

@@ -119,7 +119,7 @@ pub(crate) fn list(size: MarketSize, start_ns: u64) -> List {
     let week = friday_after(start_ns, 2);
     let quarter = quarter_friday(start_ns, 16);
     if size == MarketSize::None {
-        return list.rows;
+        return list;
     }
     if size == MarketSize::Small {
         SPOT[..2].iter().for_each(|row| list.spot(row));

@@ -91,6 +91,25 @@ impl SegmentInfo {
         SegmentReader::new(file, number).map_err(io_error(path))
     }
 
+    /// Times of its first and last record; `None` when it holds no whole block.
+    fn times(&self) -> Result<Option<(Nanos, Nanos)>, ReadError> {
+        if let Some(footer) = self.footer.as_ref().filter(|footer| footer.blocks > 0) {
+            return Ok(Some((footer.min_ts, footer.max_ts)));
+        }
+        let mut all: Option<(Nanos, Nanos)> = None;
+        let mut reader = SegmentInfo::reader(&self.path, self.number)?;
+        loop {
+            match reader.step(&mut Vec::new(), |_| false).map_err(io_error(&self.path))? {
+                Step::Block(head, _) => {
+                    let (first, last) = all.unwrap_or((head.min_ts, head.max_ts));
+                    all = Some((first.min(head.min_ts), last.max(head.max_ts)));
+                }
+                Step::End => return Ok(all),
+                _ => {}
+            }
+        }
+    }
+
     /// The segment's index; `None` if it was not closed or the index is damaged.
     ///
     /// # Errors
@@ -254,6 +273,21 @@ impl Tape {
     /// How long all segments are together.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Times of the first and of the last record, by the heads of the blocks; `None` when there is
+    /// no whole block.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`].
+    pub fn times(&self) -> Result<Option<(Nanos, Nanos)>, ReadError> {
+        let mut all: Option<(Nanos, Nanos)> = None;
+        for segment in &self.segments {
+            let Some((from, to)) = segment.times()? else { continue };
+            let (first, last) = all.unwrap_or((from, to));
+            all = Some((first.min(from), last.max(to)));
+        }
+        Ok(all)
     }
 
     /// The records of a range, in the order in which they were put.

@@ -11,24 +11,27 @@ use crate::instant;
 use crate::out::console::Console;
 use crate::out::human::Lines;
 use crate::out::number::counted;
+use crate::out::progress::Progress;
+use crate::signals::{Interrupt, Interrupted};
+use choice::Choice;
 use clap::Args;
-use market_data::replay::{FeedLife, Met, PlayError, PlayOptions, Played, Progress};
+use market_data::replay::{FeedLife, Met, Pace, PlayError, PlayOptions, Played, Speed};
 use market_data::replay::{ReplayOptions, play};
-use market_data_model::{EventRef, Events, Nanos, wire};
+use market_data_model::{Events, Nanos, wire};
 use market_data_tape::reader::{Range, ReadError, Tape};
-use pace::{Pace, Speed};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-mod pace;
+mod choice;
 
 const EXAMPLES: &str = "\
 Examples:
   market-data replay tape                          a readable line a record, as fast as it goes
   market-data replay tape --json > records.ndjson
-  market-data replay tape --speed 1 --from 2026-11-23T14:00:00Z --inst BTC-USDT
+  market-data replay tape --speed 1 --from 2026-11-23T14:00:00Z --inst '*-USDT-SWAP'
   market-data replay tape --check                  does it come out as it did then?";
 
 const LONG_ABOUT: &str = "\
@@ -43,6 +46,8 @@ be found out.";
 
 /// How much output is gathered before it is written, in bytes.
 const OUT_BYTES: usize = 1 << 16;
+/// How often a wait looks up.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// Flags of `replay`.
 #[derive(Args, Debug)]
@@ -60,10 +65,10 @@ pub struct ReplayArgs {
     /// Print nothing received at or after this time
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     to: Option<Nanos>,
-    /// Print only these instruments
+    /// Print only these instruments: ids in any spelling, or patterns such as *-USDT-SWAP
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     inst: Vec<String>,
-    /// Print only these channels
+    /// Print only these channels, or patterns such as candle*
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     channels: Vec<String>,
     /// One JSON record a line; with --check the verdict as one JSON object
@@ -83,27 +88,37 @@ pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
     if args.check {
         return check(&tape, args, console);
     }
+    within(&tape, args.from, args.to)?;
     let mut printer = Printer {
-        args,
+        choice: Choice::new(&args.inst, &args.channels),
         lines: (!args.json).then(|| Lines::new(console.out_paint())),
         out: BufWriter::with_capacity(OUT_BYTES, io::stdout().lock()),
         text: Vec::new(),
     };
     let mut pace = Pace::new(args.speed);
+    let interrupt = Interrupt::listen();
+    // Records and a status line on one terminal would tear each other.
+    let mut progress = (!io::stdout().is_terminal()).then(|| Progress::new(console, tape.bytes()));
     let mut damages = 0u64;
     let range = Range { from: args.from, to: args.to };
     let options = PlayOptions { range, ..PlayOptions::default() };
     let end = play(&tape, &options, |played| {
+        interrupt.check()?;
         match played {
             Played::Met(_, Met::Started(..)) => pace.rebase(),
             Played::Met(place, Met::Step(step)) => {
-                if pace.is_ahead(place.ts) {
+                if !pace.left(place.ts).is_zero() {
                     printer.out.flush()?;
-                    pace.wait(place.ts);
+                    wait(&mut pace, place.ts, &interrupt)?;
                 }
                 printer.print(step.events)?;
             }
-            Played::Met(..) | Played::Progress(_) => {}
+            Played::Met(..) => {}
+            Played::Progress(behind) => {
+                if let Some(progress) = &mut progress {
+                    progress.at(behind.bytes, behind.records);
+                }
+            }
             Played::Damage(damage) => {
                 damages += 1;
                 console.words(&format!("note: {damage}\n"));
@@ -114,13 +129,51 @@ pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
         }
         anyhow::Ok(ControlFlow::Continue(()))
     });
-    end.map_err(ended)?;
+    drop(progress);
+    // Whole lines, however far it came.
     printer.out.flush()?;
+    end.map_err(ended)?;
+    console.words(&printer.choice.note());
     if damages > 0 {
         let places = counted(damages, "place", "places");
         console.words(&format!("note: the tape is damaged in {places}; see `verify`\n"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for a record's turn, in slices, so that Ctrl-C is heard.
+fn wait(pace: &mut Pace, at: Nanos, interrupt: &Interrupt) -> Result<(), Interrupted> {
+    loop {
+        let left = pace.left(at);
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(SLICE));
+        interrupt.check()?;
+    }
+}
+
+/// Refuses a stretch of time of which the tape holds nothing.
+///
+/// # Errors
+/// [`Failure`] with the tape's own range.
+pub fn within(tape: &Tape, from: Option<Nanos>, to: Option<Nanos>) -> Result<(), Failure> {
+    if from.is_none() && to.is_none() {
+        return Ok(());
+    }
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        let what = format!("--from {from} is not before --to {to}");
+        return Err(Failure::new(what, "exchange the two"));
+    }
+    let Some((first, last)) = tape.times().map_err(failed)? else { return Ok(()) };
+    let outside = match (from, to) {
+        (Some(from), _) if from > last => format!("--from {from} is after the end of the tape"),
+        (_, Some(to)) if to <= first => format!("--to {to} is before the beginning of the tape"),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(outside, format!("the tape goes from {first} to {last}")))
 }
 
 /// Opens a tape, with advice when that fails.
@@ -148,17 +201,18 @@ pub fn ended(error: PlayError<anyhow::Error>) -> anyhow::Error {
     }
 }
 
-struct Printer<'a, W: Write> {
-    args: &'a ReplayArgs,
+struct Printer<W: Write> {
+    choice: Choice,
     lines: Option<Lines>,
     out: BufWriter<W>,
     text: Vec<u8>,
 }
 
-impl<W: Write> Printer<'_, W> {
+impl<W: Write> Printer<W> {
     fn print(&mut self, events: Events<'_>) -> io::Result<()> {
         self.text.clear();
-        for event in events.iter().filter(|event| wanted(self.args, event)) {
+        let choice = &mut self.choice;
+        for event in events.iter().filter(|event| choice.takes(event)) {
             match &mut self.lines {
                 Some(lines) => lines.write(&event, &mut self.text),
                 None => {
@@ -171,32 +225,25 @@ impl<W: Write> Printer<'_, W> {
     }
 }
 
-fn wanted(args: &ReplayArgs, event: &EventRef<'_>) -> bool {
-    let one_of = |list: &[String], text: &str| {
-        list.is_empty() || list.iter().any(|wanted| wanted.eq_ignore_ascii_case(text))
-    };
-    one_of(&args.inst, event.inst_id()) && one_of(&args.channels, event.channel())
-}
-
 fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let replay = ReplayOptions { check: true, witness: false };
     let mut damages = Vec::new();
+    let interrupt = Interrupt::listen();
+    let mut progress = Progress::new(console, tape.bytes()).doing("checking");
     let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
+        interrupt.check()?;
         match played {
             Played::Damage(damage) => damages.push(damage.to_string()),
             Played::Unreadable(place, error) => {
                 damages.push(format!("record {}: {error}", place.ordinal));
             }
-            Played::Progress(Progress { records, ts: Some(ts), .. }) => {
-                let records = counted(records, "record", "records");
-                console.status(&format!("checked {records}, up to {ts}"));
-            }
-            Played::Progress(_) | Played::Met(..) => {}
+            Played::Progress(behind) => progress.at(behind.bytes, behind.records),
+            Played::Met(..) => {}
         }
         anyhow::Ok(ControlFlow::Continue(()))
     });
+    progress.done();
     let end = end.map_err(ended)?;
-    console.status("");
     let verdict = Verdict { lives: end.lives, damages };
     let text = if args.json { verdict.json()? } else { verdict.words() };
     console.data(text.as_bytes())?;

@@ -1,6 +1,7 @@
 //! `market-data sim`: the pretend OKX behind a real local port, until it is asked to stop.
 //!
-//! The exchange itself is the crate `sim`; the sockets are the node's. This file only prints.
+//! The exchange itself is the crate `sim`; the sockets are the node's. This file only prints;
+//! `sim/tape.rs` is the one that serves a recording.
 
 use crate::failure::Failure;
 use crate::out::console::Console;
@@ -15,6 +16,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+mod tape;
+
 const EXAMPLES: &str = "\
 Examples:
   market-data sim
@@ -22,13 +25,16 @@ Examples:
   market-data sim --faults abort
   market-data sim --universe 2500 --rate 5000
   market-data sim --list-faults
+  market-data sim --tape tape --speed 10                   what `run` recorded, ten times as fast
   market-data watch BTC-USDT --url ws://127.0.0.1:9443     in another terminal";
 
 const LONG_ABOUT: &str = "\
 Serve a pretend OKX on a local port
 
 Public and business WebSocket and the REST endpoints that a market data client needs, with a \
-believable market, OKX's limits and error codes, and seeded faults. Serves until Ctrl-C.";
+believable market, OKX's limits and error codes, and seeded faults. Serves until Ctrl-C. With \
+--tape it serves a recording instead: each client gets the frames that were received, byte for \
+byte and paced as they came, after a true snapshot of each book, until the tape ends.";
 
 /// Flags of `sim`.
 #[derive(Args, Debug)]
@@ -49,6 +55,8 @@ pub struct SimArgs {
     /// Send about this many frames a second to all clients together, as far as cadences allow
     #[arg(long, value_name = "FRAMES", default_value_t = 0)]
     rate: u32,
+    #[command(flatten)]
+    tape: tape::TapeArgs,
     /// List the fault profiles and exit
     #[arg(long)]
     list_faults: bool,
@@ -66,6 +74,9 @@ pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> 
     if args.list_faults {
         console.data(fault_table(console).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.tape.tape {
+        return tape::run(args, path, console).await;
     }
     let mut stop = Stop::listen();
     let config = SimConfig {

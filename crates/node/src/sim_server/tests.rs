@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn sim(seed: u64, faults: FaultProfile) -> SimServer {
+pub(super) async fn sim(seed: u64, faults: FaultProfile) -> SimServer {
     println!("seed {seed}, faults {}", faults.name);
     let start = crate::clock::wall_now().0;
     let config = SimConfig { market: MarketSize::Full, faults, ..SimConfig::new(seed, start) };
     serve(SimOptions { listen: ([127, 0, 0, 1], 0).into(), config }).await.unwrap()
 }
 
-fn options(sim: &SimServer, instruments: &[&str], channels: &[&str]) -> ServiceOptions {
+pub(super) fn options(sim: &SimServer, instruments: &[&str], channels: &[&str]) -> ServiceOptions {
     ServiceOptions {
         endpoints: sim.endpoints(),
         proxy: ProxySetting::None,
@@ -30,14 +30,17 @@ fn options(sim: &SimServer, instruments: &[&str], channels: &[&str]) -> ServiceO
     }
 }
 
-async fn start(options: ServiceOptions) -> (Service, EventReceiver) {
+pub(super) async fn start(options: ServiceOptions) -> (Service, EventReceiver) {
     let prepared = prepare(&options).await.unwrap();
     let (sink, events) = channel_sink("test", 65_536, Overflow::Wait);
     (Service::start(options, prepared, vec![sink]).unwrap(), events)
 }
 
 /// Reads until `done` says so; what it takes is checked for holes in `n`.
-async fn until(events: &mut EventReceiver, mut done: impl FnMut(&crate::EventRef<'_>) -> bool) {
+pub(super) async fn until(
+    events: &mut EventReceiver,
+    mut done: impl FnMut(&crate::EventRef<'_>) -> bool,
+) {
     let mut counts = BTreeMap::new();
     let read = async {
         loop {

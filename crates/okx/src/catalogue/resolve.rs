@@ -191,6 +191,25 @@ impl Catalogue {
     }
 }
 
+/// Whether a spelling or a pattern means this id, when nothing but the id is known: in any case,
+/// with or without dashes, with `*` and `?`.
+pub fn instrument_fits(spelling: &str, inst_id: &str) -> bool {
+    let name = without_venue(spelling.trim());
+    if name.contains(['*', '?']) {
+        let upper = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<Vec<char>>();
+        return glob(&upper(name), &upper(inst_id));
+    }
+    let (name, id) = (plain(name), plain(inst_id));
+    !name.is_empty() && name == id
+}
+
+/// Whether a name or a pattern means this channel. Case matters: `candle1m` is a minute,
+/// `candle1M` a month.
+pub fn channel_fits(name: &str, channel: &str) -> bool {
+    let chars = |text: &str| text.chars().collect::<Vec<char>>();
+    glob(&chars(name.trim()), &chars(channel))
+}
+
 fn ids(found: &[Arc<Instrument>]) -> Vec<String> {
     found.iter().map(|x| x.inst_id.to_string()).collect()
 }
@@ -341,6 +360,18 @@ mod tests {
                 text.first().is_some_and(|x| *c == '?' || c == x) && slow(rest, &text[1..])
             }
         }
+    }
+
+    #[test]
+    fn an_id_alone_fits_its_spellings() {
+        for spelling in ["BTC-USDT-SWAP", "btc-usdt-swap", "BTCUSDTSWAP", "*-USDT-SWAP", "btc*"] {
+            assert!(instrument_fits(spelling, "BTC-USDT-SWAP"), "{spelling}");
+        }
+        for spelling in ["BTC-USDT", "", "-", "*-USDC-*", "?"] {
+            assert!(!instrument_fits(spelling, "BTC-USDT-SWAP"), "{spelling}");
+        }
+        assert!(channel_fits("candle*", "candle1m") && channel_fits("candle1m", "candle1m"));
+        assert!(!channel_fits("candle1M", "candle1m") && !channel_fits("candle", "candle1m"));
     }
 
     proptest! {

@@ -1,10 +1,13 @@
-//! Holds a replay back to the times at which things were received.
+//! Says how long a replay has to wait, to keep to the times at which things were received.
+//!
+//! `replay`, `run --replay` and `sim --tape` ask it before each record; they do the waiting.
 //!
 //! Invariants: `max` never waits; whatever stands on the tape, one wait is bounded.
 
 use market_data_model::Nanos;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest single wait: a tape with a hole in it goes on after this.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -39,7 +42,31 @@ impl FromStr for Speed {
     }
 }
 
+impl Speed {
+    /// Faster than it came: whoever cannot keep up is waited for.
+    pub fn is_hurried(self) -> bool {
+        match self {
+            Speed::Max => true,
+            Speed::Thousandths(speed) => speed > 1000,
+        }
+    }
+}
+
+impl std::fmt::Display for Speed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Speed::Max => f.pad("max"),
+            Speed::Thousandths(speed) if speed % 1000 == 0 => write!(f, "{}", speed / 1000),
+            Speed::Thousandths(speed) => {
+                let part = format!("{:03}", speed % 1000);
+                write!(f, "{}.{}", speed / 1000, part.trim_end_matches('0'))
+            }
+        }
+    }
+}
+
 /// See the file's first comment.
+#[derive(Clone, Debug)]
 pub struct Pace {
     speed: Speed,
     base: Option<(Instant, Nanos)>,
@@ -56,17 +83,8 @@ impl Pace {
         self.base = None;
     }
 
-    /// Whether the record of that time has to wait.
-    pub fn is_ahead(&mut self, at: Nanos) -> bool {
-        !self.left(at).is_zero()
-    }
-
-    /// Waits until it is that record's turn.
-    pub fn wait(&mut self, at: Nanos) {
-        std::thread::sleep(self.left(at));
-    }
-
-    fn left(&mut self, at: Nanos) -> Duration {
+    /// How long the record of that time has to wait.
+    pub fn left(&mut self, at: Nanos) -> Duration {
         let Speed::Thousandths(speed) = self.speed else { return Duration::ZERO };
         let (began, first) = *self.base.get_or_insert_with(|| (Instant::now(), at));
         let ns = u128::from(at.since(first)) * 1000 / u128::from(speed);
@@ -79,11 +97,27 @@ impl Pace {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_the_difference_and_catches_up() {
+        let mut pace = Pace::new(Speed::Thousandths(2000));
+        assert_eq!(pace.left(Nanos(5_000_000_000)), Duration::ZERO, "the first sets the base");
+        assert_eq!(pace.left(Nanos(7_000_000_000)), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(pace.left(Nanos(7_000_000_000)), Duration::ZERO);
+        assert_eq!(pace.left(Nanos(13_000_000_000)), Duration::from_secs(1));
+        pace.rebase();
+        assert_eq!(pace.left(Nanos(13_000_000_000)), Duration::ZERO);
+        assert_eq!(Pace::new(Speed::Max).left(Nanos(u64::MAX)), Duration::ZERO);
+    }
+
     #[test]
     fn speeds_are_read_exactly() {
         assert_eq!("max".parse(), Ok(Speed::Max));
         assert_eq!("1".parse(), Ok(Speed::Thousandths(1000)));
         assert_eq!("0.25".parse(), Ok(Speed::Thousandths(250)));
+        for text in ["max", "1", "0.25", "1000.005"] {
+            assert_eq!(text.parse::<Speed>().map(|speed| speed.to_string()).as_deref(), Ok(text));
+        }
         for bad in ["", "0", "0.0", "-1", "1x", "1.2345", ".5", "9999999"] {
             assert!(bad.parse::<Speed>().is_err(), "{bad}");
         }
