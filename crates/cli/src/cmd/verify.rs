@@ -2,13 +2,15 @@
 //!
 //! Twice through the tape: first its sums and record numbers, then its frames through the same
 //! state machines as live, compared with the sums that the recorder left. `verify/account.rs`
-//! keeps the books, `verify/report.rs` prints them.
+//! keeps the books, `verify/report.rs` prints them, `verify/html.rs` makes a page of them.
 //!
-//! Invariants: it never writes; "clean" is said only of what was looked at; exit code 0 is clean,
-//! 1 gaps or damage, 2 that it could not look.
+//! Invariants: it writes nothing but the page asked for; "clean" is said only of what was looked
+//! at; exit code 0 is clean, 1 gaps or damage, 2 that it could not look.
 
 use crate::cmd::replay::{ended, failed, open};
+use crate::failure::Failure;
 use crate::out::console::Console;
+use crate::out::file::write_whole;
 use crate::out::number::counted;
 use account::Account;
 use clap::Args;
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod account;
+mod coverage;
+mod html;
 mod report;
 mod series;
 
@@ -30,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   market-data verify tape
   market-data verify tape --json | jq '.rows[] | select(.state != \"clean\")'
+  market-data verify tape --html report.html       a page to look at or to send
   market-data verify tape && echo nothing is missing";
 
 const LONG_ABOUT: &str = "\
@@ -54,6 +59,9 @@ pub struct VerifyArgs {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Write a page about it to this file, too; it needs no network and no other file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Everything that was found.
@@ -99,6 +107,13 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
         && tape.segments().last().is_some_and(|segment| segment.footer.is_none())
         && !is_being_recorded(&args.path);
     let found = Found { verified, findings, account, lives, orphans, killed };
+    if let Some(path) = &args.html {
+        let page = html::page(&found, &args.path.display().to_string());
+        write_whole(path, page.as_bytes()).map_err(|why| {
+            let hint = "name a file in a directory that exists and can be written to";
+            Failure::new(format!("cannot write {}: {why}", path.display()), hint)
+        })?;
+    }
     let text =
         if args.json { report::json(&found)? } else { report::words(&found, console.out_paint()) };
     console.data(text.as_bytes())?;
@@ -119,7 +134,9 @@ fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account,
     let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
         match played {
             Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
-            Played::Met(place, Met::Step(step)) => account.step(place.feed, &step),
+            Played::Met(place, Met::Step(step)) => {
+                account.step(place.feed, place.ts, &step);
+            }
             Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
             Played::Progress(Progress { records, ts: Some(ts), .. }) => {
                 let done = crate::out::number::percent(records, total).unwrap_or_default();
@@ -131,5 +148,6 @@ fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account,
         }
         anyhow::Ok(ControlFlow::Continue(()))
     });
+    account.finish();
     Ok((account, end.map_err(ended)?))
 }

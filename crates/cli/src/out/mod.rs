@@ -5,6 +5,7 @@
 //! Start at [`console::Console`].
 
 pub mod console;
+pub mod file;
 pub mod human;
 pub mod number;
 pub mod paint;

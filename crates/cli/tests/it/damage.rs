@@ -108,6 +108,24 @@ fn untouched_it_is_clean() {
 }
 
 #[test]
+fn a_page_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (tape, page) = (shown(original()), folder.path().join("page.html"));
+    let ran = run(&["verify", &tape, "--html", &shown(&page)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let text = fs::read_to_string(&page).expect("the page is there");
+    assert!(text.starts_with("<!doctype html>") && text.ends_with("</html>\n"), "{text}");
+    assert!(text.contains("<td>BTC-USDT</td><td>books</td><td class=\"bar\">"), "{text}");
+    run(&["verify", &tape, "--html", &shown(&page)]);
+    assert_eq!(fs::read_to_string(&page).expect("it is there"), text, "the same again");
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing else");
+    let nowhere = shown(&folder.path().join("no/page.html"));
+    let ran = run(&["verify", &tape, "--html", &nowhere]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(ran.stderr.starts_with(&format!("error: cannot write {nowhere}: ")), "{}", ran.stderr);
+}
+
+#[test]
 fn one_flipped_bit_in_any_block_is_found() {
     let seed = 20_261_123;
     println!("seed {seed}");

@@ -79,6 +79,8 @@ pub struct Row {
     pub holes: Vec<Hole>,
     /// More of them than are kept.
     pub more_holes: u64,
+    /// When a feed ran that had subscribed to it; of more than are kept the last one is extended.
+    pub covered: Vec<Stretch>,
     /// Where records could not be proven; of more than are kept the last one is extended.
     pub unproven: Vec<Stretch>,
     /// Its bars, if it has any.
@@ -91,13 +93,18 @@ pub struct Row {
     pub links: u64,
     /// Changes that do not, without a gap that says so.
     pub links_broken: u64,
-    last_id: Option<u64>,
-    last_seq: Option<Option<i64>>,
+    pub(super) last_id: Option<u64>,
+    pub(super) last_seq: Option<Option<i64>>,
     /// Whether the last record could be proven.
-    proven: bool,
+    pub(super) proven: bool,
 }
 
 impl Row {
+    /// How many gaps there are, those that are not kept included.
+    pub fn gaps(&self) -> u64 {
+        self.holes.len() as u64 + self.more_holes
+    }
+
     /// How it stands.
     pub fn state(&self) -> State {
         let unproven = |hole: &Hole| hole.cause == GapCause::Unverifiable.as_str();
@@ -190,6 +197,14 @@ pub struct Pause {
     pub to: Nanos,
 }
 
+/// A feed: what it subscribed to, and the times of its first and its last record.
+#[derive(Debug)]
+struct Running {
+    keys: Vec<Key>,
+    from: Nanos,
+    to: Nanos,
+}
+
 /// Everything that a replay has met.
 #[derive(Debug, Default)]
 pub struct Account {
@@ -197,8 +212,8 @@ pub struct Account {
     pub rows: BTreeMap<Key, Row>,
     /// When nobody recorded, on purpose.
     pub pauses: Vec<Pause>,
-    /// Subscriptions of the feeds that run.
-    feeds: BTreeMap<FeedId, Vec<Key>>,
+    /// The feeds that run.
+    feeds: BTreeMap<FeedId, Running>,
     /// Losses of feeds whose start comes behind them.
     unplaced: Vec<(FeedId, Lost)>,
 }
@@ -214,7 +229,7 @@ impl Account {
             .collect();
         if let Some(from) = stopped {
             self.pauses.push(Pause { from, to: life.from });
-            self.feeds.clear();
+            std::mem::take(&mut self.feeds).into_values().for_each(|feed| self.covered(feed));
         }
         for key in &keys {
             let row = self.rows.entry(key.clone()).or_default();
@@ -224,7 +239,10 @@ impl Account {
                 row.last_id = None;
             }
         }
-        self.feeds.insert(life.feed, keys);
+        let running = Running { keys, from: life.from, to: life.from };
+        if let Some(before) = self.feeds.insert(life.feed, running) {
+            self.covered(before);
+        }
         // A feed that only begins here cannot have lost anything before.
         if life.unverifiable.is_some() {
             for (feed, lost) in self.unplaced.clone() {
@@ -236,8 +254,28 @@ impl Account {
         self.unplaced.retain(|(feed, _)| *feed != life.feed);
     }
 
+    /// The tape is at its end.
+    pub fn finish(&mut self) {
+        std::mem::take(&mut self.feeds).into_values().for_each(|feed| self.covered(feed));
+    }
+
+    fn covered(&mut self, feed: Running) {
+        let Running { keys, from, to } = feed;
+        for key in keys {
+            let covered = &mut self.rows.entry(key).or_default().covered;
+            let full = covered.len() == GAPS_MAX;
+            match covered.last_mut().filter(|_| full) {
+                Some(last) => last.1 = to,
+                None => covered.push((from, to)),
+            }
+        }
+    }
+
     /// A feed handled an input.
-    pub fn step(&mut self, feed: FeedId, step: &Step<'_>) {
+    pub fn step(&mut self, feed: FeedId, at: Nanos, step: &Step<'_>) {
+        if let Some(running) = self.feeds.get_mut(&feed) {
+            running.to = running.to.max(at);
+        }
         for event in step.events.iter() {
             if let Body::Gap(gap) = event.body
                 && !step.stopped
@@ -265,7 +303,7 @@ impl Account {
     }
 
     fn hole(&mut self, feed: FeedId, lost: &Lost) {
-        for key in self.feeds.get(&feed).into_iter().flatten() {
+        for key in self.feeds.get(&feed).iter().flat_map(|running| &running.keys) {
             let row = self.rows.entry(key.clone()).or_default();
             row.last_seq = None;
             row.hole(Hole {

@@ -56,12 +56,16 @@ pub fn words(found: &Found, paint: Paint) -> String {
         text.push_str(&format!("pause: nobody recorded between {from} and {to} ({span})\n"));
     }
     if found.killed {
-        let last = found.lives.iter().map(|life| life.to).max().unwrap_or_default();
-        text.push_str(&format!(
-            "unfinished: the recorder was killed; what came after {last} is not here\n"
-        ));
+        text.push_str(&lost_time(found));
+        text.push('\n');
     }
     text + &sum(found)
+}
+
+/// About a recorder that was killed.
+pub fn lost_time(found: &Found) -> String {
+    let last = found.lives.iter().map(|life| life.to).max().unwrap_or_default();
+    format!("unfinished: the recorder was killed; what came after {last} is not here")
 }
 
 fn sum(found: &Found) -> String {
@@ -108,7 +112,7 @@ fn table(found: &Found) -> Table {
             Cell::new(channel.as_str()),
             Cell::new(inst_id.as_str()),
             Cell::new(grouped(row.records)),
-            Cell::new(grouped(row.holes.len() as u64 + row.more_holes)),
+            Cell::new(grouped(row.gaps())),
             only(row.ids > 0, row.ids_missing),
             only(has_links, row.links),
             only(has_links, row.links_broken),
@@ -139,11 +143,13 @@ fn hole_words(hole: &Hole) -> String {
     text
 }
 
-fn span(from: Nanos, to: Nanos) -> String {
+/// A length of time in words.
+pub fn span(from: Nanos, to: Nanos) -> String {
     crate::duration::Words(Duration::from_nanos(to.since(from))).to_string()
 }
 
-fn finding_words(finding: &Finding) -> String {
+/// A finding about the files, in words.
+pub fn finding_words(finding: &Finding) -> String {
     match finding {
         Finding::Damage(damage) => format!("damaged: {damage}"),
         Finding::Lost { feed, lost, .. } => lost_words(*feed == ALL_FEEDS, feed.0, lost),
@@ -242,7 +248,7 @@ fn row_json((channel, inst_id): &(String, String), row: &Row) -> Value {
         "from": row.from.map(|at| at.0),
         "to": row.to.map(|at| at.0),
         "gaps": gaps,
-        "gapsTotal": row.holes.len() as u64 + row.more_holes,
+        "gapsTotal": row.gaps(),
         "ids": row.ids,
         "idsMissing": row.ids_missing,
         "links": row.links,
