@@ -152,7 +152,8 @@ impl Copy {
     }
 
     fn is(&self, book: &Book) -> bool {
-        book.levels(Side::Bid).eq(&self.bids) && book.levels(Side::Ask).eq(&self.asks)
+        let same = |side, held: &[Level]| book.levels(side).eq(held.iter().copied());
+        same(Side::Bid, &self.bids) && same(Side::Ask, &self.asks)
     }
 }
 

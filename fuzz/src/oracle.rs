@@ -179,7 +179,7 @@ fn value_of(text: &str) -> String {
 }
 
 fn levels(book: &Book, side: Side) -> Levels {
-    let level = |l: &market_data_model::Level| {
+    let level = |l: market_data_model::Level| {
         let (px, qty) = (l.px.to_string(), l.qty.to_string());
         (value_of(&px), (px, qty, l.orders.to_string()))
     };

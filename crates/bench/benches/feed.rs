@@ -144,7 +144,7 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
 fn book_table(streams: &[Stream], repetitions: usize) {
     let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Books)).collect();
     let (changes, books) = systems::changes(&chosen);
-    let levels: usize = changes.iter().map(|change| change.levels.len()).sum();
+    let levels: usize = changes.iter().map(|change| change.rows.len()).sum();
     if levels == 0 {
         return;
     }

@@ -112,8 +112,12 @@ pub struct Change {
     pub book: usize,
     /// Whether it replaces the book.
     pub is_snapshot: bool,
-    /// Its levels, as both books want them.
-    pub levels: Vec<(Side, Level, crate::reference::Row)>,
+    /// Its levels, as our book wants them.
+    pub asks: Vec<Level>,
+    /// The same of the other side.
+    pub bids: Vec<Level>,
+    /// Both sides, as the reference wants them.
+    pub rows: Vec<(Side, crate::reference::Row)>,
 }
 
 /// The rows of the incremental books, decoded beforehand, and how many books there are.
@@ -129,12 +133,13 @@ pub fn changes(streams: &Streams<'_>) -> (Vec<Change>, usize) {
             for raw in data.data.items() {
                 let mut row = BookRow::default();
                 books::decode(raw, form, &mut row, &mut Unknowns::default());
-                let sides = [(Side::Ask, row.asks), (Side::Bid, row.bids)];
-                let levels = sides.into_iter().flat_map(|(side, levels)| {
-                    levels.into_iter().map(move |level| (side, level, plain(level)))
-                });
+                let rows = |side, levels: &[Level]| -> Vec<_> {
+                    levels.iter().map(|level| (side, plain(*level))).collect()
+                };
+                let rows = [rows(Side::Ask, &row.asks), rows(Side::Bid, &row.bids)].concat();
                 let is_snapshot = data.action == Some(frame::Action::Snapshot);
-                out.push(Change { book, is_snapshot, levels: levels.collect() });
+                let (asks, bids) = (row.asks.clone(), row.bids.clone());
+                out.push(Change { book, is_snapshot, asks, bids, rows });
             }
         }
     }
@@ -163,10 +168,9 @@ pub fn apply_ours(changes: &[Change], books: usize) -> u64 {
         if change.is_snapshot {
             book.clear();
         }
-        for (side, level, _) in &change.levels {
-            // What a book refuses it leaves alone; that is not timed apart.
-            let _ = book.apply(*side, *level);
-        }
+        // What a book refuses it leaves alone; that is not timed apart.
+        let _ = book.apply_all(Side::Ask, &change.asks);
+        let _ = book.apply_all(Side::Bid, &change.bids);
         book.truncate(400);
     }
     black_box(&books).iter().map(|book| book.depth(Side::Bid) as u64).sum()
@@ -180,7 +184,7 @@ pub fn apply_sorted(changes: &[Change], books: usize) -> u64 {
         if change.is_snapshot {
             book.clear();
         }
-        for (side, _, row) in &change.levels {
+        for (side, row) in &change.rows {
             book.apply(*side == Side::Bid, *row);
         }
         book.truncate(400);

@@ -42,7 +42,7 @@ fn feed_and_reference_hold_the_same_books() {
         let ours = feed.book(channel, inst_id).unwrap();
         for (side, rows) in [(Side::Ask, &theirs.asks), (Side::Bid, &theirs.bids)] {
             let key = |l: &Level| l.px.0.at_scale(KEY_DECIMALS as u8).unwrap();
-            let ours = ours.levels(side).map(|l| (key(l), l.qty.0.mantissa(), l.orders));
+            let ours = ours.levels(side).map(|l| (key(&l), l.qty.0.mantissa(), l.orders));
             let rows = rows.iter().map(|r| (i128::from(r.0), i128::from(r.1.0), r.2));
             assert!(ours.eq(rows), "{channel} {inst_id} {side:?}");
             compared += 1;

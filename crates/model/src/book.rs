@@ -2,16 +2,18 @@
 //! that is consistent, not whether it is true (that is the feed's business).
 //!
 //! Levels are found by their price in whole units of the finest decimal seen so far, near the best
-//! price without a search (`book/ladder.rs`, one side; `book/window.rs`, its near part). Quantities
-//! and prices keep their text. Why this layout: `docs/decisions/0008-fast-path.md`.
+//! price without a search (`book/ladder.rs`, one side; `book/window.rs`, its near part;
+//! `book/cell.rs`, one level). Quantities and prices keep their text. Why this layout: `docs/decisions/0008-fast-path.md`.
 //!
 //! Invariants: keys strictly ordered; no level with quantity zero; one key, one level.
 
 use crate::decimal::Px;
 use crate::event::Level;
-use ladder::Ladder;
+use cell::Cell;
+use ladder::{Ladder, Row};
 use std::fmt;
 
+mod cell;
 mod ladder;
 mod state;
 #[cfg(test)]
@@ -98,32 +100,32 @@ impl Book {
                 Side::Bid => (&mut self.bids, -price),
                 Side::Ask => (&mut self.asks, price),
             };
-            if level.qty.0.is_zero() { ladder.remove(key) } else { ladder.set(key, level) }
+            ladder.put(key, Cell::new(level), level);
         }
         Ok(())
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.bids.best_key().is_none() && self.asks.best_key().is_none()
+        self.bids.best().is_none() && self.asks.best().is_none()
     }
 
     /// The price in whole units of the book's finest decimal, making that finer if needed.
-    #[inline]
+    #[inline(always)]
     fn price(&mut self, level: &Level) -> Result<i64, BookError> {
         let (px, qty) = (level.px.0, level.qty.0);
-        if px.scale() > self.scale && px.scale() <= 18 && self.is_empty() {
-            self.scale = px.scale();
-        }
         if let (Some(digits), Some(_)) = (px.small_mantissa(), qty.small_mantissa())
-            && let Some(finer) = self.scale.checked_sub(px.scale())
-            && let Some(unit) = UNITS.get(usize::from(finer))
-            && let Some(price) = digits.checked_mul(*unit)
-            && let Ok(price) = i64::try_from(price)
+            && let Some(price) = self.small_price(digits, px.scale())
         {
             return Ok(price);
         }
         self.odd_price(level)
+    }
+
+    #[inline(always)]
+    fn small_price(&self, digits: u64, scale: u8) -> Option<i64> {
+        let unit = UNITS.get(usize::from(self.scale.checked_sub(scale)?))?;
+        i64::try_from(digits.checked_mul(*unit)?).ok()
     }
 
     #[cold]
@@ -132,6 +134,9 @@ impl Book {
         let negative = |d: crate::Decimal| d.is_negative() && !d.is_zero();
         if negative(px.0) || negative(level.qty.0) {
             return Err(BookError::Negative);
+        }
+        if self.is_empty() && px.0.scale() <= 18 {
+            self.scale = self.scale.max(px.0.scale());
         }
         let error = BookError::PriceRange(px);
         let scale = px.0.scale().max(self.scale);
@@ -162,14 +167,23 @@ impl Book {
     pub fn levels(
         &self,
         side: Side,
-    ) -> impl DoubleEndedIterator<Item = &Level> + ExactSizeIterator {
-        self.side(side).iter()
+    ) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + '_ {
+        self.side(side).iter().map(move |row| self.level(side, row))
     }
 
     /// The best level of a side; `None` when the side is empty, which is legal.
     #[inline]
-    pub fn best(&self, side: Side) -> Option<&Level> {
-        self.side(side).best()
+    pub fn best(&self, side: Side) -> Option<Level> {
+        self.side(side).best().map(|row| self.level(side, row))
+    }
+
+    #[inline]
+    fn level(&self, side: Side, row: Row) -> Level {
+        if row.cell.is_wide() {
+            return self.side(side).wide(row.key).expect("a wide cell has its level beside it");
+        }
+        // A price is not below zero, and the key of a bid is its negative.
+        row.cell.level(row.key.unsigned_abs(), self.scale)
     }
 
     /// How many levels a side has.
@@ -180,16 +194,23 @@ impl Book {
     /// Whether the best bid is at or above the best ask. Legal in auctions and pre-quote.
     #[inline]
     pub fn is_crossed(&self) -> bool {
-        match (self.bids.best_key(), self.asks.best_key()) {
-            (Some(bid), Some(ask)) => -bid >= ask,
+        match (self.bids.best(), self.asks.best()) {
+            (Some(bid), Some(ask)) => -bid.key >= ask.key,
             _ => false,
         }
     }
 
     /// Whether the invariants in the file's first comment hold. A `false` is our own mistake.
     pub fn is_consistent(&self) -> bool {
-        let price = |l: &Level| l.px.0.at_scale(self.scale).and_then(|p| i64::try_from(p).ok());
-        self.bids.is_consistent(|level| price(level).map(|p| -p)) && self.asks.is_consistent(price)
+        let sides = [(Side::Bid, &self.bids), (Side::Ask, &self.asks)];
+        sides.into_iter().all(|(side, ladder)| {
+            let holds = |row: Row| {
+                let level = self.level(side, row);
+                let price = level.px.0.at_scale(self.scale).map(i128::unsigned_abs);
+                price == Some(u128::from(row.key.unsigned_abs())) && !level.qty.0.is_zero()
+            };
+            ladder.is_consistent() && ladder.iter().all(holds)
+        })
     }
 }
 

@@ -118,7 +118,7 @@ impl Follow {
 
     /// Whether a snapshot channel sends again what it sent before, as it does after 60 s.
     fn is_repeat(&self, row: &BookRow) -> bool {
-        let same = |side, levels: &[Level]| self.book.levels(side).eq(levels.iter());
+        let same = |side, levels: &[Level]| self.book.levels(side).eq(levels.iter().copied());
         self.state == State::Live
             && row.seq.is_some()
             && row.seq == self.last

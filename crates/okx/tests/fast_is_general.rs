@@ -361,7 +361,7 @@ impl Pair {
         assert_eq!(self.fast.status(), self.general.status());
         for (channel, inst) in CHANNELS.iter().flat_map(|c| INSTRUMENTS.map(|i| (c, i))) {
             let (one, other) = (self.fast.book(channel, inst), self.general.book(channel, inst));
-            let levels = |book: &Book, side| book.levels(side).copied().collect::<Vec<_>>();
+            let levels = |book: &Book, side| book.levels(side).collect::<Vec<_>>();
             match (one, other) {
                 (Ok(one), Ok(other)) => {
                     assert!(one.is_consistent() && other.is_consistent());

@@ -54,8 +54,8 @@ pub(super) fn record(
         let depth = usize::from(change.depth);
         let cut = |levels: &[TruthLevel]| levels[..levels.len().min(depth)].to_vec();
         let (want_bids, want_asks) = (cut(&book.bids), cut(&book.asks));
-        let wrong = differs(bids.iter(), &want_bids, &mut text)
-            .or_else(|| differs(asks.iter(), &want_asks, &mut text));
+        let wrong = differs(bids.iter().copied(), &want_bids, &mut text)
+            .or_else(|| differs(asks.iter().copied(), &want_asks, &mut text));
         judge.text = text;
         return wrong.map_or(Ok(()), |why| complain(format!("the view: {why}")));
     }
@@ -97,10 +97,10 @@ pub(super) fn check(
     viewed(judge, heard, feed, out)
 }
 
-fn wrong<'a>(
+fn wrong(
     key: &Key,
     seq: Option<i64>,
-    (bids, asks): (impl Iterator<Item = &'a Level>, impl Iterator<Item = &'a Level>),
+    (bids, asks): (impl Iterator<Item = Level>, impl Iterator<Item = Level>),
     text: &mut Vec<u8>,
     counts: &mut Counts,
 ) -> Option<String> {
@@ -133,7 +133,7 @@ fn copied(key: &Key, live: bool, text: &mut Vec<u8>, counts: &mut Counts) -> Res
     };
     let mut uncounted = Counts::default();
     counts.more(Figure::CopiesCompared, 1);
-    let shown = (copy.bids.iter(), copy.asks.iter());
+    let shown = (copy.bids.iter().copied(), copy.asks.iter().copied());
     match wrong(key, copy.seq, shown, text, &mut uncounted) {
         Some(why) => complain(format!("the reader's copy: {why}")),
         None => Ok(()),
@@ -162,8 +162,8 @@ fn viewed(judge: &Judge, heard: &Heard, feed: &OkxFeed, out: &Outbox) -> Result<
 }
 
 /// The first difference between levels and the truth, in words.
-pub(super) fn differs<'a>(
-    levels: impl Iterator<Item = &'a Level>,
+pub(super) fn differs(
+    levels: impl Iterator<Item = Level>,
     truth: &[TruthLevel],
     text: &mut Vec<u8>,
 ) -> Option<String> {
@@ -171,7 +171,7 @@ pub(super) fn differs<'a>(
     for (at, level) in levels.enumerate() {
         count += 1;
         let Some(want) = truth.get(at) else {
-            return Some(format!("level {at} is {}, the exchange has {at}", say(level)));
+            return Some(format!("level {at} is {}, the exchange has {at}", say(&level)));
         };
         text.clear();
         level.px.0.write_to(text);
@@ -182,7 +182,7 @@ pub(super) fn differs<'a>(
             && level.orders == want.orders;
         if !same {
             let sent = format!("{} x {} ({} orders)", want.px, want.sz, want.orders);
-            return Some(format!("level {at} is {}, the exchange has {sent}", say(level)));
+            return Some(format!("level {at} is {}, the exchange has {sent}", say(&level)));
         }
     }
     (count != truth.len()).then(|| format!("{count} levels, the exchange has {}", truth.len()))

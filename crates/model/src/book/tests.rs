@@ -25,6 +25,36 @@ fn keeps_text_through_a_finer_tick() {
 }
 
 #[test]
+fn gives_back_every_kind_of_level() {
+    let mut book = Book::new();
+    let non_rpi = Level { non_rpi: Qty("0.70".parse().unwrap()), ..level("3.1", "7") };
+    let beyond = Level { non_rpi: Qty(Decimal::from_parts(1 << 70, 2).unwrap()), ..non_rpi };
+    let levels = [
+        level("-0.0", "1"),
+        level("0.1", "18446744073709551616"),
+        level("1", "18446744073709551615"),
+        level("2", "0.000000000000000000001"),
+        non_rpi,
+        Level { px: Px("4.00".parse().unwrap()), ..beyond },
+    ];
+    for round in 0..2 {
+        for level in levels {
+            book.apply(Side::Ask, level).unwrap();
+        }
+        assert_eq!(book.levels(Side::Ask).collect::<Vec<_>>(), levels, "round {round}");
+        assert_eq!(book.best(Side::Ask), Some(levels[0]));
+        assert!(book.is_consistent());
+    }
+    book.apply(Side::Ask, level("9.00000001", "2")).unwrap();
+    assert_eq!(book.levels(Side::Ask).take(6).collect::<Vec<_>>(), levels);
+    for level in levels {
+        book.apply(Side::Ask, Level { qty: Qty("0".parse().unwrap()), ..level }).unwrap();
+        assert!(book.is_consistent());
+    }
+    assert_eq!(book.depth(Side::Ask), 1);
+}
+
+#[test]
 fn refuses_what_it_cannot_hold_and_stays_as_it_was() {
     let mut book = Book::new();
     book.apply(Side::Ask, level("9000000000000000000", "1")).unwrap();
@@ -55,7 +85,7 @@ proptest! {
             if qty == 0 { naive[n].remove(&key); } else { naive[n].insert(key, (text, qty)); }
             prop_assert!(book.is_consistent());
         }
-        let text = |l: &Level| (l.px.to_string(), l.qty.to_string().parse().unwrap());
+        let text = |l: Level| (l.px.to_string(), l.qty.to_string().parse().unwrap());
         let ours = |side| book.levels(side).map(text).collect::<Vec<_>>();
         prop_assert_eq!(ours(Side::Bid), naive[0].values().rev().cloned().collect::<Vec<_>>());
         prop_assert_eq!(ours(Side::Ask), naive[1].values().cloned().collect::<Vec<_>>());
@@ -74,7 +104,12 @@ impl Pair {
     fn apply(&mut self, (bid, units, scale): (bool, i64, u8), qty: u32) {
         let px = Decimal::from_parts(i128::from(units), scale).unwrap().to_string();
         let side = if bid { Side::Bid } else { Side::Ask };
-        let qty = if qty == 0 { "0.00".to_string() } else { format!("{qty}.50") };
+        let qty = match qty {
+            0 => "0.00".to_string(),
+            // More than 64 bits hold.
+            2 if units % 16 == 0 => "98765432109876543210.50".to_string(),
+            qty => format!("{qty}.50"),
+        };
         self.book.apply(side, level(&px, &qty)).unwrap();
         let (map, key) =
             (&mut self.naive[usize::from(bid)], units * 10i64.pow(6 - u32::from(scale)));
@@ -106,7 +141,7 @@ impl Pair {
 
     fn agree(&self) {
         assert!(self.book.is_consistent());
-        let text = |l: &Level| (l.px.to_string(), l.qty.to_string());
+        let text = |l: Level| (l.px.to_string(), l.qty.to_string());
         for (side, naive) in [(Side::Ask, &self.naive[0]), (Side::Bid, &self.naive[1])] {
             let mut expected: Vec<_> = naive.values().cloned().collect();
             if side == Side::Bid {

@@ -1,79 +1,125 @@
 //! The part of a side that is near its best price, addressed by price: one place a key, one bit a
-//! place.
+//! place, and the levels themselves wherever there was room.
 //!
-//! `ladder.rs` alone uses it. Invariants: a bit is set exactly where a place is taken; a bit of
-//! `summary` is set exactly where a word of `bits` is not zero; `count` is how many are taken.
+//! `ladder.rs` alone uses it. [`Window::put`] sets, replaces and removes without a branch that
+//! depends on what the venue does, because the processor cannot guess that.
+//!
+//! Invariants: a bit is set exactly where a place is taken; a bit of `summary` is set exactly where
+//! a word of `bits` is not zero; a cell's number is in one place or in `free[..top]`, and once;
+//! `free` has one element more than there are cells.
 
-/// Keys that a window spans: as many as fit into 4 KiB with their bits.
-pub(super) const SPAN: usize = 29 * 64;
-const WORDS: usize = SPAN / 64;
-const _: () = assert!(WORDS <= 64, "one word summarises the others");
-const _: () = assert!(size_of::<Window>() <= 4096, "one page");
+use super::cell::Cell;
+use std::hint::select_unpredictable;
+
+/// Keys that a window spans.
+pub(super) const SPAN: usize = WORDS * 64;
+const WORDS: usize = 64;
+/// Cells of a full side of the deepest channel: 400, and what one update may add before the worst
+/// are dropped.
+const DEEP: usize = 432;
 
 /// See the file's first comment.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     /// The key of the first place.
     pub(super) base: i64,
-    /// How many places are taken.
-    pub(super) count: usize,
     summary: u64,
     bits: [u64; WORDS],
-    /// 0 = free; otherwise the number of the level, plus one.
+    /// 0 = free; otherwise the number of the cell, plus one.
     places: [u16; SPAN],
+    cells: Vec<Cell>,
+    /// How many of `free` are free; the rest is of no meaning.
+    top: usize,
+    free: Vec<u16>,
 }
 
 impl Window {
-    pub(super) fn new() -> Window {
-        Window { base: 0, count: 0, summary: 0, bits: [0; WORDS], places: [0; SPAN] }
+    pub(super) fn new() -> Box<Window> {
+        Box::new(Window {
+            base: 0,
+            summary: 0,
+            bits: [0; WORDS],
+            places: [0; SPAN],
+            cells: Vec::new(),
+            top: 0,
+            free: vec![0],
+        })
     }
 
     /// Frees every place and moves to another base.
     pub(super) fn reset(&mut self, base: i64) {
-        *self = Window { base, ..Window::new() };
+        (self.base, self.summary) = (base, 0);
+        self.bits.fill(0);
+        self.places.fill(0);
+        self.top = 0;
+        self.release(0);
+    }
+
+    /// Makes the cells from `first` on free, the lowest to be taken first.
+    fn release(&mut self, first: usize) {
+        for cell in (first..self.cells.len()).rev() {
+            self.free[self.top] = cell as u16;
+            self.top += 1;
+        }
+    }
+
+    /// Makes room for more cells: by half, but in the end what the deepest channel needs, so that a
+    /// full side wastes little memory. There are never more cells than places.
+    #[cold]
+    fn grow(&mut self) {
+        let had = self.cells.len();
+        let grown = had + had / 2 + 32;
+        let wanted = if had < DEEP && grown > DEEP / 2 { DEEP } else { grown.min(SPAN + 1) };
+        self.cells.reserve_exact(wanted - had);
+        self.cells.resize(wanted, Cell::default());
+        self.free.reserve_exact(wanted - had);
+        self.free.resize(wanted + 1, 0);
+        self.release(had);
+    }
+
+    /// How many places are taken.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len() - self.top
     }
 
     /// The place of a key; `None` when it is outside. Keys of one side have one sign, so the
     /// difference cannot come around to a place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn place(&self, key: i64) -> Option<usize> {
         let at = key.wrapping_sub(self.base).cast_unsigned();
         (at < SPAN as u64).then_some(at as usize)
     }
 
-    /// The number of the level at a place.
+    /// The key and the cell at a place.
     #[inline]
-    pub(super) fn get(&self, at: usize) -> Option<u16> {
-        self.places[at % SPAN].checked_sub(1)
+    pub(super) fn get(&self, at: usize) -> Option<(i64, Cell)> {
+        let cell = self.places[at % SPAN].checked_sub(1)?;
+        Some((self.base.wrapping_add_unsigned(at as u64), self.cells[usize::from(cell)]))
     }
 
-    /// Takes a free place.
-    #[inline]
-    pub(super) fn set(&mut self, at: usize, slot: u16) {
-        let at = at % SPAN;
-        self.places[at] = slot + 1;
-        self.bits[at / 64] |= 1 << (at % 64);
-        self.summary |= 1 << (at / 64);
-        self.count += 1;
-    }
-
-    /// Frees a taken place.
-    #[inline]
-    pub(super) fn unset(&mut self, at: usize) {
-        let at = at % SPAN;
-        self.places[at] = 0;
-        self.bits[at / 64] &= !(1 << (at % 64));
-        self.summary &= !(u64::from(self.bits[at / 64] == 0) << (at / 64));
-        self.count -= 1;
-    }
-
-    /// The key at a place.
-    pub(super) fn key(&self, at: usize) -> i64 {
-        self.base.wrapping_add_unsigned(at as u64)
+    /// Sets or replaces the cell at a place, or frees the place if the cell is not wanted.
+    #[inline(always)]
+    pub(super) fn put(&mut self, at: usize, cell: Cell) {
+        if self.top == 0 {
+            self.grow();
+        }
+        let (word, bit) = (at / 64 % WORDS, at % 64);
+        let held = self.places[at % SPAN];
+        let (taken, wanted) = (held != 0, cell.is_wanted());
+        let free = self.free[self.top - 1];
+        let number = select_unpredictable(taken, held.wrapping_sub(1), free);
+        // A cell that is not wanted goes into one that is free, or about to be.
+        self.cells[usize::from(number)] = cell;
+        self.places[at % SPAN] = select_unpredictable(wanted, number.wrapping_add(1), 0);
+        self.free[self.top] = number;
+        self.top = self.top + usize::from(taken & !wanted) - usize::from(!taken & wanted);
+        let bits = self.bits[word] & !(1 << bit) | u64::from(wanted) << bit;
+        self.bits[word] = bits;
+        self.summary = self.summary & !(1 << word) | u64::from(bits != 0) << word;
     }
 
     /// The first taken place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn first(&self) -> Option<usize> {
         let word = self.summary.trailing_zeros() as usize;
         let bits = *self.bits.get(word)?;
@@ -111,8 +157,12 @@ impl Window {
     /// Whether the invariants in the file's first comment hold.
     pub(super) fn is_consistent(&self) -> bool {
         let taken = |at: usize| self.bits[at / 64] >> (at % 64) & 1 == 1;
-        let bits: u32 = self.bits.iter().map(|w| w.count_ones()).sum();
-        bits as usize == self.count
+        let held = self.places.iter().filter_map(|place| place.checked_sub(1));
+        let mut numbers: Vec<u16> = held.chain(self.free[..self.top].iter().copied()).collect();
+        numbers.sort_unstable();
+        numbers.iter().enumerate().all(|(n, number)| n == usize::from(*number))
+            && numbers.len() == self.cells.len()
+            && self.free.len() == self.cells.len() + 1
             && (0..SPAN).all(|at| taken(at) == (self.places[at] != 0))
             && (0..WORDS).all(|w| (self.summary >> w & 1 == 1) == (self.bits[w] != 0))
     }

@@ -376,7 +376,7 @@ impl OkxFeed {
         let Some(follow) = &sub.follow else { return };
         let Some(book) = follow.live() else { return };
         let form = follow.form();
-        let levels = |side, depth: u16| book.levels(side).take(usize::from(depth)).copied();
+        let levels = |side, depth: u16| book.levels(side).take(usize::from(depth));
         if form.incremental && self.config.deltas {
             let head = BookHead { kind, prev_seq: row.prev, seq: row.seq, depth: form.depth };
             self.emit.stats.deltas += 1;
