@@ -58,7 +58,7 @@ fn updates_have_the_levels_they_should() {
     let stream = stream();
     let (changes, books) = systems::changes(&[stream.select(Group::Books)]);
     let mut counts: Vec<_> =
-        changes.iter().filter(|c| !c.is_snapshot).map(|c| c.levels.len()).collect();
+        changes.iter().filter(|c| !c.is_snapshot).map(|c| c.rows.len()).collect();
     counts.sort_unstable();
     assert_eq!(books, 20);
     assert!((15..=23).contains(&counts[counts.len() / 2]), "{}", counts[counts.len() / 2]);
