@@ -40,23 +40,26 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    /// A side of these levels, best first; `None` if their keys are not in strict order, or one
-    /// has none.
+    /// A side of these levels, best first; `None` if their keys are not in strict order, one has
+    /// none, or a quantity is zero.
     pub(super) fn filled(
         levels: Vec<Level>,
         key: impl Fn(&Level) -> Option<i64>,
     ) -> Option<Ladder> {
-        let mut far = Vec::with_capacity(levels.len());
-        for (slot, level) in levels.iter().enumerate() {
-            let row = Row { key: key(level)?, slot: u32::try_from(slot).ok()? };
-            if far.last().is_some_and(|better: &Row| better.key >= row.key) {
+        let mut ladder = Ladder::default();
+        for level in &levels {
+            let row = Row { key: key(level)?, cell: Cell::new(level) };
+            let is_next = ladder.far.last().is_none_or(|better| better.key < row.key);
+            if !(is_next && row.cell.is_wanted()) {
                 return None;
             }
-            far.push(row);
+            if row.cell.is_wide() {
+                ladder.wide.insert(row.key, *level);
+            }
+            ladder.far.push(row);
         }
-        let best = far.first().copied();
-        far.reverse();
-        let mut ladder = Ladder { best, levels, far, ..Ladder::default() };
+        ladder.best = ladder.far.first().copied();
+        ladder.far.reverse();
         if ladder.far.len() > SMALL {
             ladder.open();
         }

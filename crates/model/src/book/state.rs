@@ -41,6 +41,7 @@ fn restore(scale: u8, bids: Vec<Level>, asks: Vec<Level>) -> Option<Book> {
     let price = |level: &Level| {
         let (px, qty) = (level.px.0.some()?, level.qty.0.some()?);
         let held = !qty.is_zero() && !qty.is_negative() && (px.is_zero() || !px.is_negative());
+        let held = held && px.scale() <= scale;
         px.at_scale(scale).filter(|_| held).and_then(|price| i64::try_from(price).ok())
     };
     let bids = Ladder::filled(bids, |level| price(level).map(|price| -price))?;
