@@ -3,7 +3,8 @@
 //!
 //! Levels are found by their price in whole units of the finest decimal seen so far, near the best
 //! price without a search (`book/ladder.rs`, one side; `book/window.rs`, its near part;
-//! `book/cell.rs`, one level). Quantities and prices keep their text. Why this layout: `docs/decisions/0008-fast-path.md`.
+//! `book/cell.rs`, one level). Quantities and prices keep their text. Why this layout:
+//! `docs/decisions/0008-fast-path.md`.
 //!
 //! Invariants: keys strictly ordered; no level with quantity zero; one key, one level.
 

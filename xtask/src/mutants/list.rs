@@ -29,6 +29,7 @@ const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const FAST: &str = "crates/okx/src/feed/fast.rs";
 const FAST_ROWS: &str = "crates/okx/src/fast/rows.rs";
+const CELL: &str = "crates/model/src/book/cell.rs";
 const LADDER: &str = "crates/model/src/book/ladder.rs";
 const DATA: &str = "crates/okx/src/feed/data.rs";
 const SESSION: &str = "crates/okx/src/feed/session.rs";
@@ -94,9 +95,9 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M7",
         what: "quantity zero does not delete the level",
         edits: &[Edit {
-            file: BOOK,
-            old: "if level.qty.0.is_zero() { ladder.remove(key) } else { ladder.set(key, level) }",
-            new: "ladder.set(key, level);",
+            file: CELL,
+            old: "        self.qty != 0",
+            new: "        self.qty != u64::MAX",
         }],
     },
     Mutant {
@@ -254,9 +255,17 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the best level is not found anew when it goes",
         edits: &[Edit {
             file: LADDER,
-            old: "                Some(at) => row_at(window, at),\n                \
-                  None => self.far.last().copied(),",
-            new: "                Some(at) => row_at(window, at),\n                None => None,",
+            old: "self.best = in_window.or_else(|| self.far.last().copied());",
+            new: "self.best = in_window;",
+        }],
+    },
+    Mutant {
+        name: "M26",
+        what: "a price with fewer decimals than the book is put one decimal too low",
+        edits: &[Edit {
+            file: BOOK,
+            old: "UNITS.get(usize::from(self.scale.checked_sub(scale)?))?",
+            new: "UNITS.get(usize::from(self.scale.checked_sub(scale)?.saturating_sub(1)))?",
         }],
     },
 ];
