@@ -186,7 +186,7 @@ impl<'t> Show<'t> {
         let seq = feed.book_seq(channel, key)?;
         let rpi = matches!(channel::find(channel)?.form, Form::Book(form) if form.rpi);
         let side = |side| {
-            let level = |level: &market_data_model::Level| RecordedLevel {
+            let level = |level: market_data_model::Level| RecordedLevel {
                 px: level.px.to_string(),
                 sz: level.qty.to_string(),
                 third: if rpi { level.non_rpi.to_string() } else { "0".to_owned() },
