@@ -41,6 +41,12 @@ impl<'a> Json<'a> {
         self.out.push(b'}');
     }
 
+    /// Writes the next field, for those who have its name from elsewhere than the code.
+    pub fn named(&mut self, name: &str, value: Value<'_>) {
+        self.key(name);
+        self.value(value);
+    }
+
     fn key(&mut self, name: &str) {
         if !self.first {
             self.out.push(b',');
