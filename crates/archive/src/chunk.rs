@@ -3,7 +3,7 @@
 //! Invariants: what is taken is kept whole, levels beside the records they belong to; how much
 //! memory it takes is known ([`Chunk::bytes`]). Start at [`Chunk::take`].
 
-use crate::schema::{Form, Kind, Schema, Shape};
+use crate::schema::{Form, Kind, Schema, Shape, Source};
 use market_data_model::fields::{self, Value, Visitor};
 use market_data_model::{Decimal, EventRef, Level};
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub struct Chunk {
     /// Rows so far.
     pub rows: usize,
     text_bytes: usize,
+    /// What a record takes besides texts and levels.
+    record_bytes: usize,
 }
 
 impl Chunk {
@@ -84,8 +86,11 @@ impl Chunk {
         fields::visit(event, &mut constants);
         let constants = constants.found;
         let cells = schema.cells.iter().map(|kind| Cells::new(*kind)).collect();
+        let cell_bytes: usize = schema.cells.iter().map(|kind| cell_bytes(*kind)).sum();
+        let record_bytes = cell_bytes + size_of::<Key>() + size_of::<(u32, u32)>();
         let (keys, levels, ends) = (Vec::new(), Vec::new(), Vec::new());
-        Chunk { schema, constants, cells, keys, levels, ends, rows: 0, text_bytes: 0 }
+        let text_bytes = 0;
+        Chunk { schema, constants, cells, keys, levels, ends, rows: 0, text_bytes, record_bytes }
     }
 
     /// Takes a record of the kind that this was made for.
@@ -107,19 +112,30 @@ impl Chunk {
 
     /// How much memory it takes, about, in bytes.
     pub fn bytes(&self) -> usize {
-        let cell: usize = self
-            .schema
-            .cells
-            .iter()
-            .map(|kind| match kind {
-                Kind::Bool => 1,
-                Kind::Decimal => 16,
-                Kind::Int | Kind::Count | Kind::Id | Kind::Millis | Kind::Nanos => 9,
-                Kind::Word | Kind::Text | Kind::Json => 12,
-            })
-            .sum();
-        let record = cell + size_of::<Key>() + size_of::<(u32, u32)>();
-        self.keys.len() * record + self.levels.len() * size_of::<Level>() + self.text_bytes
+        self.keys.len() * self.record_bytes
+            + self.levels.len() * size_of::<Level>()
+            + self.text_bytes
+    }
+
+    /// The records in the order of a file.
+    pub fn order(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        if !self.keys.is_sorted() {
+            order.sort_by_key(|record| self.keys[*record as usize]);
+        }
+        order
+    }
+
+    /// The venue's id of a record: of a trade its own, of a book its sequence number.
+    pub fn id(&self, record: usize) -> Option<i128> {
+        let name = |name: &str| self.schema.columns.iter().find(|column| column.name == name);
+        let column = name("trade_id").or_else(|| name("seq"))?;
+        let Source::Cell(cell) = column.source else { return None };
+        let Cells::Int(values, present) = &self.cells[cell] else { return None };
+        let value = values[record];
+        let unsigned = column.kind == Kind::Id;
+        let value = if unsigned { value.cast_unsigned().into() } else { value.into() };
+        present[record].then_some(value)
     }
 
     /// The levels of a record: bids, asks.
@@ -137,6 +153,15 @@ impl Chunk {
         }
         let (bids, asks) = self.levels_of(record);
         (bids.len() + asks.len()).max(1)
+    }
+}
+
+fn cell_bytes(kind: Kind) -> usize {
+    match kind {
+        Kind::Bool => 1,
+        Kind::Decimal => 16,
+        Kind::Int | Kind::Count | Kind::Id | Kind::Millis | Kind::Nanos => 9,
+        Kind::Word | Kind::Text | Kind::Json => 12,
     }
 }
 

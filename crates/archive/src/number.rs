@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn what_fits_comes_back_and_the_rest_says_so() {
-        for text in ["0", "0.00", "-1.50", "43560.10", "99999999999999999999", "1.000000000000000001"]
+        for text in
+            ["0", "0.00", "-1.50", "43560.10", "99999999999999999999", "1.000000000000000001"]
         {
             assert_eq!(round(text).as_deref(), Some(text));
         }

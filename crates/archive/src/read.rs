@@ -3,10 +3,10 @@
 //! Invariants: memory is one row group; what is no file of ours is an error, never a panic.
 //! Start at [`records`].
 
+use crate::chunk::Key;
 use crate::number::{self, ABSENT, TOO_LONG};
 use crate::schema::{Column, Kind, Schema, Shape, Source};
 use crate::write::{KEY_CONSTANT, KEY_FIELDS};
-use crate::chunk::Key;
 use bytes::Bytes;
 use market_data_model::fields::Value;
 use market_data_model::wire::Json;
@@ -76,9 +76,7 @@ pub fn records(
 }
 
 /// The schema and the constant fields of a file.
-fn described(
-    metadata: &ParquetMetaData,
-) -> Result<(Schema, BTreeMap<String, String>), ReadError> {
+fn described(metadata: &ParquetMetaData) -> Result<(Schema, BTreeMap<String, String>), ReadError> {
     let mut pairs: BTreeMap<String, String> = BTreeMap::new();
     for pair in metadata.file_metadata().key_value_metadata().into_iter().flatten() {
         pairs.insert(pair.key.clone(), pair.value.clone().unwrap_or_default());

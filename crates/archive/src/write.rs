@@ -13,8 +13,8 @@ use crate::schema::{Column, Kind, Schema, Shape, Source};
 mod group;
 
 use group::Group;
-use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::basic::ZstdLevel;
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -44,7 +44,7 @@ pub fn parquet(chunk: &Chunk) -> Result<Vec<u8>, ParquetError> {
     let file_type = file_type(schema)?;
     let mut writer =
         SerializedFileWriter::new(Vec::new(), file_type, Arc::new(properties(chunk)?))?;
-    let order = order(chunk);
+    let order = chunk.order();
     let mut rest = order.as_slice();
     while !rest.is_empty() {
         let mut rows = 0;
@@ -64,15 +64,6 @@ pub fn parquet(chunk: &Chunk) -> Result<Vec<u8>, ParquetError> {
     }
     writer.finish()?;
     writer.into_inner()
-}
-
-/// The records sorted.
-fn order(chunk: &Chunk) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..chunk.keys.len() as u32).collect();
-    if !chunk.keys.is_sorted() {
-        order.sort_by_key(|record| chunk.keys[*record as usize]);
-    }
-    order
 }
 
 fn properties(chunk: &Chunk) -> Result<WriterProperties, ParquetError> {

@@ -138,7 +138,8 @@ impl<'a> Group<'a> {
     }
 
     fn sides(&self) -> Values<ByteArray> {
-        let [bid, ask] = ["bid", "ask"].map(|side| ByteArray::from(Bytes::from_static(side.as_bytes())));
+        let [bid, ask] =
+            ["bid", "ask"].map(|side| ByteArray::from(Bytes::from_static(side.as_bytes())));
         let mut values = Values::new(self.rows);
         for record in self.records {
             let (bids, asks) = self.chunk.levels_of(*record as usize);
@@ -205,9 +206,8 @@ impl<'a> Group<'a> {
         }
         self.letters.push(letters);
         let bytes = Bytes::from(bytes);
-        let values = (0..bytes.len() / 16).map(|at| {
-            FixedLenByteArray::from(ByteArray::from(bytes.slice(at * 16..at * 16 + 16)))
-        });
+        let values = (0..bytes.len() / 16)
+            .map(|at| FixedLenByteArray::from(ByteArray::from(bytes.slice(at * 16..at * 16 + 16))));
         let values = Values { values: values.collect(), levels };
         put::<FixedLenByteArrayType, W>(values, true, to)
     }

@@ -1,0 +1,372 @@
+//! Takes the records of one segment, gathers them by table and day, and writes files.
+//!
+//! A thread of its own encodes and writes while the caller goes on.
+//!
+//! Invariants: memory is bounded by [`WriteOptions::memory`], whatever the number of instruments
+//! and the length of the segment; which records go into which file depends on the records alone;
+//! no file is left behind when it is dropped without [`SegmentWriter::finish`].
+//!
+//! Start at [`SegmentWriter::take`].
+
+use crate::chunk::Chunk;
+use crate::disk;
+use crate::error::Error;
+use crate::manifest::{FileRow, GapRow};
+use crate::place::{Table, day, is_view};
+use crate::write;
+use market_data_model::{Body, EventRef, Gap};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+/// Most rows of a file: what a thread holds in memory while it encodes.
+const FILE_ROWS: usize = 1 << 20;
+/// Most gaps of a segment that a manifest lists for one channel and instrument; the table of gaps
+/// has all.
+const GAPS_MAX: usize = 1000;
+
+/// How a segment is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Bytes of records that wait for their file, about. Another two files' worth is being
+    /// encoded.
+    pub memory: usize,
+    /// Milliseconds between snapshots of a book; 0 = after each change; `None` = none.
+    pub book_interval_ms: Option<u64>,
+}
+
+impl Default for WriteOptions {
+    fn default() -> WriteOptions {
+        WriteOptions { memory: 256 << 20, book_interval_ms: None }
+    }
+}
+
+/// What a segment became.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Files with the directories they are in.
+    pub files: Vec<(String, FileRow)>,
+    /// Gaps by the directory whose records they concern.
+    pub gaps: BTreeMap<String, Vec<GapRow>>,
+}
+
+impl Parts {
+    /// Records in all tables.
+    pub fn records(&self) -> u64 {
+        self.files.iter().map(|(_, file)| file.records).sum()
+    }
+
+    /// Rows in all tables.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|(_, file)| file.rows).sum()
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|(_, file)| file.bytes).sum()
+    }
+}
+
+/// One table's day.
+struct Open {
+    dir: String,
+    chunk: Option<Chunk>,
+    files: u32,
+}
+
+/// One channel and instrument.
+#[derive(Default)]
+struct Slot {
+    /// Which table, venue and day is which of the open ones.
+    opens: Vec<(Table, &'static str, u32, usize)>,
+    /// Whether its changes are recorded, so that its books are snapshots of them.
+    changes: bool,
+    /// In which interval the last snapshot was.
+    sampled: Option<u64>,
+}
+
+/// See the file's first comment.
+pub struct SegmentWriter {
+    root: PathBuf,
+    segment: u64,
+    options: WriteOptions,
+    slots: HashMap<Box<str>, HashMap<Box<str>, Slot>>,
+    opens: Vec<Open>,
+    bytes: usize,
+    gaps: BTreeMap<String, Vec<GapRow>>,
+    encoder: Option<Encoder>,
+}
+
+impl SegmentWriter {
+    pub(crate) fn new(root: &Path, segment: u64, options: WriteOptions) -> SegmentWriter {
+        SegmentWriter {
+            root: root.to_owned(),
+            segment,
+            options,
+            slots: HashMap::new(),
+            opens: Vec::new(),
+            bytes: 0,
+            gaps: BTreeMap::new(),
+            encoder: None,
+        }
+    }
+
+    /// Takes a record.
+    ///
+    /// # Errors
+    /// When a file could not be written.
+    pub fn take(&mut self, event: &EventRef<'_>) -> Result<(), Error> {
+        let table = Table::of(event);
+        if let Body::Gap(gap) = event.body {
+            self.note_gap(event, gap);
+        }
+        let (venue, day) = (event.venue(), day(event.header.ts_recv));
+        // A table that is not keyed has one slot, under names that no channel has.
+        let keyed = table.form() == crate::schema::Form::Keyed;
+        let (channel, inst_id) = if keyed { (event.channel(), event.inst_id()) } else { ("", "") };
+        let slot = slot(&mut self.slots, channel, inst_id);
+        let view = is_view(event);
+        slot.changes |= matches!(event.body, Body::Book(..)) && !view;
+        let table = if view && slot.changes { Table::Snapshots } else { table };
+        if table == Table::Snapshots {
+            let Some(every) = self.options.book_interval_ms else { return Ok(()) };
+            let interval = event.header.ts_recv.millis().checked_div(every);
+            if interval.is_some() && slot.sampled == interval {
+                return Ok(());
+            }
+            slot.sampled = interval;
+        }
+        let known = slot.opens.iter().find(|(t, v, d, _)| (*t, *v, *d) == (table, venue, day));
+        let at = match known {
+            Some((.., at)) => *at,
+            None => {
+                let dir = table.dir(venue, event.channel(), event.inst_id(), day);
+                self.opens.push(Open { dir, chunk: None, files: 0 });
+                slot.opens.push((table, venue, day, self.opens.len() - 1));
+                self.opens.len() - 1
+            }
+        };
+        let open = &mut self.opens[at];
+        let chunk = open.chunk.get_or_insert_with(|| Chunk::new(event, table.form()));
+        let before = chunk.bytes();
+        chunk.take(event);
+        self.bytes += chunk.bytes() - before;
+        if chunk.rows >= FILE_ROWS {
+            self.flush(at)?;
+        } else if self.bytes > self.options.memory {
+            self.make_room()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest and says what there is.
+    ///
+    /// # Errors
+    /// When a file could not be written.
+    pub fn finish(mut self) -> Result<Parts, Error> {
+        let mut open: Vec<usize> = (0..self.opens.len()).collect();
+        open.sort_by(|a, b| self.opens[*a].dir.cmp(&self.opens[*b].dir));
+        for at in open {
+            self.flush(at)?;
+        }
+        let mut parts = Parts { files: Vec::new(), gaps: std::mem::take(&mut self.gaps) };
+        if let Some(mut encoder) = self.encoder.take() {
+            encoder.end();
+            match encoder.failed.take() {
+                Some(error) => {
+                    encoder.forget(&self.root);
+                    return Err(error);
+                }
+                None => parts.files = std::mem::take(&mut encoder.done),
+            }
+        }
+        parts.files.sort_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
+        Ok(parts)
+    }
+
+    /// Writes the largest ones until half of the memory is free.
+    fn make_room(&mut self) -> Result<(), Error> {
+        let size = |open: &Open| open.chunk.as_ref().map_or(0, Chunk::bytes);
+        let mut largest: Vec<usize> = (0..self.opens.len()).collect();
+        largest.sort_by(|a, b| {
+            let (a, b) = (&self.opens[*a], &self.opens[*b]);
+            size(b).cmp(&size(a)).then_with(|| a.dir.cmp(&b.dir))
+        });
+        for at in largest {
+            if self.bytes <= self.options.memory / 2 {
+                break;
+            }
+            self.flush(at)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, at: usize) -> Result<(), Error> {
+        let open = &mut self.opens[at];
+        let Some(chunk) = open.chunk.take() else { return Ok(()) };
+        self.bytes -= chunk.bytes();
+        let name = format!("part-{:06}-{:03}.parquet", self.segment, open.files);
+        open.files += 1;
+        let job = Job { dir: open.dir.clone(), name, chunk, segments: vec![self.segment] };
+        match &mut self.encoder {
+            Some(encoder) => encoder.give(job),
+            None => self.encoder.insert(Encoder::new(&self.root)?).give(job),
+        }
+    }
+
+    fn note_gap(&mut self, event: &EventRef<'_>, gap: &Gap) {
+        if event.channel().is_empty() || event.inst_id().is_empty() {
+            return;
+        }
+        let day = day(event.header.ts_recv);
+        let dir = Table::Channel.dir(event.venue(), event.channel(), event.inst_id(), day);
+        let gaps = self.gaps.entry(dir).or_default();
+        if gaps.len() < GAPS_MAX {
+            gaps.push(GapRow {
+                segment: self.segment,
+                closed: gap.closed,
+                cause: gap.cause.as_str().to_owned(),
+                whose: gap.whose.as_str().to_owned(),
+                from: gap.from.map(|at| at.0),
+                to: gap.to.map(|at| at.0),
+                lost: gap.lost,
+            });
+        }
+    }
+}
+
+impl Drop for SegmentWriter {
+    fn drop(&mut self) {
+        if let Some(mut encoder) = self.encoder.take() {
+            encoder.end();
+            encoder.forget(&self.root);
+        }
+    }
+}
+
+fn slot<'a>(
+    slots: &'a mut HashMap<Box<str>, HashMap<Box<str>, Slot>>,
+    channel: &str,
+    inst_id: &str,
+) -> &'a mut Slot {
+    if !slots.contains_key(channel) {
+        slots.insert(channel.into(), HashMap::new());
+    }
+    let of_channel = slots.get_mut(channel).expect("it was just put in");
+    if !of_channel.contains_key(inst_id) {
+        of_channel.insert(inst_id.into(), Slot::default());
+    }
+    of_channel.get_mut(inst_id).expect("it was just put in")
+}
+
+/// A file to be written.
+struct Job {
+    dir: String,
+    name: String,
+    chunk: Chunk,
+    segments: Vec<u64>,
+}
+
+/// The thread that encodes and writes.
+struct Encoder {
+    jobs: Option<SyncSender<Job>>,
+    results: Receiver<Result<(String, FileRow), Error>>,
+    thread: Option<JoinHandle<()>>,
+    done: Vec<(String, FileRow)>,
+    failed: Option<Error>,
+}
+
+impl Encoder {
+    fn new(root: &Path) -> Result<Encoder, Error> {
+        let (jobs, waiting) = sync_channel::<Job>(1);
+        let (report, results) = channel();
+        let root = root.to_owned();
+        let work = move || {
+            for job in waiting {
+                if report.send(job.write(&root)).is_err() {
+                    break;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("parquet".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| Error::Thread(error.to_string()))?;
+        let (done, failed) = (Vec::new(), None);
+        Ok(Encoder { jobs: Some(jobs), results, thread: Some(thread), done, failed })
+    }
+
+    /// Hands over a file; waits while another one waits.
+    fn give(&mut self, job: Job) -> Result<(), Error> {
+        while let Ok(result) = self.results.try_recv() {
+            self.note(result);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Error::Thread("it is gone".to_owned())),
+        }
+    }
+
+    fn note(&mut self, result: Result<(String, FileRow), Error>) {
+        match result {
+            Ok(done) => self.done.push(done),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Waits until everything is written.
+    fn end(&mut self) {
+        self.jobs = None;
+        while let Ok(result) = self.results.recv() {
+            self.note(result);
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            self.failed.get_or_insert(Error::Thread("it panicked".to_owned()));
+        }
+    }
+
+    /// Takes away what was written.
+    fn forget(&mut self, root: &Path) {
+        for (dir, file) in self.done.drain(..) {
+            let dir = root.join(dir);
+            // What cannot be taken away is found when the archive is opened next.
+            let _ = disk::remove(&dir.join(file.name));
+            let _ = std::fs::remove_dir(&dir);
+        }
+    }
+}
+
+impl Job {
+    fn write(self, root: &Path) -> Result<(String, FileRow), Error> {
+        let path = root.join(&self.dir).join(&self.name);
+        let bytes = write::parquet(&self.chunk)
+            .map_err(|error| Error::Encode { path: path.clone(), error })?;
+        disk::write(&path, &bytes)?;
+        let chunk = &self.chunk;
+        let order = chunk.order();
+        let (first, last) = match (order.first(), order.last()) {
+            (Some(first), Some(last)) => (*first as usize, *last as usize),
+            _ => return Err(Error::Thread("a file without records".to_owned())),
+        };
+        let row = FileRow {
+            name: self.name,
+            bytes: bytes.len() as u64,
+            sha256: disk::sum(&bytes),
+            records: chunk.keys.len() as u64,
+            rows: chunk.rows as u64,
+            first_ts_recv: chunk.keys[first].0,
+            last_ts_recv: chunk.keys[last].0,
+            first_id: chunk.id(first),
+            last_id: chunk.id(last),
+            segments: self.segments,
+        };
+        Ok((self.dir, row))
+    }
+}
