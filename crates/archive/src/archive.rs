@@ -166,7 +166,8 @@ impl Archive {
     /// Notes what is about to be changed.
     pub(crate) fn pend(&self, pending: &Pending) -> Result<(), Error> {
         let text = serde_json::to_vec(pending).expect("numbers can always be written as JSON");
-        disk::write(&self.dir.join(PENDING), &text)
+        disk::write(&self.dir.join(PENDING), &text)?;
+        disk::sync_dir(&self.dir)
     }
 
     /// Nothing is being changed.

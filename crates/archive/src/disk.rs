@@ -51,7 +51,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
-/// Writes a file so that it is there whole or not at all.
+/// Writes a file so that it is there whole or not at all. Its name is on the disk once
+/// [`sync_dir`] was called.
 ///
 /// # Errors
 /// [`Error::Io`]; nothing is left behind then.
@@ -66,7 +67,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = fs::remove_file(&temporary);
         return Err(Error::io("write", path)(error));
     }
-    sync_dir(dir)
+    Ok(())
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -75,7 +76,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// Brings renames and deletions in a directory to the disk.
+/// Brings names, renames and deletions in a directory to the disk.
 ///
 /// # Errors
 /// [`Error::Io`].

@@ -188,13 +188,14 @@ impl Manifest {
         Ok(Some((manifest, disk::sum(&text))))
     }
 
-    /// Writes it into a directory, and says what its parent should know.
+    /// Writes it into a directory, whose files are on the disk then, and says what its parent should know.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn save(&self, dir: &Path) -> Result<Dir, Error> {
         let text = self.text();
         disk::write(&dir.join(NAME), text.as_bytes())?;
+        disk::sync_dir(dir)?;
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(self.as_dir(name, disk::sum(text.as_bytes())))
     }

@@ -57,7 +57,8 @@ const KINDS: [(Kind, &str); 10] = [
 pub enum Shape {
     /// Equal in all records of a file: in its metadata.
     Constant(Kind),
-    /// The `instId` without dashes: not stored.
+    /// The `instId` without dashes, absent if that is: not stored. (Records of channels are about
+    /// instruments with an id, or about none.)
     Symbol,
     /// A column.
     Column(Kind),

@@ -62,7 +62,6 @@ pub fn parquet(chunk: &Chunk) -> Result<Vec<u8>, ParquetError> {
         }
         row_group.close()?;
     }
-    writer.finish()?;
     writer.into_inner()
 }
 

@@ -55,6 +55,8 @@ pub enum Command {
     Replay(cmd::replay::ReplayArgs),
     /// Check a tape: what is whole, what is missing, what cannot be proven
     Verify(cmd::verify::VerifyArgs),
+    /// Turn a tape into Parquet files
+    Convert(cmd::convert::ConvertArgs),
     /// Serve a pretend OKX on a local port
     Sim(cmd::sim::SimArgs),
     /// Torture the feeds with a misbehaving exchange

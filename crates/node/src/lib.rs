@@ -26,6 +26,7 @@ mod bus;
 mod client;
 mod clock;
 pub mod config;
+pub mod convert;
 mod error;
 mod live;
 mod metrics;

@@ -32,6 +32,18 @@ pub struct ReplayOptions {
     pub check: bool,
     /// Run beside each feed one that emits every verified change of every book.
     pub witness: bool,
+    /// What the feeds say of books; `None` = what they said when they were recorded. Otherwise
+    /// there are other events than then, and nothing to compare.
+    pub books: Option<BookOutput>,
+}
+
+/// What a feed says of the books of incremental channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookOutput {
+    /// Every verified change.
+    pub deltas: bool,
+    /// After each change the best levels, so many a side; 0 = not.
+    pub view_depth: u16,
 }
 
 /// The first interval of a feed that came out otherwise than it was recorded.
@@ -230,7 +242,7 @@ impl Replay {
         } else {
             self.ended.extend(self.playing.remove(&feed).map(|playing| playing.life));
         }
-        let mut playing = Playing::new(feed, config, record.ts, self.options.witness);
+        let mut playing = Playing::new(feed, config, record.ts, &self.options);
         if start.again {
             playing.join_in(record.ts);
         }
@@ -273,7 +285,7 @@ impl Replay {
 }
 
 impl Playing {
-    fn new(feed: FeedId, config: FeedConfig, at: Nanos, witness: bool) -> Playing {
+    fn new(feed: FeedId, config: FeedConfig, at: Nanos, options: &ReplayOptions) -> Playing {
         let life = FeedLife {
             feed,
             url: config.url.clone(),
@@ -290,8 +302,11 @@ impl Playing {
             unverifiable: None,
             failed: None,
         };
-        let config = feed_config(feed, config);
-        let witness = witness.then(|| {
+        let mut config = feed_config(feed, config);
+        if let Some(books) = options.books {
+            (config.view_depth, config.deltas) = (books.view_depth, books.deltas);
+        }
+        let witness = options.witness.then(|| {
             let mut config = config.clone();
             (config.view_depth, config.deltas) = (0, true);
             OkxFeed::new(config)

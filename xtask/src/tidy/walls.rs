@@ -11,18 +11,25 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 8] = [
+const OURS: [(&str, &[&str]); 9] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model"]),
     ("market-data-sim", &[]),
     (
         "market-data",
-        &["market-data-model", "market-data-okx", "market-data-sim", "market-data-tape"],
+        &[
+            "market-data-archive",
+            "market-data-model",
+            "market-data-okx",
+            "market-data-sim",
+            "market-data-tape",
+        ],
     ),
     (
         "market-data-cli",
         &[
             "market-data",
+            "market-data-archive",
             "market-data-model",
             "market-data-okx",
             "market-data-sim",
@@ -30,6 +37,7 @@ const OURS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("market-data-tape", &["market-data-model"]),
+    ("market-data-archive", &["market-data-model"]),
     ("market-data-bench", &["market-data-model", "market-data-okx"]),
     ("xtask", &[]),
 ];

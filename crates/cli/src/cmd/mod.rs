@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod convert;
 pub mod decode;
 pub mod replay;
 pub mod run;

@@ -226,7 +226,7 @@ impl<W: Write> Printer<W> {
 }
 
 fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let replay = ReplayOptions { check: true, witness: false };
+    let replay = ReplayOptions { check: true, ..ReplayOptions::default() };
     let mut damages = Vec::new();
     let interrupt = Interrupt::listen();
     let mut progress = Progress::new(console, tape.bytes()).doing("checking");

@@ -121,7 +121,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether a recorder has the tape's lock at this moment.
-fn is_being_recorded(path: &Path) -> bool {
+pub fn is_being_recorded(path: &Path) -> bool {
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let lock = File::open(dir.join(LOCK_NAME));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -129,7 +129,7 @@ fn is_being_recorded(path: &Path) -> bool {
 
 /// All frames through the feeds again.
 fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account, PlayEnd)> {
-    let replay = ReplayOptions { check: true, witness: true };
+    let replay = ReplayOptions { check: true, witness: true, books: None };
     let mut account = Account::default();
     let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
         match played {

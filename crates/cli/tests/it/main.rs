@@ -6,6 +6,7 @@
 mod bad_input;
 mod cut;
 mod damage;
+mod convert;
 mod decode;
 mod live;
 mod run;

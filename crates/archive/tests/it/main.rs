@@ -1,0 +1,6 @@
+//! What an archive promises, tried on events of every kind.
+//!
+//! `ARCHIVE_SEED=7 cargo test -p market-data-archive` tries other events; the seed is printed.
+
+mod round_trip;
+mod support;

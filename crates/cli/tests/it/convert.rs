@@ -1,0 +1,105 @@
+//! What `convert` makes of a tape: the same records, the same bytes, nothing twice.
+
+use crate::run::{run, shown};
+use market_data_archive::read;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SETTINGS: &str = r#"
+[tape]
+rotate_seconds = 2
+[books]
+deltas = true
+view_depth = 0
+[[subscribe]]
+instruments = ["BTC-USDT", "BTC-USDT-SWAP"]
+channels = ["tickers", "trades", "trades-all", "books", "books5", "bbo-tbt", "candle1s"]
+"#;
+
+fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut next = vec![dir.to_owned()];
+    while let Some(path) = next.pop() {
+        for entry in fs::read_dir(&path).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                next.push(path);
+            } else {
+                let name = path.strip_prefix(dir).expect("it is below").to_owned();
+                found.insert(name, fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    found
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_tape_becomes_the_same_records_and_the_same_bytes_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("settings.toml");
+    fs::write(&settings, SETTINGS).expect("the settings are written");
+    let [tape, out, again] = ["tape", "out", "again"].map(|name| shown(&folder.path().join(name)));
+    let ran = run(&[
+        "run",
+        "--sim",
+        "--sim-faults",
+        "mixed",
+        "--for",
+        "5s",
+        "--tape",
+        &tape,
+        "--config",
+        &shown(&settings),
+        "--log-level",
+        "error",
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = run(&["convert", &tape, "--out", &out]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let files = tree(Path::new(&out));
+    let mut got = Vec::new();
+    for (name, bytes) in &files {
+        if name.extension().is_some_and(|end| end == "parquet") {
+            let read = read::records(bytes.clone().into(), |record| {
+                got.push(String::from_utf8(record.json.to_vec()).expect("JSON is text"));
+                Ok(())
+            });
+            read.expect("our own file");
+        }
+    }
+    let replayed = run(&["replay", &tape, "--json"]);
+    let expected: Vec<String> = replayed.stdout.lines().map(str::to_owned).collect();
+    assert!(expected.len() > 200, "{} records", expected.len());
+    assert_eq!(sorted(got), sorted(expected));
+    let ran = run(&["convert", &tape, "--out", &out]);
+    assert!(ran.stdout.contains("skipped: there already"), "{}", ran.stdout);
+    let ran = run(&["convert", &tape, "--out", &out, "--force"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let ran = run(&["convert", &tape, "--out", &again]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(files == tree(Path::new(&out)), "--force made something else");
+    assert!(files == tree(Path::new(&again)), "the second time made something else");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_advice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [tape, out] = ["tape", "out"].map(|name| shown(&folder.path().join(name)));
+    let ran = run(&["convert", &tape, "--out", &out]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+    let args = ["run", "--sim", "--for", "1s", "--tape", &tape, "--log-level", "error"];
+    assert_eq!(run(&args).code, Some(0));
+    fs::create_dir(&out).expect("a directory");
+    fs::write(Path::new(&out).join("letter.txt"), "mine").expect("a file");
+    let ran = run(&["convert", &tape, "--out", &out]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("is not an archive and not empty"), "{}", ran.stderr);
+    assert_eq!(tree(Path::new(&out)).len(), 1, "nothing was written there");
+}
