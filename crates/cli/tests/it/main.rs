@@ -4,9 +4,9 @@
 //! exchange on this machine.
 
 mod bad_input;
+mod convert;
 mod cut;
 mod damage;
-mod convert;
 mod decode;
 mod live;
 mod run;
