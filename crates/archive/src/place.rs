@@ -18,6 +18,8 @@ pub enum Table {
     Channel,
     /// Books at an interval, made from changes.
     Snapshots,
+    /// Rows of channels that were not known when they were converted.
+    Raw,
     /// Stretches that cannot be trusted.
     Gaps,
     /// Lives of connections.
@@ -39,16 +41,16 @@ impl Table {
             Body::Subscription(_) => Table::Subscriptions,
             Body::Fault(_) => Table::Faults,
             Body::Instrument(_) => Table::Instruments,
-            Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Book(..) | Body::Raw(_) => {
-                Table::Channel
-            }
+            Body::Raw(_) => Table::Raw,
+            // Whatever a channel says.
+            _ => Table::Channel,
         }
     }
 
     /// Whether its directories hold one channel and instrument each.
     pub fn form(self) -> Form {
         match self {
-            Table::Channel | Table::Snapshots => Form::Keyed,
+            Table::Channel | Table::Snapshots | Table::Raw => Form::Keyed,
             _ => Form::Mixed,
         }
     }
@@ -57,6 +59,7 @@ impl Table {
         match self {
             Table::Channel => None,
             Table::Snapshots => Some("snapshots"),
+            Table::Raw => Some("raw"),
             Table::Gaps => Some("gaps"),
             Table::Sessions => Some("sessions"),
             Table::Subscriptions => Some("subscriptions"),

@@ -72,14 +72,13 @@ impl Parts {
 struct Open {
     dir: String,
     chunk: Option<Chunk>,
-    files: u32,
 }
 
 /// One channel and instrument.
 #[derive(Default)]
 struct Slot {
-    /// Which table, venue and day is which of the open ones.
-    opens: Vec<(Table, &'static str, u32, usize)>,
+    /// Which table, kind of record, venue and day is which of the open ones.
+    opens: Vec<(Table, &'static str, &'static str, u32, usize)>,
     /// Whether its changes are recorded, so that its books are snapshots of them.
     changes: bool,
     /// In which interval the last snapshot was.
@@ -93,6 +92,8 @@ pub struct SegmentWriter {
     options: WriteOptions,
     slots: HashMap<Box<str>, HashMap<Box<str>, Slot>>,
     opens: Vec<Open>,
+    /// Files so far, by directory.
+    files: BTreeMap<String, u32>,
     bytes: usize,
     gaps: BTreeMap<String, Vec<GapRow>>,
     encoder: Option<Encoder>,
@@ -106,6 +107,7 @@ impl SegmentWriter {
             options,
             slots: HashMap::new(),
             opens: Vec::new(),
+            files: BTreeMap::new(),
             bytes: 0,
             gaps: BTreeMap::new(),
             encoder: None,
@@ -121,7 +123,8 @@ impl SegmentWriter {
         if let Body::Gap(gap) = event.body {
             self.note_gap(event, gap);
         }
-        let (venue, day) = (event.venue(), day(event.header.ts_recv));
+        let (kind, venue) = (event.body.kind(), event.venue());
+        let day = day(event.header.ts_recv);
         // A table that is not keyed has one slot, under names that no channel has.
         let keyed = table.form() == crate::schema::Form::Keyed;
         let (channel, inst_id) = if keyed { (event.channel(), event.inst_id()) } else { ("", "") };
@@ -137,13 +140,14 @@ impl SegmentWriter {
             }
             slot.sampled = interval;
         }
-        let known = slot.opens.iter().find(|(t, v, d, _)| (*t, *v, *d) == (table, venue, day));
+        let this = (table, kind, venue, day);
+        let known = slot.opens.iter().find(|(t, k, v, d, _)| (*t, *k, *v, *d) == this);
         let at = match known {
             Some((.., at)) => *at,
             None => {
                 let dir = table.dir(venue, event.channel(), event.inst_id(), day);
-                self.opens.push(Open { dir, chunk: None, files: 0 });
-                slot.opens.push((table, venue, day, self.opens.len() - 1));
+                self.opens.push(Open { dir, chunk: None });
+                slot.opens.push((table, kind, venue, day, self.opens.len() - 1));
                 self.opens.len() - 1
             }
         };
@@ -206,8 +210,9 @@ impl SegmentWriter {
         let open = &mut self.opens[at];
         let Some(chunk) = open.chunk.take() else { return Ok(()) };
         self.bytes -= chunk.bytes();
-        let name = format!("part-{:06}-{:03}.parquet", self.segment, open.files);
-        open.files += 1;
+        let files = self.files.entry(open.dir.clone()).or_insert(0);
+        let name = format!("part-{:06}-{files:03}.parquet", self.segment);
+        *files += 1;
         let job = Job { dir: open.dir.clone(), name, chunk, segments: vec![self.segment] };
         match &mut self.encoder {
             Some(encoder) => encoder.give(job),
