@@ -308,11 +308,8 @@ impl Encoder {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            _ => Err(Error::Thread("it is gone".to_owned())),
-        }
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if sent { Ok(()) } else { Err(Error::Thread("it is gone".to_owned())) }
     }
 
     fn note(&mut self, result: Result<(String, FileRow), Error>) {
