@@ -188,7 +188,8 @@ impl Manifest {
         Ok(Some((manifest, disk::sum(&text))))
     }
 
-    /// Writes it into a directory, whose files are on the disk then, and says what its parent should know.
+    /// Writes it into a directory, whose files are on the disk then, and says what its parent
+    /// should know.
     ///
     /// # Errors
     /// [`Error::Io`].

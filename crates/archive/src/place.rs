@@ -135,7 +135,8 @@ mod tests {
             let mut seen = BTreeMap::new();
             for text in texts {
                 let name = component(&text);
-                prop_assert!(!name.is_empty() && name.is_ascii() && !name.contains(['/', '\\', '=']));
+                prop_assert!(!name.is_empty() && name.is_ascii());
+                prop_assert!(!name.contains(['/', '\\', '=']));
                 prop_assert_eq!(seen.entry(name).or_insert_with(|| text.clone()), &text);
             }
         }

@@ -17,7 +17,7 @@ use crate::write;
 use market_data_model::{Body, EventRef, Gap};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Most rows of a file: what a thread holds in memory while it encodes.
@@ -176,14 +176,12 @@ impl SegmentWriter {
         }
         let mut parts = Parts { files: Vec::new(), gaps: std::mem::take(&mut self.gaps) };
         if let Some(mut encoder) = self.encoder.take() {
-            encoder.end();
-            match encoder.failed.take() {
-                Some(error) => {
-                    encoder.forget(&self.root);
-                    return Err(error);
-                }
-                None => parts.files = std::mem::take(&mut encoder.done),
+            let (done, failed) = encoder.end();
+            if let Some(error) = failed {
+                forget(&self.root, done);
+                return Err(error);
             }
+            parts.files = done;
         }
         parts.files.sort_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
         Ok(parts)
@@ -214,10 +212,16 @@ impl SegmentWriter {
         let name = format!("part-{:06}-{files:03}.parquet", self.segment);
         *files += 1;
         let job = Job { dir: open.dir.clone(), name, chunk, segments: vec![self.segment] };
-        match &mut self.encoder {
-            Some(encoder) => encoder.give(job),
-            None => self.encoder.insert(Encoder::new(&self.root)?).give(job),
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => self.encoder.insert(Encoder::new(&self.root)?),
+        };
+        if encoder.give(job) {
+            return Ok(());
         }
+        let (done, failed) = encoder.end();
+        forget(&self.root, done);
+        Err(failed.unwrap_or_else(|| Error::Thread("it is gone".to_owned())))
     }
 
     fn note_gap(&mut self, event: &EventRef<'_>, gap: &Gap) {
@@ -244,8 +248,8 @@ impl SegmentWriter {
 impl Drop for SegmentWriter {
     fn drop(&mut self) {
         if let Some(mut encoder) = self.encoder.take() {
-            encoder.end();
-            encoder.forget(&self.root);
+            let (done, _) = encoder.end();
+            forget(&self.root, done);
         }
     }
 }
@@ -273,75 +277,57 @@ struct Job {
     segments: Vec<u64>,
 }
 
-/// The thread that encodes and writes.
+/// What the thread has written, and why it ended early.
+type Written = (Vec<(String, FileRow)>, Option<Error>);
+
+/// The thread that encodes and writes. It ends at the first error.
 struct Encoder {
     jobs: Option<SyncSender<Job>>,
-    results: Receiver<Result<(String, FileRow), Error>>,
-    thread: Option<JoinHandle<()>>,
-    done: Vec<(String, FileRow)>,
-    failed: Option<Error>,
+    thread: Option<JoinHandle<Written>>,
 }
 
 impl Encoder {
     fn new(root: &Path) -> Result<Encoder, Error> {
         let (jobs, waiting) = sync_channel::<Job>(1);
-        let (report, results) = channel();
         let root = root.to_owned();
         let work = move || {
+            let mut done = Vec::new();
             for job in waiting {
-                if report.send(job.write(&root)).is_err() {
-                    break;
+                match job.write(&root) {
+                    Ok(file) => done.push(file),
+                    Err(error) => return (done, Some(error)),
                 }
             }
+            (done, None)
         };
         let thread = std::thread::Builder::new().name("parquet".to_owned()).spawn(work);
         let thread = thread.map_err(|error| Error::Thread(error.to_string()))?;
-        let (done, failed) = (Vec::new(), None);
-        Ok(Encoder { jobs: Some(jobs), results, thread: Some(thread), done, failed })
+        Ok(Encoder { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Hands over a file; waits while another one waits.
-    fn give(&mut self, job: Job) -> Result<(), Error> {
-        while let Ok(result) = self.results.try_recv() {
-            self.note(result);
-        }
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        if sent { Ok(()) } else { Err(Error::Thread("it is gone".to_owned())) }
-    }
-
-    fn note(&mut self, result: Result<(String, FileRow), Error>) {
-        match result {
-            Ok(done) => self.done.push(done),
-            Err(error) => {
-                self.failed.get_or_insert(error);
-            }
-        }
+    /// Hands over a file; waits while another one waits. False when the thread has ended.
+    fn give(&mut self, job: Job) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
     }
 
     /// Waits until everything is written.
-    fn end(&mut self) {
+    fn end(&mut self) -> Written {
         self.jobs = None;
-        while let Ok(result) = self.results.recv() {
-            self.note(result);
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            self.failed.get_or_insert(Error::Thread("it panicked".to_owned()));
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(written)) => written,
+            Some(Err(_)) => (Vec::new(), Some(Error::Thread("it panicked".to_owned()))),
+            None => (Vec::new(), None),
         }
     }
+}
 
-    /// Takes away what was written.
-    fn forget(&mut self, root: &Path) {
-        for (dir, file) in self.done.drain(..) {
-            let dir = root.join(dir);
-            // What cannot be taken away is found when the archive is opened next.
-            let _ = disk::remove(&dir.join(file.name));
-            let _ = std::fs::remove_dir(&dir);
-        }
+/// Takes away what was written.
+fn forget(root: &Path, done: Vec<(String, FileRow)>) {
+    for (dir, file) in done {
+        let dir = root.join(dir);
+        // What cannot be taken away is found when the archive is opened next.
+        let _ = disk::remove(&dir.join(file.name));
+        let _ = std::fs::remove_dir(&dir);
     }
 }
 
