@@ -101,7 +101,9 @@ impl Book {
         out.push_str(",\"ts\":\"");
         out.push_str(&ts_ms.to_string());
         out.push('"');
-        if !self.kind.whole() && self.kind != BookKind::Rpi {
+        if self.kind == BookKind::SprdL2 {
+            let _ = write!(out, ",\"checksum\":{}", self.checksum(inst));
+        } else if !self.kind.whole() && self.kind != BookKind::Rpi {
             // Fixed at 0 since 2026-06-23.
             out.push_str(",\"checksum\":0");
         }
@@ -119,9 +121,13 @@ impl Book {
         out.push('[');
         for (n, row) in rows.iter().enumerate() {
             out.push_str(if n == 0 { "[\"" } else { ",[\"" });
-            push_decimal(out, i128::from(row.px), inst.px_places);
+            push_decimal(out, i128::from(row.px - inst.px_shift), inst.px_places);
             out.push_str("\",\"");
             push_decimal(out, i128::from(row.lots), inst.sz_places);
+            if self.kind.of_spread() {
+                let _ = write!(out, "\",\"{}\"]", row.orders);
+                continue;
+            }
             out.push_str("\",\"");
             if self.kind == BookKind::Rpi {
                 push_decimal(out, i128::from(row.organic), inst.sz_places);
@@ -133,6 +139,42 @@ impl Book {
             out.push_str("\"]");
         }
         out.push(']');
+    }
+
+    /// CRC32 of the best 25 levels, bids and asks in turn, as a signed number (4.6 of the notes).
+    fn checksum(&self, inst: &Instrument) -> i32 {
+        let mut texts = Vec::new();
+        for n in 0..25 {
+            for row in [self.bids.get(n), self.asks.get(n)].into_iter().flatten() {
+                texts.push(inst.px(row.px));
+                texts.push(inst.sz(row.lots));
+            }
+        }
+        crc32(texts.join(":").as_bytes()) as i32
+    }
+
+    /// The engine's best `depth` levels in threes, as REST `books-full` gives them.
+    pub fn rest_full(inst: &Instrument, engine: &Engine, ts_ms: u64, depth: usize) -> String {
+        let side = |side| {
+            let level = |level: &Level| {
+                let (px, sz) = (inst.px(level.px), inst.sz(level.lots));
+                format!("[\"{px}\",\"{sz}\",\"{}\"]", level.count())
+            };
+            let levels: Vec<String> = engine.side(side).iter().take(depth).map(level).collect();
+            levels.join(",")
+        };
+        let (asks, bids) = (side(Side::Ask), side(Side::Bid));
+        format!("{{\"asks\":[{asks}],\"bids\":[{bids}],\"ts\":\"{ts_ms}\"}}")
+    }
+
+    /// The book of a spread as REST gives it: bids first, no ids.
+    pub fn rest_spread(&self, inst: &Instrument, ts_ms: u64, depth: usize) -> String {
+        let mut out = String::from("{\"bids\":");
+        self.levels(&mut out, inst, &self.bids[..depth.min(self.bids.len())]);
+        out.push_str(",\"asks\":");
+        self.levels(&mut out, inst, &self.asks[..depth.min(self.asks.len())]);
+        let _ = write!(out, ",\"ts\":\"{ts_ms}\"}}");
+        out
     }
 
     /// The book in texts.
@@ -148,6 +190,18 @@ impl Book {
         };
         TruthBook { seq: self.seq, bids: side(&self.bids), asks: side(&self.asks) }
     }
+}
+
+/// The checksum of IEEE 802.3, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    !crc
 }
 
 fn row(kind: BookKind, level: &Level) -> Row {

@@ -95,6 +95,8 @@ pub struct Bar {
     pub on_mark: bool,
     /// Whether `index-candle` has it.
     pub on_index: bool,
+    /// Whether `sprd-candle` has it.
+    pub on_sprd: bool,
     /// Whether REST `candles` has it.
     pub on_rest: bool,
     /// Whether REST `history-candles` has it.
@@ -107,7 +109,8 @@ const fn bar(name: &'static str, span: Span, utc: bool) -> Bar {
 
 const fn ws_only(name: &'static str, span: Span, utc: bool) -> Bar {
     let (on_rest, on_history) = (false, false);
-    Bar { name, span, utc, on_candle: true, on_mark: true, on_index: true, on_rest, on_history }
+    let (on_candle, on_mark, on_index, on_sprd) = (true, true, true, true);
+    Bar { name, span, utc, on_candle, on_mark, on_index, on_sprd, on_rest, on_history }
 }
 
 const HOURS: u64 = 3_600;
@@ -116,6 +119,7 @@ static BARS: &[Bar] = &[
     Bar {
         on_mark: false,
         on_index: false,
+        on_sprd: false,
         on_history: true,
         ..ws_only("1s", Span::Seconds(1), true)
     },
@@ -145,7 +149,12 @@ static BARS: &[Bar] = &[
     bar("1Wutc", Span::Week, true),
     bar("1Mutc", Span::Months(1), true),
     bar("3Mutc", Span::Months(3), true),
-    Bar { on_candle: false, on_index: false, ..ws_only("1Yutc", Span::Months(12), true) },
+    Bar {
+        on_candle: false,
+        on_index: false,
+        on_sprd: false,
+        ..ws_only("1Yutc", Span::Months(12), true)
+    },
 ];
 
 impl Bar {

@@ -16,27 +16,35 @@ pub enum BookKind {
     Books,
     Rpi,
     Five,
+    SprdBbo,
+    SprdL2,
+    SprdFive,
 }
 
 impl BookKind {
     /// The most levels a side.
     pub fn depth(self) -> usize {
         match self {
-            Self::Bbo => 1,
-            Self::Five => 5,
+            Self::Bbo | Self::SprdBbo => 1,
+            Self::Five | Self::SprdFive => 5,
             Self::L50Tbt => 50,
-            Self::L2Tbt | Self::Books | Self::Rpi => 400,
+            Self::L2Tbt | Self::Books | Self::Rpi | Self::SprdL2 => 400,
         }
     }
 
     /// Pushed at once rather than on the 100 ms grid.
     pub fn at_once(self) -> bool {
-        matches!(self, Self::Bbo | Self::L2Tbt | Self::L50Tbt)
+        matches!(self, Self::Bbo | Self::L2Tbt | Self::L50Tbt | Self::SprdBbo | Self::SprdL2)
     }
 
     /// Every push is a whole book without `action`.
     pub fn whole(self) -> bool {
-        matches!(self, Self::Bbo | Self::Five)
+        matches!(self, Self::Bbo | Self::Five | Self::SprdBbo | Self::SprdFive)
+    }
+
+    /// A spread's book: levels of three, and on the long one a checksum that is alive.
+    pub fn of_spread(self) -> bool {
+        matches!(self, Self::SprdBbo | Self::SprdFive | Self::SprdL2)
     }
 }
 
@@ -57,6 +65,22 @@ pub enum Channel {
     Instruments,
     /// Any channel of a recording; its name stands there.
     Recorded,
+    OptionTrades,
+    CallAuction,
+    PriceLimit,
+    OptSummary,
+    EstimatedPrice,
+    Liquidations,
+    AdlWarning,
+    Status,
+    EventMarkets,
+    BlockTickers,
+    BlockTrades,
+    StrucBlockTrades,
+    EconomicCalendar,
+    SprdTickers,
+    SprdTrades,
+    SprdCandle(Bar),
 }
 
 /// What a subscription is about.
@@ -70,6 +94,10 @@ pub enum Target {
     Type(&'static str),
     /// A feed of a recording, by its place in the list.
     Recorded(usize),
+    /// An `instType` and a family, by its place in the list of families.
+    Family(&'static str, usize),
+    /// Everything: a channel without arguments.
+    All,
 }
 
 /// One feed: everybody who subscribes to it gets the same frames.
@@ -100,6 +128,24 @@ impl Channel {
             "open-interest" => Self::OpenInterest,
             "funding-rate" => Self::FundingRate,
             "instruments" => Self::Instruments,
+            "option-trades" => Self::OptionTrades,
+            "call-auction-details" => Self::CallAuction,
+            "price-limit" => Self::PriceLimit,
+            "opt-summary" => Self::OptSummary,
+            "estimated-price" => Self::EstimatedPrice,
+            "liquidation-orders" => Self::Liquidations,
+            "adl-warning" => Self::AdlWarning,
+            "status" => Self::Status,
+            "event-contract-markets" => Self::EventMarkets,
+            "block-tickers" => Self::BlockTickers,
+            "public-block-trades" => Self::BlockTrades,
+            "public-struc-block-trades" => Self::StrucBlockTrades,
+            "economic-calendar" => Self::EconomicCalendar,
+            "sprd-bbo-tbt" => Self::Book(BookKind::SprdBbo),
+            "sprd-books-l2-tbt" => Self::Book(BookKind::SprdL2),
+            "sprd-books5" => Self::Book(BookKind::SprdFive),
+            "sprd-tickers" => Self::SprdTickers,
+            "sprd-public-trades" => Self::SprdTrades,
             _ => return Self::candle(name),
         })
     }
@@ -107,6 +153,9 @@ impl Channel {
     fn candle(name: &str) -> Option<Self> {
         if let Some(bar) = name.strip_prefix("candle") {
             return Bar::named(bar).filter(|bar| bar.on_candle).map(Self::Candle);
+        }
+        if let Some(bar) = name.strip_prefix("sprd-candle") {
+            return Bar::named(bar).filter(|bar| bar.on_sprd).map(Self::SprdCandle);
         }
         if let Some(bar) = name.strip_prefix("mark-price-candle") {
             return Bar::named(bar).filter(|bar| bar.on_mark).map(Self::MarkCandle);
@@ -136,29 +185,85 @@ impl Channel {
             Self::FundingRate => "funding-rate".into(),
             Self::Instruments => "instruments".into(),
             Self::Recorded => "recorded".into(),
+            Self::OptionTrades => "option-trades".into(),
+            Self::CallAuction => "call-auction-details".into(),
+            Self::PriceLimit => "price-limit".into(),
+            Self::OptSummary => "opt-summary".into(),
+            Self::EstimatedPrice => "estimated-price".into(),
+            Self::Liquidations => "liquidation-orders".into(),
+            Self::AdlWarning => "adl-warning".into(),
+            Self::Status => "status".into(),
+            Self::EventMarkets => "event-contract-markets".into(),
+            Self::BlockTickers => "block-tickers".into(),
+            Self::BlockTrades => "public-block-trades".into(),
+            Self::StrucBlockTrades => "public-struc-block-trades".into(),
+            Self::EconomicCalendar => "economic-calendar".into(),
+            Self::Book(BookKind::SprdBbo) => "sprd-bbo-tbt".into(),
+            Self::Book(BookKind::SprdL2) => "sprd-books-l2-tbt".into(),
+            Self::Book(BookKind::SprdFive) => "sprd-books5".into(),
+            Self::SprdTickers => "sprd-tickers".into(),
+            Self::SprdTrades => "sprd-public-trades".into(),
+            Self::SprdCandle(bar) => format!("sprd-candle{}", bar.name),
         }
     }
 
     /// Where it lives.
     pub fn endpoint(self) -> Endpoint {
         match self {
-            Self::Candle(_) | Self::MarkCandle(_) | Self::IndexCandle(_) | Self::TradesAll => {
-                Endpoint::Business
-            }
+            Self::Candle(_)
+            | Self::MarkCandle(_)
+            | Self::IndexCandle(_)
+            | Self::TradesAll
+            | Self::BlockTickers
+            | Self::BlockTrades
+            | Self::StrucBlockTrades
+            | Self::EconomicCalendar => Endpoint::Business,
+            _ if self.of_spread() => Endpoint::Business,
             _ => Endpoint::Public,
         }
     }
 
     /// Only for connections that have logged in.
     pub fn needs_login(self) -> bool {
-        matches!(self, Self::Book(BookKind::L2Tbt | BookKind::L50Tbt))
+        matches!(self, Self::Book(BookKind::L2Tbt | BookKind::L50Tbt) | Self::EconomicCalendar)
+    }
+
+    /// The lowest fee tier that may have it: the `tbt` books are for VIP4, the calendar for VIP1.
+    pub fn tier(self) -> u8 {
+        match self {
+            Self::Book(BookKind::L2Tbt | BookKind::L50Tbt) => 4,
+            Self::EconomicCalendar => 1,
+            _ => 0,
+        }
     }
 
     /// Moves with the order flow of its instrument.
     pub fn follows_flow(self) -> bool {
         matches!(
             self,
-            Self::Book(_) | Self::Trades | Self::TradesAll | Self::Tickers | Self::Candle(_)
+            Self::Book(_)
+                | Self::Trades
+                | Self::TradesAll
+                | Self::Tickers
+                | Self::Candle(_)
+                | Self::OptionTrades
+                | Self::SprdTickers
+                | Self::SprdTrades
+                | Self::SprdCandle(_)
         )
+    }
+
+    /// About a spread, named by `sprdId`.
+    pub fn of_spread(self) -> bool {
+        match self {
+            Self::Book(kind) => kind.of_spread(),
+            Self::SprdTickers | Self::SprdTrades | Self::SprdCandle(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Names an `instType` beside its instrument or family.
+    pub fn names_type(self) -> bool {
+        matches!(self, Self::OptionTrades | Self::EstimatedPrice | Self::AdlWarning)
     }
 }

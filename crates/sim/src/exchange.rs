@@ -19,7 +19,7 @@ use crate::calendar::SECOND;
 use crate::channel::{Channel, Endpoint, FeedKey, Target};
 use crate::faults::FaultProfile;
 use crate::feed::{Feed, Memory};
-use crate::instrument::Asset;
+use crate::instrument::{Asset, Instrument, Kind};
 use crate::market::{Birth, Market};
 use crate::net::{Frame, Net};
 use crate::pace::Pace;
@@ -107,6 +107,12 @@ pub struct Exchange {
     pub(crate) limits: Limits,
     /// Where an id stands in `markets`.
     pub(crate) by_id: BTreeMap<String, usize>,
+    /// How many instruments there were at the start; their markets come first.
+    pub(crate) born: usize,
+    /// How many spreads there are; they come after those.
+    pub(crate) spreads: usize,
+    /// Every family by its number.
+    pub(crate) families: BTreeMap<String, usize>,
     pub(crate) pace: Pace,
     /// What is recorded; `None` when the exchange has a market of its own.
     pub(crate) shelf: Option<Shelf>,
@@ -137,10 +143,17 @@ impl Exchange {
             assets: &assets,
             history: true,
         };
-        let rows = list.rows.into_iter().enumerate();
+        let spreads = table::spreads(&list);
+        let born = list.rows.len();
+        let rows = list.rows.into_iter().chain(spreads).enumerate();
         let markets: Vec<Market> = rows.map(|(n, inst)| Market::new(inst, birth(n))).collect();
         let names = |(n, market): (usize, &Market)| (market.inst.id.clone(), n);
         let by_id = markets.iter().enumerate().map(names).collect();
+        let mut families = BTreeMap::new();
+        for market in markets.iter().filter(|market| !market.inst.family.is_empty()) {
+            let next = families.len();
+            families.entry(market.inst.family.clone()).or_insert(next);
+        }
         let mut exchange = Self {
             now_ns: start_ns,
             assets,
@@ -150,6 +163,9 @@ impl Exchange {
             net: Net::new(config.seed),
             limits: Limits::default(),
             by_id,
+            families,
+            born,
+            spreads: markets.len() - born,
             pace: Pace::default(),
             shelf: None,
             listings: 0,
@@ -325,7 +341,8 @@ impl Exchange {
 
     /// The instrument list as it stands, expired ones included.
     pub fn instruments(&self) -> Vec<SimInstrument> {
-        self.markets.iter().map(|market| market.inst.view()).collect()
+        let listed = self.markets.iter().map(|market| &market.inst);
+        listed.filter(|inst| inst.kind != Kind::Spread).map(Instrument::view).collect()
     }
 
     /// How often each fault fired, by its name.
@@ -347,10 +364,12 @@ impl Exchange {
     pub(crate) fn cancel_feeds(&mut self, keys: &BTreeSet<FeedKey>) {
         let idle: BTreeSet<usize> = keys
             .iter()
-            .filter_map(|key| match key.0 {
-                Target::Inst(n) if !self.watched(n) => Some(n),
-                _ => None,
+            .flat_map(|key| match key {
+                (Target::Inst(n), _) => vec![*n],
+                (target, Channel::OptionTrades) => self.members(*target),
+                _ => Vec::new(),
             })
+            .filter(|n| !self.watched(*n))
             .collect();
         self.events.retain(|(_, event)| match event {
             Event::Act(n) | Event::Grid(n) => !idle.contains(n),
@@ -409,14 +428,45 @@ impl Exchange {
 
     /// Whether anybody listens to something that its order flow moves.
     pub(crate) fn watched(&self, n: usize) -> bool {
-        self.keys_of(n).any(|key| key.1.follows_flow())
+        self.keys_of(n).any(|key| key.1.follows_flow()) || self.family_trades(n).is_some()
     }
 
     /// The feeds of a market, in OKX's push order.
     pub(crate) fn keys_of(&self, n: usize) -> impl Iterator<Item = FeedKey> + '_ {
         let first = Channel::Book(crate::channel::BookKind::Bbo);
-        let range = (Target::Inst(n), first)..=(Target::Inst(n), Channel::Instruments);
+        let range = (Target::Inst(n), first)..(Target::Inst(n + 1), first);
         self.feeds.range(range).map(|(key, _)| *key)
+    }
+
+    /// The feed of all trades of an option's family, if somebody listens to it.
+    pub(crate) fn family_trades(&self, n: usize) -> Option<FeedKey> {
+        let inst = &self.markets[n].inst;
+        if inst.kind != Kind::Option {
+            return None;
+        }
+        let target = Target::Family(Kind::Option.name(), *self.families.get(&inst.family)?);
+        let key = (target, Channel::OptionTrades);
+        self.feeds.contains_key(&key).then_some(key)
+    }
+
+    /// The markets that a subscription is about and that trade.
+    pub(crate) fn members(&self, target: Target) -> Vec<usize> {
+        match target {
+            Target::Inst(n) => vec![n],
+            Target::Index(_) | Target::All | Target::Recorded(_) => Vec::new(),
+            Target::Type(kind) => self.members_where(kind, |_| true),
+            Target::Family(kind, family) => self.members_where(kind, |inst| {
+                self.families.get(&inst.family).is_some_and(|at| *at == family)
+            }),
+        }
+    }
+
+    fn members_where(&self, kind: &str, fits: impl Fn(&Instrument) -> bool) -> Vec<usize> {
+        let shown = |n: &usize| {
+            let inst = &self.markets[*n].inst;
+            inst.kind.name() == kind && inst.open_for_subscription() && fits(inst)
+        };
+        (0..self.markets.len()).filter(shown).collect()
     }
 }
 

@@ -8,10 +8,12 @@
 
 use std::borrow::Cow;
 
+use crate::fixed::{mul, units};
 use crate::path::Path;
 use crate::text::decimal;
+use crate::vol::Quote;
 
-/// The five instrument types.
+/// The five instrument types, and spreads, which OKX keeps apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     Spot,
@@ -19,6 +21,7 @@ pub enum Kind {
     Futures,
     Option,
     Events,
+    Spread,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             Self::Futures => "FUTURES",
             Self::Option => "OPTION",
             Self::Events => "EVENTS",
+            Self::Spread => "SPREAD",
         }
     }
 }
@@ -111,6 +115,8 @@ pub struct Instrument {
     pub exp_ns: Option<u64>,
     pub code: Option<i64>,
     pub state: Cow<'static, str>,
+    /// When its opening auction ends, once it has begun.
+    pub auction_end_ns: Option<u64>,
     /// Only announced: most fields are still empty.
     pub blank: bool,
     /// What stands in `instId` as long as it is blank; can be empty.
@@ -119,6 +125,10 @@ pub struct Instrument {
     pub asset: usize,
     /// Quoted in another asset rather than in dollars.
     pub quote_asset: Option<usize>,
+    /// What a spread is the difference of: it is worth the second less the first.
+    pub legs: Option<Box<[Instrument; 2]>>,
+    /// Ticks that are taken off before a price is printed: spreads cost less than nothing, too.
+    pub px_shift: i64,
     /// How far above its index it trades, in parts per million.
     pub basis_ppm: i64,
     pub heat: Heat,
@@ -133,7 +143,10 @@ impl Instrument {
     /// Trading, so that books move.
     pub fn trades(&self) -> bool {
         !self.blank
-            && !matches!(&*self.state, "preopen" | "suspend" | "rebase" | "expired" | "test")
+            && !matches!(
+                &*self.state,
+                "preopen" | "suspend" | "rebase" | "settling" | "expired" | "test"
+            )
     }
 
     /// Whether a client may subscribe to it.
@@ -143,13 +156,16 @@ impl Instrument {
 
     /// What it should cost at `ns`, in ticks, at least 1.
     pub fn fair(&self, assets: &[Asset], ns: u64) -> i64 {
+        if let Some(legs) = &self.legs {
+            return self
+                .difference(&legs.each_ref().map(|leg| (leg.fair(assets, ns), leg.px_places)));
+        }
         let usd = assets[self.asset].usd_at(ns);
         let scale = 10i128.pow(self.px_places);
         let e14 = 100_000_000_000_000i128;
         let ticks = match (self.kind, self.strike) {
-            (Kind::Option, Some(strike)) => {
-                let coin = if self.settle == "USD" { usd } else { e14 };
-                coin / 1_000_000 * self.premium(usd, strike, ns) * scale / e14
+            (Kind::Option, Some(_)) => {
+                self.quote(assets, ns).map_or(1, |quote| self.option_price(&quote, self.px_places))
             }
             (Kind::Events, Some(strike)) => {
                 // A probability that moves from 3 to 97 cents over 4 % around the strike.
@@ -164,23 +180,30 @@ impl Instrument {
         (ticks as i64).max(1)
     }
 
-    /// An option's price in millionths of its coin: what it is worth now plus something for time.
-    fn premium(&self, usd: i128, strike: Strike, ns: u64) -> i128 {
-        let k = i128::from(strike.usd) * 100_000_000_000_000;
-        let inner = if strike.call { usd - k } else { k - usd }.max(0);
-        let days = self.exp_ns.map_or(30, |exp| exp.saturating_sub(ns) / 86_400_000_000_000 + 1);
-        // 0.4 x 55 % x sqrt(T): 22 % for a year at the money, in parts per million.
-        let sqrt_days_milli = i128::from((days * 1_000_000).isqrt());
-        let at_money = 220_000 * sqrt_days_milli / 19_105;
-        let off = (usd - k).abs() * 1_000_000 / usd;
-        let width = at_money * 5 / 2 + 1;
-        let time = at_money * width / (width + off * 2) * width / (width + off * 2);
-        inner * 1_000_000 / usd + time
+    /// What a spread of legs at these prices should cost, in its own ticks.
+    fn difference(&self, legs: &[(i64, u32); 2]) -> i64 {
+        let [first, second] = legs.map(|(ticks, places)| {
+            i128::from(ticks) * 10i128.pow(12 - places) / 10i128.pow(12 - self.px_places)
+        });
+        ((second - first) as i64 + self.px_shift).max(1)
+    }
+
+    /// An option as the surface of volatilities has it at `ns`; nothing for other instruments.
+    pub fn quote(&self, assets: &[Asset], ns: u64) -> Option<Quote> {
+        let strike = self.strike.filter(|_| self.kind == Kind::Option)?;
+        let left = self.exp_ns.unwrap_or(ns).saturating_sub(ns);
+        Some(Quote::of(assets[self.asset].usd_at(ns), self.asset, strike, left))
+    }
+
+    /// An option's fair price in units of 10^-`places` of its coin, or of dollars.
+    pub fn option_price(&self, quote: &Quote, places: u32) -> i128 {
+        let part = quote.price();
+        units(if self.settle == "USD" { mul(part, quote.forward) } else { part }, places)
     }
 
     /// Ticks as text.
     pub fn px(&self, ticks: i64) -> String {
-        decimal(i128::from(ticks), self.px_places)
+        decimal(i128::from(ticks - self.px_shift), self.px_places)
     }
 
     /// Lots as text.

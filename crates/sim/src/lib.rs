@@ -13,21 +13,30 @@
 //! `market.rs`. Test with `cargo test -p market-data-sim`.
 
 mod api;
+mod auction;
 mod bars;
+mod blocks;
 mod book;
+mod bounds;
 mod calendar;
 mod channel;
 mod engine;
 mod exchange;
 mod faults;
 mod feed;
+mod fixed;
 mod flow;
+mod funding;
 mod instrument;
+mod jumps;
 mod listen;
 mod listing;
 mod mangle;
 mod market;
 mod net;
+mod news;
+mod notices;
+mod options;
 mod pace;
 mod path;
 mod publish;
@@ -38,6 +47,8 @@ mod request;
 mod rest;
 mod rest_families;
 mod rest_market;
+mod rest_more;
+mod rest_spreads;
 mod rng;
 mod rows;
 mod session;
@@ -45,6 +56,7 @@ mod slow;
 mod table;
 mod text;
 mod universe;
+mod vol;
 mod weather;
 
 pub use api::{

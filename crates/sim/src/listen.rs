@@ -24,13 +24,14 @@ use crate::slow::state_text;
 impl Exchange {
     /// Starts a subscription, or starts it again, and sends what comes first.
     pub(crate) fn join(&mut self, conn: ConnId, key: FeedKey) {
-        if let Target::Inst(n) = key.0
-            && key.1.follows_flow()
-            && !self.watched(n)
-        {
-            self.catch_up(n);
-            let at = self.markets[n].next_act_ns;
-            self.schedule(at, Event::Act(n));
+        if key.1.follows_flow() {
+            for n in self.members(key.0) {
+                if !self.watched(n) {
+                    self.catch_up(n);
+                    let at = self.markets[n].next_act_ns;
+                    self.schedule(at, Event::Act(n));
+                }
+            }
         }
         if !self.feeds.contains_key(&key) {
             self.make_feed(key);
@@ -65,26 +66,23 @@ impl Exchange {
         let now = self.now_ns;
         let (target, channel) = key;
         let mut name = channel.name();
-        let (about, inst_id) = match target {
-            Target::Recorded(n) => {
-                let Some(recorded) = self.shelf.as_ref().and_then(|shelf| shelf.feeds.get(n))
-                else {
-                    return;
-                };
-                name.clone_from(&recorded.channel);
-                ("instId", recorded.about.clone())
-            }
-            Target::Inst(n) => ("instId", self.markets[n].inst.id.clone()),
-            Target::Index(n) => ("instId", self.indices[n].name.clone()),
-            Target::Type(name) => ("instType", name.to_owned()),
-        };
+        let (mut arg, mut inst_id) = self.argument(key);
+        if let Target::Recorded(n) = target {
+            let Some(recorded) = self.shelf.as_ref().and_then(|shelf| shelf.feeds.get(n)) else {
+                return;
+            };
+            name.clone_from(&recorded.channel);
+            inst_id.clone_from(&recorded.about);
+            let (channel, about) = (crate::text::json(&name), crate::text::json(&inst_id));
+            arg = format!("{{\"channel\":{channel},\"instId\":{about}}}");
+        }
         let memory = match (channel, target) {
             (Channel::Book(kind), Target::Inst(n)) => {
                 self.schedule(now + SECOND, Event::Beat(key));
                 let market = &self.markets[n];
                 Memory::Book(Book::look(kind, &market.engine, market.seq))
             }
-            (Channel::Candle(bar), Target::Inst(n)) => {
+            (Channel::Candle(bar) | Channel::SprdCandle(bar), Target::Inst(n)) => {
                 let open = self.open_candle(n, bar);
                 self.schedule(bar.end(open.open_ns), Event::BarEnd(key));
                 Memory::Candle { bar, open, dirty: false }
@@ -94,23 +92,63 @@ impl Exchange {
                 self.schedule(now / SECOND * SECOND + SECOND, Event::Slow(key));
                 Memory::Candle { bar, open, dirty: false }
             }
-            (Channel::Tickers, Target::Inst(n)) => Memory::State(ticker_state(&self.markets[n])),
+            (Channel::Tickers | Channel::SprdTickers, Target::Inst(n)) => {
+                Memory::State(ticker_state(&self.markets[n]))
+            }
             (
                 Channel::MarkPrice
                 | Channel::IndexTickers
                 | Channel::OpenInterest
-                | Channel::FundingRate,
+                | Channel::FundingRate
+                | Channel::PriceLimit
+                | Channel::CallAuction,
                 _,
             ) => {
                 self.schedule(self.next_look(key), Event::Slow(key));
                 Memory::State(self.state_row(key).as_ref().map(state_text).unwrap_or_default())
             }
-            _ => Memory::Events,
+            _ => {
+                if self.has_news(key) {
+                    self.schedule(self.next_look(key), Event::Slow(key));
+                }
+                Memory::Events
+            }
         };
-        let arg = format!("{{\"channel\":\"{name}\",\"{about}\":\"{inst_id}\"}}");
         let listeners = Vec::new();
         let feed = Feed { channel: name, inst_id, arg, listeners, memory, last_push_ns: now };
         self.feeds.insert(key, feed);
+    }
+
+    /// The argument of a feed's frames, and the name that its truths carry.
+    fn argument(&self, key: FeedKey) -> (String, String) {
+        let (target, channel) = key;
+        let mut names: Vec<(&str, &str)> = Vec::new();
+        match target {
+            Target::Inst(n) => {
+                let inst = &self.markets[n].inst;
+                if channel.names_type() {
+                    names.push(("instType", inst.kind.name()));
+                }
+                names.push((if channel.of_spread() { "sprdId" } else { "instId" }, &inst.id));
+            }
+            Target::Index(n) => names.push(("instId", &self.indices[n].name)),
+            Target::Type(name) => names.push(("instType", name)),
+            Target::Family(kind, at) => {
+                if channel.names_type() {
+                    names.push(("instType", kind));
+                }
+                let family = self.families.iter().find(|(_, number)| **number == at);
+                names.push(("instFamily", family.map_or("", |(name, _)| name)));
+            }
+            Target::All | Target::Recorded(_) => {}
+        }
+        let about = names.last().map_or(String::new(), |(_, text)| (*text).to_owned());
+        let mut arg = format!("{{\"channel\":\"{}\"", channel.name());
+        for (name, text) in names {
+            arg.push_str(&format!(",\"{name}\":{}", crate::text::json(text)));
+        }
+        arg.push('}');
+        (arg, about)
     }
 
     /// The bar that is open, from what has been traded in it so far.
@@ -135,7 +173,7 @@ impl Exchange {
         let inst = match target {
             Target::Index(n) => &self.indices[n].as_inst,
             Target::Inst(n) => &self.markets[n].inst,
-            Target::Type(_) | Target::Recorded(_) => return Ohlc::flat(self.now_ns, 1),
+            _ => return Ohlc::flat(self.now_ns, 1),
         };
         invent(inst, &self.assets, bar.open(self.now_ns), self.now_ns, bar.sample())
     }
@@ -150,7 +188,17 @@ impl Exchange {
                 let row = rows::ticker(&self.markets[n], &self.assets, self.now_ns);
                 self.rows_frame(key, vec![row])
             }
-            (Channel::Candle(_) | Channel::MarkCandle(_) | Channel::IndexCandle(_), _) => {
+            (Channel::SprdTickers, Target::Inst(n)) => {
+                let row = rows::spread_ticker(&self.markets[n], &self.assets, self.now_ns);
+                self.rows_frame(key, vec![row])
+            }
+            (
+                Channel::Candle(_)
+                | Channel::SprdCandle(_)
+                | Channel::MarkCandle(_)
+                | Channel::IndexCandle(_),
+                _,
+            ) => {
                 let Memory::Candle { open, .. } = &self.feeds.get(&key)?.memory else {
                     return None;
                 };
@@ -158,8 +206,11 @@ impl Exchange {
                 self.rows_frame(key, vec![row])
             }
             _ => {
-                let row = self.state_row(key)?;
-                self.rows_frame(key, vec![row])
+                let first = match self.state_row(key) {
+                    Some(row) => vec![row],
+                    None => self.first_news(key)?,
+                };
+                self.rows_frame(key, first)
             }
         }
     }

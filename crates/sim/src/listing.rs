@@ -122,7 +122,7 @@ impl Instrument {
             ("auctionEndTime", text("")),
             ("baseCcy", Field::Text(view.base_ccy)),
             ("category", text("1")),
-            ("contTdSwTime", text("")),
+            ("contTdSwTime", Field::Text(self.auction_end_ns.map(millis).unwrap_or_default())),
             ("ctMult", Field::Text(view.ct_mult)),
             ("ctType", Field::Text(view.ct_type)),
             ("ctVal", Field::Text(view.ct_val)),
@@ -150,6 +150,11 @@ impl Instrument {
         let events = self.kind == Kind::Events;
         let big = self.full(if events { "" } else { "100000000.0000000000000000" });
         let stop = self.full(if events { "" } else { "1000000" });
+        let open_type = match (spot, self.auction_end_ns) {
+            (true, Some(_)) => "call_auction",
+            (true, None) => "fix_price",
+            _ => "",
+        };
         let quotes =
             if spot && !self.blank { format!("[\"{}\"]", self.quote) } else { "[]".into() };
         let side = self.strike.filter(|_| !events).map_or("", |s| if s.call { "C" } else { "P" });
@@ -165,7 +170,7 @@ impl Instrument {
             ("maxTwapSz", big),
             ("method", text(if events { "PRICE_ABOVE" } else { "" })),
             ("minSz", Field::Text(view.min_sz)),
-            ("openType", self.full(if spot { "fix_price" } else { "" })),
+            ("openType", self.full(open_type)),
             ("optType", self.full(side)),
             ("posLmtAmt", text("")),
             ("posLmtPct", text("")),

@@ -16,8 +16,8 @@ use crate::engine::{Engine, Fill, Side};
 use crate::instrument::{Asset, Instrument};
 use crate::rng::{Rng, mix};
 
-/// How many trades are kept for REST; OKX serves the newest 500.
-pub const TRADES_KEPT: usize = 500;
+/// How many trades are kept for REST `history-trades`; OKX keeps three months of them.
+pub const TRADES_KEPT: usize = 5_000;
 /// How many live minutes are kept: a week.
 const MINUTES_KEPT: usize = 7 * 1_440;
 /// A sequence reset goes this far down, at least.

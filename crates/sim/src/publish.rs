@@ -20,7 +20,7 @@ use crate::feed::{Feed, Fields, LIVE, Memory, array, object};
 use crate::market::{Market, Trade};
 use crate::net::Frame;
 use crate::rng::mix;
-use crate::rows;
+use crate::{options, rows};
 
 /// The cadence of `books`, `books5`, `books-rpi` and `tickers`.
 const GRID_NS: u64 = 100 * MILLI;
@@ -51,9 +51,16 @@ impl Exchange {
                 Channel::Book(kind) if kind.at_once() => self.publish_book(key, n, kind),
                 Channel::Trades => self.publish_trades(key, n, &fresh),
                 Channel::TradesAll => self.publish_fills(key, n, &fresh),
-                Channel::Candle(_) => self.feed_candle(key, n, &fresh),
+                Channel::OptionTrades => self.publish_option_trades(key, n, &fresh),
+                Channel::Candle(_) | Channel::SprdCandle(_) => self.feed_candle(key, n, &fresh),
+                Channel::SprdTrades => self.publish_spread_trades(key, n, &fresh),
                 _ => {}
             }
+        }
+        if !fresh.is_empty()
+            && let Some(key) = self.family_trades(n)
+        {
+            self.publish_option_trades(key, n, &fresh);
         }
     }
 
@@ -63,7 +70,7 @@ impl Exchange {
         for key in keys {
             match key.1 {
                 Channel::Book(kind) if !kind.at_once() => self.publish_book(key, n, kind),
-                Channel::Tickers => self.publish_ticker(key, n),
+                Channel::Tickers | Channel::SprdTickers => self.publish_ticker(key, n),
                 _ => {}
             }
         }
@@ -151,6 +158,21 @@ impl Exchange {
         }
     }
 
+    /// One trade a push, as the fills come; an aggregate of `trades` covers several of them.
+    fn publish_option_trades(&mut self, key: FeedKey, n: usize, fresh: &[Trade]) {
+        for fill in fresh {
+            let row = options::trade(&self.markets[n].inst, &self.assets, fill);
+            self.push_rows(key, vec![row]);
+        }
+    }
+
+    fn publish_spread_trades(&mut self, key: FeedKey, n: usize, fresh: &[Trade]) {
+        for fill in fresh {
+            let row = rows::spread_trade(&self.markets[n].inst, fill);
+            self.push_rows(key, vec![row]);
+        }
+    }
+
     fn publish_ticker(&mut self, key: FeedKey, n: usize) {
         let state = ticker_state(&self.markets[n]);
         let Some(feed) = self.feeds.get_mut(&key) else { return };
@@ -158,7 +180,11 @@ impl Exchange {
             Memory::State(before) if *before != state => *before = state,
             _ => return,
         }
-        let row = rows::ticker(&self.markets[n], &self.assets, self.now_ns);
+        let market = &self.markets[n];
+        let row = match key.1 {
+            Channel::SprdTickers => rows::spread_ticker(market, &self.assets, self.now_ns),
+            _ => rows::ticker(market, &self.assets, self.now_ns),
+        };
         self.push_rows(key, vec![row]);
     }
 
@@ -234,11 +260,14 @@ impl Exchange {
             (Target::Inst(n), Channel::Candle(_)) => {
                 rows::candle(&self.markets[n].inst, bar, closed)
             }
+            (Target::Inst(n), Channel::SprdCandle(_)) => {
+                rows::spread_candle(&self.markets[n].inst, bar, closed)
+            }
             (Target::Inst(n), _) => rows::price_candle(self.markets[n].inst.px_places, bar, closed),
             (Target::Index(n), _) => {
                 rows::price_candle(self.indices[n].as_inst.px_places, bar, closed)
             }
-            (Target::Type(_) | Target::Recorded(_), _) => Fields::new(),
+            _ => Fields::new(),
         }
     }
 
@@ -253,7 +282,10 @@ impl Exchange {
     pub(crate) fn rows_frame(&self, key: FeedKey, rows: Vec<Fields>) -> Option<Frame> {
         let feed = self.feeds.get(&key)?;
         let print = |row: &Fields| match key.1 {
-            Channel::Candle(_) | Channel::MarkCandle(_) | Channel::IndexCandle(_) => array(row),
+            Channel::Candle(_)
+            | Channel::MarkCandle(_)
+            | Channel::IndexCandle(_)
+            | Channel::SprdCandle(_) => array(row),
             _ => object(row, rows::RAW),
         };
         let data: Vec<String> = rows.iter().map(print).collect();

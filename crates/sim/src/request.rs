@@ -15,6 +15,8 @@ use crate::api::ConnId;
 use crate::calendar::SECOND;
 use crate::channel::{BookKind, Channel, Endpoint, FeedKey, Target};
 use crate::exchange::{Event, Exchange};
+use crate::instrument::Kind;
+use crate::market::Market;
 use crate::net::Frame;
 use crate::session::CHANNELS_MAX;
 use crate::text::json;
@@ -22,10 +24,35 @@ use crate::text::json;
 /// One argument of a request.
 struct Arg {
     channel: String,
-    /// `instId`, or `instType` for `instruments`.
-    about: String,
+    /// Everything else that it names, in the order of [`NAMES`].
+    named: [Option<String>; NAMES.len()],
     /// As it is echoed.
     echo: String,
+}
+
+/// What an argument can name, in the order in which it is echoed.
+const NAMES: [&str; 5] = ["instType", "instFamily", "instId", "sprdId", "uly"];
+
+impl Arg {
+    fn get(&self, name: &str) -> Option<&str> {
+        let at = NAMES.iter().position(|known| *known == name)?;
+        self.named[at].as_deref()
+    }
+
+    /// What it is about, by the most exact name it gives.
+    fn about(&self) -> &str {
+        let names = ["instId", "sprdId", "instFamily", "instType"];
+        names.iter().find_map(|name| self.get(name)).unwrap_or("")
+    }
+
+    /// `,instId:BTC-USDT`, as errors quote it.
+    fn quoted(&self) -> String {
+        let given = NAMES.iter().zip(&self.named);
+        let quote = |(name, value): (&&str, &Option<String>)| {
+            value.as_ref().map(|value| format!(",{name}:{value}"))
+        };
+        given.filter_map(quote).collect()
+    }
 }
 
 impl Exchange {
@@ -105,7 +132,7 @@ impl Exchange {
         if !is_sim("apiKey") || !is_sim("passphrase") {
             return self.refuse_request(conn, id, "60005", "Invalid apiKey");
         }
-        state.logged_in = true;
+        state.tier = Some(5);
         let hex = json(&state.hex);
         let text = format!(
             "{{{}\"event\":\"login\",\"code\":\"0\",\"msg\":\"\",\"connId\":{hex}}}",
@@ -150,7 +177,7 @@ impl Exchange {
             let rate = if lesser.contains(&kind) { self.config.faults.evict } else { 0 };
             if beside || self.net.hit(rate, "evict") {
                 let msg = "Subscription conflicts with an existing order book subscription.";
-                let msg = format!("{msg} channel:{},instId:{}", arg.channel, arg.about);
+                let msg = format!("{msg} channel:{}{}", arg.channel, arg.quoted());
                 let fault = (!beside).then_some("evict");
                 if !beside {
                     self.leave(conn, key);
@@ -203,7 +230,7 @@ impl Exchange {
     fn find_feed(&self, conn: ConnId, arg: &Arg) -> Result<FeedKey, (&'static str, String)> {
         let none = || ("60018", unknown(arg));
         let state = self.conns.get(&conn).ok_or_else(none)?;
-        let recorded = self.find_recorded(&arg.channel, &arg.about);
+        let recorded = self.find_recorded(&arg.channel, arg.about());
         let channel = match recorded {
             Some(((_, channel), _)) => channel,
             None => Channel::named(&arg.channel).ok_or_else(none)?,
@@ -229,37 +256,80 @@ impl Exchange {
         if let Some((key, _)) = recorded {
             return Ok(key);
         }
-        let target = self.find_target(channel, &arg.about).ok_or_else(none)?;
-        if channel.needs_login() && !state.logged_in {
-            return Err(("60011", "Please log in".to_owned()));
+        if self.shelf.is_some() && channel != Channel::Instruments {
+            return Err(none());
         }
-        Ok((target, channel))
+        if arg.get("uly").is_some() && arg.get("instFamily").is_none() {
+            let msg = "Parameter uly is not supported. Please use instFamily.".to_owned();
+            return Err(("64000", msg));
+        }
+        let target = self.find_target(channel, arg).ok_or_else(none)?;
+        match state.tier {
+            None if channel.needs_login() => Err(("60011", "Please log in".to_owned())),
+            Some(tier) if tier < channel.tier() => {
+                let msg = "Your current fee tier does not support this channel.";
+                Err(("64003", msg.to_owned()))
+            }
+            _ => Ok((target, channel)),
+        }
     }
 
-    fn find_target(&self, channel: Channel, about: &str) -> Option<Target> {
+    fn find_target(&self, channel: Channel, arg: &Arg) -> Option<Target> {
+        let family = |name: &str, kind: &'static str| {
+            let at = *self.families.get(name)?;
+            let has =
+                |market: &Market| market.inst.family == name && market.inst.kind.name() == kind;
+            self.markets.iter().any(has).then_some(Target::Family(kind, at))
+        };
         match channel {
-            Channel::Instruments => {
-                const TYPES: [&str; 6] = ["SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"];
-                TYPES.iter().find(|name| **name == about).map(|name| Target::Type(name))
+            Channel::Status | Channel::EconomicCalendar | Channel::StrucBlockTrades => {
+                Some(Target::All)
+            }
+            Channel::Instruments => type_among(arg, &TYPES).map(Target::Type),
+            Channel::EventMarkets => type_among(arg, &["EVENTS"]).map(Target::Type),
+            Channel::Liquidations => {
+                type_among(arg, &["SWAP", "FUTURES", "MARGIN", "OPTION"]).map(Target::Type)
+            }
+            Channel::AdlWarning => {
+                let kind = type_among(arg, &["SWAP", "FUTURES", "OPTION"])?;
+                match arg.get("instFamily") {
+                    Some(name) => family(name, kind),
+                    None => Some(Target::Type(kind)),
+                }
+            }
+            Channel::OptSummary => family(arg.get("instFamily")?, "OPTION"),
+            Channel::OptionTrades | Channel::EstimatedPrice => {
+                let some = ["OPTION", "FUTURES", "SWAP", "EVENTS"];
+                let count = if channel == Channel::OptionTrades { 1 } else { some.len() };
+                let kind = type_among(arg, &some[..count])?;
+                match arg.get("instId") {
+                    Some(id) => self.find_inst(id, channel).filter(|n| {
+                        matches!(n, Target::Inst(n) if self.markets[*n].inst.kind.name() == kind)
+                    }),
+                    None => family(arg.get("instFamily")?, kind),
+                }
             }
             Channel::IndexTickers | Channel::IndexCandle(_) => {
+                let about = arg.get("instId")?;
                 self.indices.iter().position(|index| index.name == about).map(Target::Index)
             }
-            _ => {
-                let n = *self.by_id.get(about)?;
-                let inst = &self.markets[n].inst;
-                if !inst.open_for_subscription() {
-                    return None;
-                }
-                let spot = inst.kind == crate::instrument::Kind::Spot;
-                let fits = match channel {
-                    Channel::FundingRate => crate::rows::has_funding(inst),
-                    Channel::OpenInterest => !spot,
-                    _ => true,
-                };
-                fits.then_some(Target::Inst(n))
-            }
+            _ if channel.of_spread() => self.find_inst(arg.get("sprdId")?, channel),
+            _ => self.find_inst(arg.get("instId")?, channel),
         }
+    }
+
+    fn find_inst(&self, about: &str, channel: Channel) -> Option<Target> {
+        let n = *self.by_id.get(about)?;
+        let inst = &self.markets[n].inst;
+        let (spot, event) = (inst.kind == Kind::Spot, inst.kind == Kind::Events);
+        let fits = match channel {
+            Channel::FundingRate => crate::rows::has_funding(inst),
+            Channel::OpenInterest => !spot,
+            Channel::PriceLimit => !event,
+            _ => true,
+        };
+        let spread = (inst.kind == Kind::Spread) == channel.of_spread();
+        (fits && spread && inst.open_for_subscription()).then_some(Target::Inst(n))
     }
 
     fn acknowledge(&mut self, conn: ConnId, id: Option<&str>, event: &str, echo: &str) {
@@ -311,17 +381,22 @@ fn read_arg(arg: &Value) -> Option<Arg> {
     let text = |name: &str| arg.get(name).and_then(Value::as_str);
     let channel = text("channel")?;
     let mut echo = format!("{{\"channel\":{}", json(channel));
-    for name in ["instType", "instFamily", "instId"] {
-        if let Some(value) = text(name) {
+    let named = NAMES.map(|name| text(name).map(str::to_owned));
+    for (name, value) in NAMES.iter().zip(&named) {
+        if let Some(value) = value {
             echo.push_str(&format!(",\"{name}\":{}", json(value)));
         }
     }
     echo.push('}');
-    let about = match text("instId") {
-        Some(id) if channel != "instruments" => Some(id),
-        _ => text("instType"),
-    };
-    Some(Arg { channel: channel.to_owned(), about: about.unwrap_or("").to_owned(), echo })
+    Some(Arg { channel: channel.to_owned(), named, echo })
+}
+
+/// Every `instType`.
+const TYPES: [&str; 6] = ["SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"];
+
+fn type_among(arg: &Arg, allowed: &[&'static str]) -> Option<&'static str> {
+    let given = arg.get("instType")?;
+    allowed.iter().find(|name| **name == given).copied()
 }
 
 /// One to 32 letters and digits.
@@ -334,10 +409,10 @@ fn id_part(id: Option<&str>) -> String {
 }
 
 fn unknown(arg: &Arg) -> String {
-    let name = if arg.channel == "instruments" { "instType" } else { "instId" };
     format!(
-        "Wrong URL or channel:{},{name}:{} doesn't exist. Please use the correct URL, channel and \
+        "Wrong URL or channel:{}{} doesn't exist. Please use the correct URL, channel and \
          parameters referring to API document.",
-        arg.channel, arg.about
+        arg.channel,
+        arg.quoted()
     )
 }

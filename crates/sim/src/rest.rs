@@ -1,7 +1,7 @@
 //! The REST side: envelope, limits, errors, and the endpoints about instruments.
 //!
 //! Drivers call [`Exchange::rest`]; `rest_market.rs` has the market endpoints, `rest_families.rs`
-//! those that name option families and event contracts. Answers come from the same rows as the
+//! those that name option families and event contracts, `rest_more.rs` and `rest_spreads.rs` the rest. Answers come from the same rows as the
 //! WebSocket pushes. Many errors arrive with HTTP 200, as on OKX.
 //!
 //! Invariant: a body without fault is `{"code":..,"msg":..,"data":[..]}`. Start at
@@ -15,8 +15,8 @@ use crate::exchange::Exchange;
 use crate::feed::{Fields, object};
 use crate::instrument::{Instrument, Kind};
 use crate::query::Query;
-use crate::rows;
 use crate::text::json;
+use crate::{funding, rows};
 
 /// Requests so far, by path, within two seconds.
 #[derive(Default)]
@@ -28,6 +28,13 @@ pub struct Limits {
 static LIMITS: &[(&str, usize)] = &[
     ("/api/v5/market/books", 40),
     ("/api/v5/market/candles", 40),
+    ("/api/v5/market/sprd-candles", 40),
+    ("/api/v5/market/books-full", 10),
+    ("/api/v5/market/history-index-candles", 10),
+    ("/api/v5/public/funding-rate-history", 10),
+    ("/api/v5/public/estimated-price", 10),
+    ("/api/v5/rfq/public-trades", 5),
+    ("/api/v5/system/status", 1),
     ("/api/v5/market/trades", 100),
     ("/api/v5/public/time", 10),
     ("/api/v5/public/mark-price", 10),
@@ -78,6 +85,12 @@ pub fn missing(name: &str) -> Failure {
 pub fn no_instrument() -> Failure {
     let msg = "Instrument ID, Instrument ID code, or Spread ID doesn't exist.".to_owned();
     Failure { status: 200, code: "51001", msg }
+}
+
+/// A request that would have to be signed, 50103, with HTTP 401.
+fn unsigned() -> Failure {
+    let msg = "Request header OK-ACCESS-KEY can not be empty.".to_owned();
+    Failure { status: 401, code: "50103", msg }
 }
 
 impl Exchange {
@@ -134,7 +147,8 @@ impl Exchange {
         let now_ms = self.now_ns / MILLI;
         match query.path.as_str() {
             "/api/v5/public/time" => Ok(format!("{{\"ts\":\"{now_ms}\"}}")),
-            "/api/v5/system/status" => Ok(String::new()),
+            "/api/v5/system/status" => self.rest_status(query),
+            "/api/v5/public/economic-calendar" => Err(unsigned()),
             "/api/v5/public/instruments" => self.rest_instruments(query),
             "/api/v5/public/underlying" => self.rest_underlying(query),
             "/api/v5/public/instrument-tick-bands" => self.rest_tick_bands(query),
@@ -152,6 +166,37 @@ impl Exchange {
             "/api/v5/market/trades" => self.rest_trades(query),
             "/api/v5/market/history-trades" => self.rest_history_trades(query),
             "/api/v5/market/index-tickers" => self.rest_index_tickers(query),
+            _ => self.answer_more(query),
+        }
+    }
+
+    /// The endpoints of `rest_more.rs` and `rest_spreads.rs`.
+    fn answer_more(&mut self, query: &Query) -> Answer {
+        match query.path.as_str() {
+            "/api/v5/market/books-full" => self.rest_books_full(query),
+            "/api/v5/market/books-rpi" => self.rest_books_rpi(query),
+            "/api/v5/market/index-candles" => self.rest_index_candles(query, false),
+            "/api/v5/market/history-index-candles" => self.rest_index_candles(query, true),
+            "/api/v5/market/mark-price-candles" => self.rest_mark_candles(query, false),
+            "/api/v5/market/history-mark-price-candles" => self.rest_mark_candles(query, true),
+            "/api/v5/market/call-auction-details" => self.rest_auction(query),
+            "/api/v5/market/option/instrument-family-trades" => self.rest_family_trades(query),
+            "/api/v5/public/option-trades" => self.rest_option_trades(query),
+            "/api/v5/public/opt-summary" => self.rest_opt_summary(query),
+            "/api/v5/public/price-limit" => self.rest_price_limit(query),
+            "/api/v5/public/estimated-price" => self.rest_estimated_price(query),
+            "/api/v5/public/funding-rate-history" => self.rest_funding_history(query),
+            "/api/v5/public/premium-history" => self.rest_premium_history(query),
+            "/api/v5/market/block-ticker" => self.rest_block_ticker(query),
+            "/api/v5/market/block-tickers" => self.rest_block_tickers(query),
+            "/api/v5/public/block-trades" => self.rest_block_trades(query),
+            "/api/v5/rfq/public-trades" => self.rest_blocks(query),
+            "/api/v5/sprd/spreads" => self.rest_spreads(query),
+            "/api/v5/sprd/books" => self.rest_spread_books(query),
+            "/api/v5/sprd/public-trades" => self.rest_spread_trades(query),
+            "/api/v5/market/sprd-ticker" => self.rest_spread_ticker(query),
+            "/api/v5/market/sprd-candles" => self.rest_spread_candles(query, false),
+            "/api/v5/market/sprd-history-candles" => self.rest_spread_candles(query, true),
             path => Err(Failure {
                 status: 404,
                 code: "404",
@@ -220,7 +265,7 @@ impl Exchange {
         };
         let list = self.markets.iter().map(|market| &market.inst).filter(pays);
         let data: Vec<String> =
-            list.map(|inst| object(&rows::funding_rate(inst, now), rows::RAW)).collect();
+            list.map(|inst| object(&funding::row(inst, now), rows::RAW)).collect();
         if data.is_empty() { Err(no_instrument()) } else { Ok(data.join(",")) }
     }
 

@@ -85,24 +85,7 @@ impl Exchange {
     }
 
     pub(crate) fn rest_event_markets(&self, query: &Query) -> Answer {
-        rows(query, &self.event_markets(query)?, |inst| {
-            let (outcome, settled) = outcome(inst, &self.assets);
-            vec![
-                ("seriesId", inst.series.to_owned()),
-                ("eventId", event_id(inst).to_owned()),
-                ("instId", inst.id.clone()),
-                ("listTime", millis(inst.list_ns)),
-                ("fixTime", String::new()),
-                ("expTime", inst.exp_ns.map(millis).unwrap_or_default()),
-                ("state", inst.state.to_string()),
-                ("outcome", outcome.to_owned()),
-                ("floorStrike", inst.strike.map(|s| s.usd.to_string()).unwrap_or_default()),
-                ("capStrike", String::new()),
-                ("settleValue", settled),
-                ("disputed", "false".to_owned()),
-                ("hitDir", String::new()),
-            ]
-        })
+        rows(query, &self.event_markets(query)?, |inst| market_row(inst, &self.assets))
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Instrument> {
@@ -128,6 +111,26 @@ impl Exchange {
         found.sort_by_key(|inst| std::cmp::Reverse(order(inst)));
         Ok(found)
     }
+}
+
+/// A row of `event-contract-markets`, on both sides.
+pub fn market_row(inst: &Instrument, assets: &[Asset]) -> Fields {
+    let (outcome, settled) = outcome(inst, assets);
+    vec![
+        ("seriesId", inst.series.to_owned()),
+        ("eventId", event_id(inst).to_owned()),
+        ("instId", inst.id.clone()),
+        ("listTime", millis(inst.list_ns)),
+        ("fixTime", String::new()),
+        ("expTime", inst.exp_ns.map(millis).unwrap_or_default()),
+        ("state", inst.state.to_string()),
+        ("outcome", outcome.to_owned()),
+        ("floorStrike", inst.strike.map(|s| s.usd.to_string()).unwrap_or_default()),
+        ("capStrike", String::new()),
+        ("settleValue", settled),
+        ("disputed", "false".to_owned()),
+        ("hitDir", String::new()),
+    ]
 }
 
 /// The request's `instType`, which has to be one of `allowed`.

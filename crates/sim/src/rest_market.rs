@@ -10,20 +10,22 @@ use crate::calendar::{Bar, MILLI, SECOND};
 use crate::channel::BookKind;
 use crate::exchange::Exchange;
 use crate::feed::{array, object};
+use crate::instrument::Kind;
 use crate::market::{Market, Trade};
 use crate::query::Query;
 use crate::rest::{Answer, bad, kind_named, missing, no_instrument};
 use crate::rows;
 
 /// `candles` serves this many bars at most.
-const CANDLES_REACH: usize = 1_440;
+pub(crate) const CANDLES_REACH: usize = 1_440;
 
 impl Exchange {
     /// The market that `instId` names, brought up to date.
-    fn rest_market(&mut self, query: &Query) -> Result<usize, crate::rest::Failure> {
+    pub(crate) fn rest_market(&mut self, query: &Query) -> Result<usize, crate::rest::Failure> {
         let id = query.get("instId").ok_or_else(|| missing("instId"))?;
         let n = *self.by_id.get(id).ok_or_else(no_instrument)?;
-        if !self.markets[n].inst.open_for_subscription() {
+        let inst = &self.markets[n].inst;
+        if !inst.open_for_subscription() || inst.kind == Kind::Spread {
             return Err(no_instrument());
         }
         self.catch_up(n);
@@ -73,6 +75,11 @@ impl Exchange {
 
     pub(crate) fn rest_candles(&mut self, query: &Query, history: bool) -> Answer {
         let n = self.rest_market(query)?;
+        self.candles_of(n, query, history)
+    }
+
+    /// Bars of a market or of a spread.
+    pub(crate) fn candles_of(&self, n: usize, query: &Query, history: bool) -> Answer {
         let bar = Bar::named(query.get("bar").unwrap_or("1m"))
             .filter(|bar| if history { bar.on_history } else { bar.on_rest })
             .ok_or_else(|| bad("Parameter bar error"))?;
@@ -94,7 +101,11 @@ impl Exchange {
             let closed = bar.end(open_ns) <= now;
             if closed || !history {
                 let ohlc = self.past_bar(market, bar, open_ns);
-                data.push(array(&rows::candle(&market.inst, &ohlc, closed)));
+                let row = match market.inst.kind {
+                    Kind::Spread => rows::spread_candle(&market.inst, &ohlc, closed),
+                    _ => rows::candle(&market.inst, &ohlc, closed),
+                };
+                data.push(array(&row));
             }
             open_ns = bar.open(open_ns - 1);
         }
@@ -139,11 +150,19 @@ impl Exchange {
         Ok(self.trades_where(n, limit, |trade| trade.id < after && trade.id > before))
     }
 
-    fn trades_where(&self, n: usize, limit: usize, fits: impl Fn(&Trade) -> bool) -> String {
+    pub(crate) fn trades_where(
+        &self,
+        n: usize,
+        limit: usize,
+        fits: impl Fn(&Trade) -> bool,
+    ) -> String {
         let market = &self.markets[n];
         let newest = market.trades.iter().rev().filter(|trade| fits(trade)).take(limit);
-        let data: Vec<String> =
-            newest.map(|fill| object(&rows::trade_single(&market.inst, fill), &[])).collect();
+        let row = |fill: &Trade| match market.inst.kind {
+            Kind::Spread => object(&rows::spread_trade(&market.inst, fill), &[]),
+            _ => object(&rows::trade_single(&market.inst, fill), &[]),
+        };
+        let data: Vec<String> = newest.map(row).collect();
         data.join(",")
     }
 
@@ -166,7 +185,7 @@ impl Exchange {
 }
 
 /// How many bars open after the one at `open_ns` up to now, counted up to the reach.
-fn bars_between(bar: Bar, open_ns: u64, now_ns: u64) -> usize {
+pub(crate) fn bars_between(bar: Bar, open_ns: u64, now_ns: u64) -> usize {
     let mut count = 0;
     let mut at = bar.end(open_ns);
     while at <= now_ns && count <= CANDLES_REACH {

@@ -12,7 +12,7 @@ use crate::market::{Market, Trade};
 use crate::text::{decimal, millis};
 
 /// Names without quotes on the wire, for [`crate::feed::object`].
-pub const RAW: &[&str] = &["seqId"];
+pub const RAW: &[&str] = &["seqId", "enabled", "disputed", "details", "legs"];
 
 /// The figures of the last 24 hours.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +157,35 @@ pub fn trade_single(inst: &Instrument, fill: &Trade) -> Fields {
     ]
 }
 
+/// A `sprd-public-trades` row.
+pub fn spread_trade(inst: &Instrument, fill: &Trade) -> Fields {
+    vec![
+        ("sprdId", inst.id.clone()),
+        ("tradeId", fill.id.to_string()),
+        ("px", inst.px(fill.px)),
+        ("sz", inst.sz(fill.lots)),
+        ("side", side_name(fill)),
+        ("ts", millis(fill.at_ns)),
+    ]
+}
+
+/// A `sprd-tickers` row: a ticker without type, turnover and starts of days.
+pub fn spread_ticker(market: &Market, assets: &[Asset], now: u64) -> Fields {
+    let mut row = ticker(market, assets, now);
+    row.retain(|(name, _)| !matches!(*name, "instType" | "sodUtc0" | "sodUtc8" | "volCcy24h"));
+    for (name, _) in row.iter_mut().filter(|(name, _)| *name == "instId") {
+        *name = "sprdId";
+    }
+    row
+}
+
+/// A `sprd-candle` row, which counts its volume in one way only.
+pub fn spread_candle(inst: &Instrument, bar: &Ohlc, closed: bool) -> Fields {
+    let mut row = candle(inst, bar, closed);
+    row.retain(|(name, _)| !matches!(*name, "volCcy" | "volCcyQuote"));
+    row
+}
+
 /// A `candle` row.
 pub fn candle(inst: &Instrument, bar: &Ohlc, closed: bool) -> Fields {
     vec![
@@ -211,33 +240,6 @@ pub fn open_interest(inst: &Instrument, assets: &[Asset], now: u64) -> Fields {
         ("oi", inst.sz(lots)),
         ("oiCcy", coins),
         ("oiUsd", usd),
-        ("ts", millis(now)),
-    ]
-}
-
-/// A `funding-rate` row: perpetuals every 8 hours.
-pub fn funding_rate(inst: &Instrument, now: u64) -> Fields {
-    let period = 8 * HOUR;
-    let next = now / period * period + period;
-    let rate = i128::from(inst.basis_ppm) * 1_000_000_000 / 10 + i128::from(now / MINUTE % 997);
-    let fixed = |units: i128, places: u32| format!("{}{}", decimal(units, places), "");
-    vec![
-        ("formulaType", "withRate".to_owned()),
-        ("fundingRate", fixed(rate, 16)),
-        ("fundingTime", millis(next)),
-        ("impactValue", "20000.0000000000000000".to_owned()),
-        ("instId", inst.id.clone()),
-        ("instType", inst.kind.name().to_owned()),
-        ("interestRate", "0.0001000000000000".to_owned()),
-        ("maxFundingRate", "0.00375".to_owned()),
-        ("method", "current_period".to_owned()),
-        ("minFundingRate", "-0.00375".to_owned()),
-        ("nextFundingRate", String::new()),
-        ("nextFundingTime", millis(next + period)),
-        ("premium", fixed(rate / 3 - 7, 16)),
-        ("prevFundingTime", millis(next - period)),
-        ("settFundingRate", fixed(rate / 2 + 11, 16)),
-        ("settState", "settled".to_owned()),
         ("ts", millis(now)),
     ]
 }

@@ -32,7 +32,8 @@ pub struct Conn {
     pub subs: Vec<FeedKey>,
     /// It has subscribed to something once.
     pub ever_subscribed: bool,
-    pub logged_in: bool,
+    /// The VIP level of who logged in.
+    pub tier: Option<u8>,
     requests: VecDeque<u64>,
     /// Nothing is delivered until then.
     pub silent_until_ns: u64,
@@ -56,7 +57,7 @@ impl Conn {
             last_alive_ns: now_ns,
             subs: Vec::new(),
             ever_subscribed: false,
-            logged_in: false,
+            tier: None,
             requests: VecDeque::new(),
             silent_until_ns: 0,
             mutes: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! Channels that poll their state: mark price, index, open interest, funding.
+//! Channels that poll their state: mark price, index, open interest, funding, price limits.
 //!
 //! `exchange.rs` calls [`Exchange::poll`] at each channel's own pace; a state goes out when it
 //! changed, or when its guaranteed beat is due. Mark prices and indices are pure functions of
@@ -9,7 +9,7 @@ use crate::calendar::{MILLI, SECOND};
 use crate::channel::{Channel, FeedKey, Target};
 use crate::exchange::{Event, Exchange};
 use crate::feed::{Fields, Memory};
-use crate::rows;
+use crate::{auction, bounds, funding, rows};
 
 /// How often a channel looks, and after how long it repeats itself (3.2 of the notes).
 fn pace(channel: Channel) -> (u64, u64) {
@@ -18,6 +18,7 @@ fn pace(channel: Channel) -> (u64, u64) {
         Channel::IndexTickers => (100 * MILLI, 60 * SECOND),
         Channel::OpenInterest => (3 * SECOND, u64::MAX),
         Channel::FundingRate => (60 * SECOND, 60 * SECOND),
+        Channel::PriceLimit | Channel::EstimatedPrice => (200 * MILLI, u64::MAX),
         _ => (SECOND, SECOND),
     }
 }
@@ -41,8 +42,14 @@ impl Exchange {
         if matches!(key.1, Channel::MarkCandle(_) | Channel::IndexCandle(_)) {
             return self.tick_price_candle(key);
         }
-        let (_, beat) = pace(key.1);
+        let (every, beat) = pace(key.1);
         self.schedule(self.next_look(key), Event::Slow(key));
+        if self.has_news(key) {
+            for rows in self.news(key, now.saturating_sub(every)) {
+                self.push_rows(key, rows);
+            }
+            return;
+        }
         let Some(row) = self.state_row(key) else { return };
         let state = state_text(&row);
         let Some(feed) = self.feeds.get_mut(&key) else { return };
@@ -66,11 +73,15 @@ impl Exchange {
                 Some(rows::open_interest(&self.markets[n].inst, &self.assets, now))
             }
             (Target::Inst(n), Channel::FundingRate) => {
-                Some(rows::funding_rate(&self.markets[n].inst, now))
+                Some(funding::row(&self.markets[n].inst, now))
             }
             (Target::Index(n), Channel::IndexTickers) => {
                 Some(rows::index_ticker(&self.indices[n], &self.assets, now))
             }
+            (Target::Inst(n), Channel::PriceLimit) => {
+                Some(bounds::price_limit(&self.markets[n].inst, &self.assets, now))
+            }
+            (Target::Inst(n), Channel::CallAuction) => auction::row(&self.markets[n], now),
             _ => None,
         }
     }
@@ -82,7 +93,7 @@ impl Exchange {
         let px = match key.0 {
             Target::Inst(n) => self.markets[n].inst.fair(&self.assets, now),
             Target::Index(n) => self.indices[n].as_inst.fair(&self.assets, now),
-            Target::Type(_) | Target::Recorded(_) => return,
+            _ => return,
         };
         let Some(feed) = self.feeds.get_mut(&key) else { return };
         let Memory::Candle { bar, open, .. } = &mut feed.memory else { return };

@@ -193,10 +193,13 @@ impl List {
             exp_ns: None,
             code: None,
             state: Cow::Borrowed("live"),
+            auction_end_ns: None,
             blank: false,
             placeholder: String::new(),
             asset,
             quote_asset: None,
+            legs: None,
+            px_shift: 0,
             basis_ppm: 0,
             heat: Busy::Thin.heat(self.size, 1),
         }
@@ -307,6 +310,23 @@ impl List {
         self.push(made);
     }
 
+    fn spread(&self, first: &Instrument, second: &Instrument, lots: i64) -> Instrument {
+        let id = format!("{}_{}", first.id, second.id);
+        let inverse = second.contract == Contract::Inverse;
+        let mut made = self.about(id, Kind::Spread, first.asset);
+        made.base = Cow::Borrowed(ASSETS[first.asset].0);
+        made.quote = if inverse { "USD" } else { "USDT" };
+        made.settle = if inverse { "USD" } else { ASSETS[first.asset].0 };
+        made.sz_places = if inverse { 0 } else { 4 };
+        made.min_lots = if inverse { 10 } else { 1 };
+        made.px_places = first.px_places.max(second.px_places);
+        made.px_shift = SHIFT;
+        made.exp_ns = [first.exp_ns, second.exp_ns].into_iter().flatten().min();
+        made.heat = Busy::Cool.heat(self.size, lots);
+        made.legs = Some(Box::new([first.clone(), second.clone()]));
+        made
+    }
+
     /// A spot instrument that nobody has heard of yet.
     fn listing(&mut self, number: u32) {
         let id = format!("NEW{number}-USDT");
@@ -326,6 +346,33 @@ impl List {
         made.state = Cow::Borrowed("preopen");
         self.rows.push(made);
     }
+}
+
+/// Legs, and a typical size in lots.
+static SPREADS: &[([&str; 2], i64)] = &[
+    (["BTC-USDT", "BTC-USDT-SWAP"], 2_000),
+    (["BTC-USD-SWAP", "BTC-USD-Q"], 4_000),
+    (["ETH-USDT", "ETH-USDT-SWAP"], 30_000),
+    (["BTC-USDT", "BTC-USDT-Q"], 2_000),
+    (["BTC-USDT-SWAP", "BTC-USDT-Q"], 1_500),
+    (["ETH-USD-SWAP", "ETH-USD-Q"], 3_000),
+];
+/// Spreads are printed this many ticks lower than the engine keeps them.
+const SHIFT: i64 = 100_000;
+
+/// The spreads whose legs are in `list`; `Q` is the future of the quarter.
+pub fn spreads(list: &List) -> Vec<Instrument> {
+    let leg = |name: &str| match name.strip_suffix("-Q") {
+        Some(family) => list.rows.iter().find(|i| i.family == family && i.alias == "quarter"),
+        None => list.rows.iter().find(|inst| inst.id == name),
+    };
+    let mut made = Vec::new();
+    for (names, lots) in SPREADS {
+        if let [Some(first), Some(second)] = names.map(leg) {
+            made.push(list.spread(first, second, *lots));
+        }
+    }
+    made
 }
 
 /// The instrument that listing number `number` will become, still blank.

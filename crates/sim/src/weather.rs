@@ -22,6 +22,8 @@ use crate::table;
 
 /// Listings in the life of one exchange.
 const LISTINGS_MAX: u32 = 6;
+/// How long an event contract is settled before it expires. OKX documents no time.
+const SETTLING_NS: u64 = 60 * SECOND;
 
 impl Exchange {
     /// Schedules the weather if the profile has any.
@@ -161,7 +163,9 @@ impl Exchange {
                 return self.set_state(n, "expired");
             }
         }
-        let n = self.net.rng.below(self.markets.len() as u64) as usize;
+        let listed = self.markets.len() - self.spreads;
+        let n = self.net.rng.below(listed as u64) as usize;
+        let n = if n < self.born { n } else { n + self.spreads };
         let state = match self.net.rng.below(5) {
             0 => "rebase",
             1 => "post_only",
@@ -182,7 +186,7 @@ impl Exchange {
         let number = self.markets.len();
         let birth = Birth {
             seed: self.config.seed,
-            number,
+            number: number - self.spreads,
             now_ns: self.now_ns,
             assets: &self.assets,
             history: false,
@@ -200,14 +204,18 @@ impl Exchange {
         let now = self.now_ns;
         let inst = &mut self.markets[n].inst;
         if inst.exp_ns.is_some_and(|at| at <= now) {
-            if inst.state != "expired" {
+            if inst.kind == Kind::Events && !matches!(&*inst.state, "settling" | "expired") {
+                self.set_state(n, "settling");
+                self.schedule(now + SETTLING_NS, Event::Life(n));
+            } else if inst.state != "expired" {
                 self.set_state(n, "expired");
             }
         } else if inst.blank {
             inst.blank = false;
-            inst.code = Some(300_000 + n as i64);
-            self.announce(n);
+            inst.code = Some(300_000 + (n - self.spreads) as i64);
             let next = now + self.net.rng.between(5, 15) * SECOND;
+            self.markets[n].inst.auction_end_ns = Some(next);
+            self.announce(n);
             self.schedule(next, Event::Life(n));
         } else if inst.in_auction() {
             // The book first, so that nobody sees a crossed one of an instrument said to be live.
@@ -215,6 +223,8 @@ impl Exchange {
             self.publish_now(n);
             self.grid(n);
             self.set_state(n, "live");
+            let row = crate::auction::ended(&self.markets[n], now);
+            self.push_rows((Target::Inst(n), Channel::CallAuction), vec![row]);
         } else if inst.state != "expired" {
             self.set_state(n, "live");
         }
@@ -230,6 +240,11 @@ impl Exchange {
 
     /// Pushes one changed row on the `instruments` channel.
     fn announce(&mut self, n: usize) {
+        let inst = &self.markets[n].inst;
+        if inst.kind == Kind::Events {
+            let row = crate::rest_families::market_row(inst, &self.assets);
+            self.push_rows((Target::Type(Kind::Events.name()), Channel::EventMarkets), vec![row]);
+        }
         let inst = &self.markets[n].inst;
         let margin = inst.kind == Kind::Spot && inst.quote == "USDT" && !inst.blank;
         let mut views = vec![(inst.kind.name(), false)];

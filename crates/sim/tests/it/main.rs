@@ -4,6 +4,7 @@
 mod anything;
 mod auction;
 mod chain;
+mod channels;
 mod families;
 mod faults;
 mod flow;
