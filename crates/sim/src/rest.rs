@@ -1,8 +1,9 @@
 //! The REST side: envelope, limits, errors, and the endpoints about instruments.
 //!
 //! Drivers call [`Exchange::rest`]; `rest_market.rs` has the market endpoints, `rest_families.rs`
-//! those that name option families and event contracts, `rest_more.rs` and `rest_spreads.rs` the rest. Answers come from the same rows as the
-//! WebSocket pushes. Many errors arrive with HTTP 200, as on OKX.
+//! those that name option families and event contracts, `rest_spreads.rs` those of spreads,
+//! `rest_more.rs` the others. Answers come from the same rows as the WebSocket pushes. Many errors
+//! arrive with HTTP 200, as on OKX.
 //!
 //! Invariant: a body without fault is `{"code":..,"msg":..,"data":[..]}`. Start at
 //! [`Exchange::rest`].

@@ -88,8 +88,8 @@ const KEYS: &[(&str, &str)] = &[
 
 const SPREAD: &str = "BTC-USDT_BTC-USDT-SWAP";
 
-#[test]
-fn rows_of_every_channel_have_their_keys() {
+/// Listens to every channel of [`KEYS`] for twenty minutes.
+fn everything() -> Rig {
     // 2026-11-26 07:55 UTC, in the half hour before deliveries and settlements.
     let start = 1_795_679_700 * SECOND;
     let mut rig = Rig::new(SimConfig {
@@ -136,6 +136,12 @@ fn rows_of_every_channel_have_their_keys() {
     let refused: Vec<Value> = rig.events().into_iter().filter(|e| e["event"] == "error").collect();
     assert!(refused.is_empty(), "{refused:?}");
     rig.run(1_200 * SECOND);
+    rig
+}
+
+#[test]
+fn rows_of_every_channel_have_their_keys() {
+    let rig = everything();
     let mut told: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for frame in rig.frames().into_iter().filter(|frame| frame.get("data").is_some()) {
         let rows = told.entry(text(&frame["arg"], "channel").to_owned()).or_default();
