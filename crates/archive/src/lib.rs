@@ -9,7 +9,8 @@
 //! ends the process; memory does not grow with the recording.
 //!
 //! Read the modules in this order: [`place`] (where a record goes), [`schema`] (its columns),
-//! [`chunk`], [`mod@write`], [`read`], [`manifest`], [`archive`], [`segment`].
+//! [`chunk`], [`mod@write`], [`read`], [`manifest`], [`archive`], [`segment`],
+//! [`mod@verify`].
 #![forbid(unsafe_code)]
 
 pub mod archive;
@@ -23,9 +24,11 @@ pub mod read;
 pub mod schema;
 pub mod segment;
 mod tree;
+pub mod verify;
 pub mod write;
 
 pub use archive::Archive;
 pub use error::Error;
 pub use manifest::{Made, Manifest, Segment};
 pub use segment::{Parts, SegmentWriter, WriteOptions};
+pub use verify::{Finding, Verified, Wrong, verify};

@@ -81,9 +81,14 @@ impl Table {
                 component(inst_id)
             ));
         }
-        let (year, month, day) = civil(i64::from(day));
-        dir + &format!("/date={year:04}-{month:02}-{day:02}")
+        dir + "/date=" + &date(u64::from(day) * DAY)
     }
+}
+
+/// The day of a time in nanoseconds, UTC: `2026-11-23`.
+pub(crate) fn date(at: u64) -> String {
+    let (year, month, day) = civil((at / DAY) as i64);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// The day of a time, UTC, counted from 1970.
@@ -98,7 +103,7 @@ pub fn is_view(event: &EventRef<'_>) -> bool {
 
 /// Any text as one component: bytes other than letters, digits and `-_.` become `%XX`, as Hive
 /// does it.
-fn component(text: &str) -> String {
+pub(crate) fn component(text: &str) -> String {
     if text.is_empty() {
         return NULL.to_owned();
     }

@@ -75,6 +75,19 @@ pub fn records(
     Ok(())
 }
 
+/// The fields that are constant in a file, by their names in JSON; absent ones are left out.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn constants(file: Bytes) -> Result<BTreeMap<String, String>, ReadError> {
+    let reader = SerializedFileReader::new(file)?;
+    let (_, pairs) = described(reader.metadata())?;
+    let named = |(key, value): (String, String)| {
+        key.strip_prefix(KEY_CONSTANT).map(|name| (name.to_owned(), value))
+    };
+    Ok(pairs.into_iter().filter(|(key, _)| key != KEY_FIELDS).filter_map(named).collect())
+}
+
 /// The schema and the constant fields of a file.
 fn described(metadata: &ParquetMetaData) -> Result<(Schema, BTreeMap<String, String>), ReadError> {
     let mut pairs: BTreeMap<String, String> = BTreeMap::new();

@@ -2,5 +2,6 @@
 //!
 //! `ARCHIVE_SEED=7 cargo test -p market-data-archive` tries other events; the seed is printed.
 
+mod proof;
 mod round_trip;
 mod support;
