@@ -260,7 +260,7 @@ impl Seen {
     /// Whether these records belong into this directory.
     fn belongs(&self, rel: &str) -> bool {
         let part = |key: &str| rel.split('/').find_map(|part| part.strip_prefix(key));
-        let day = |at: Option<u64>| at.map(|at| crate::place::date(at));
+        let day = |at: Option<u64>| at.map(crate::place::date);
         let date = part("date=").map(str::to_owned);
         let named = |key: &str, value: &Option<String>| {
             part(key).is_none_or(|part| {
