@@ -287,6 +287,8 @@ def payload(kind, b):
         }
     if kind == 34:
         return {"note": b.rest().decode()}
+    if kind == 35:
+        return {"venue": b.text(), "config": b.counted().hex(), "state": b.rest().hex()}
     return {"payload": b.rest().hex()}
 
 

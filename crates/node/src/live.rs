@@ -353,6 +353,7 @@ impl<F: Driven> Driver<F> {
 
     async fn finish(mut self) {
         self.report(true);
+        self.record_state(true);
         if let Some(tape) = &mut self.setup.tape {
             tape.end();
         }

@@ -8,13 +8,15 @@
 //! before anybody gets the events; when the queue is full or the disk refuses, nothing waits: what
 //! is lost is counted, told on the tape, published as a gap of ours and logged.
 //!
-//! Start at [`start`]; then `lane.rs` (the driver's side), `thread.rs` (the disk's side), `news.rs`
+//! Start at [`start`]; then `lane.rs` (the driver's side), `thread.rs` (the disk's side),
+//! `rounds.rs` (when feeds leave their states on the tape), `news.rs`
 //! (what is published about losses).
 
 mod chunk;
 mod config;
 mod lane;
 mod news;
+mod rounds;
 mod thread;
 
 #[cfg(test)]
@@ -85,6 +87,8 @@ pub(crate) struct Shared {
     pub failures: AtomicU64,
     pub lag_ns: AtomicU64,
     pub queue_bytes: AtomicUsize,
+    /// Raised when each feed is to leave its state on the tape.
+    pub round: AtomicU64,
     /// When the log last said that lanes lose, so that it does so once in a while only.
     pub overflow_logged: AtomicU64,
     failing: Mutex<Option<String>>,
@@ -169,7 +173,8 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
         }
         Err(error) => return Err(Error::Tape(error)),
     };
-    let shared = Arc::new(Shared { dir: settings.dir.clone(), ..Shared::default() });
+    let round = AtomicU64::new(1);
+    let shared = Arc::new(Shared { dir: settings.dir.clone(), round, ..Shared::default() });
     let (chunks, queue) = std::sync::mpsc::sync_channel(CHUNKS_MAX);
     let (news_sender, news) = mpsc::channel(NEWS_MAX);
     let (done, ended) = oneshot::channel();

@@ -20,8 +20,9 @@ use market_data_model::Subscription;
 use market_data_model::{Action, Command, Events, Feed as _, FeedId, Input, Nanos, Outbox};
 use market_data_okx::OkxFeed;
 use market_data_tape::record::{ALL_FEEDS, Outputs};
-use market_data_tape::{Damage, DecodeError, Entry, FeedStart, Lost, OutputDigest, Record};
+use market_data_tape::{Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
 use market_data_tape::{FeedConfig, decode_config};
+use market_data_tape::{OutputDigest, Record};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -88,8 +89,21 @@ pub struct FeedLife {
     pub difference: Option<Difference>,
     /// Why what came out cannot be compared from some time on.
     pub unverifiable: Option<(Nanos, String)>,
+    /// From when on it can be compared again, because its state is on the tape there.
+    pub verifiable_again: Option<Nanos>,
+    /// States on the tape that are the feed's state at that place.
+    pub states_checked: u64,
+    /// Time of the first state on the tape that is another.
+    pub state_differs: Option<Nanos>,
     /// What it said when it failed by a mistake of ours, now as then.
     pub failed: Option<String>,
+}
+
+impl FeedLife {
+    /// Whether anything came out otherwise than it was recorded.
+    pub fn differs(&self) -> bool {
+        self.difference.is_some() || self.state_differs.is_some()
+    }
 }
 
 /// What one input did.
@@ -123,12 +137,27 @@ pub enum Met<'a> {
     Nothing,
 }
 
+/// A feed that is entered in the middle.
+struct Entered {
+    /// Number and time of the record with its state.
+    ordinal: u64,
+    ts: Nanos,
+    config: FeedConfig,
+    state: OkxFeed,
+}
+
 struct Playing {
     feed: OkxFeed,
     witness: Option<OkxFeed>,
+    /// What the feed says of books, if it is not what it said then.
+    books: Option<BookOutput>,
     digest: OutputDigest,
     /// Time of the first input since the last sum.
     since: Option<Nanos>,
+    /// Nothing before is missing.
+    trusted: bool,
+    /// Records of it with lower numbers are in its state already.
+    entered: u64,
     life: FeedLife,
 }
 
@@ -140,6 +169,12 @@ pub(crate) struct Replay {
     out: Outbox,
     witness_out: Outbox,
     orphans: u64,
+    /// Number of the last record.
+    last: u64,
+    /// Before this time only the feeds that were entered are run.
+    from: Option<Nanos>,
+    /// Where those of them are made that have no state before.
+    starts: BTreeMap<FeedId, u64>,
 }
 
 impl Replay {
@@ -152,6 +187,32 @@ impl Replay {
             out: Outbox::default(),
             witness_out: Outbox::default(),
             orphans: 0,
+            last: 0,
+            from: None,
+            starts: BTreeMap::new(),
+        }
+    }
+
+    /// Puts the feeds where they are entered; those that nobody entered begin at `from`.
+    fn enter(&mut self, from: Nanos, entered: BTreeMap<FeedId, Entered>) {
+        self.from = Some(from);
+        for (feed, Entered { ordinal, ts, config, state }) in entered {
+            let mut playing = Playing::new(feed, config, ts, &self.options);
+            playing.entered = ordinal + 1;
+            playing.adopt(state, self.options.witness);
+            self.playing.insert(feed, playing);
+        }
+    }
+
+    /// Whether the record is of no use to anybody who was entered.
+    fn is_passed(&self, record: &Record<'_>) -> bool {
+        match self.playing.get(&record.feed) {
+            Some(playing) => record.ordinal < playing.entered,
+            None => {
+                record.feed != ALL_FEEDS
+                    && self.starts.get(&record.feed).is_none_or(|start| *start > record.ordinal)
+                    && self.from.is_some_and(|from| record.ts < from)
+            }
         }
     }
 
@@ -160,10 +221,14 @@ impl Replay {
     /// Fails when the record cannot be read although its sums hold; its feed is unverifiable from
     /// there.
     pub(crate) fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
+        self.last = record.ordinal;
+        if self.is_passed(record) {
+            return Ok(Met::Nothing);
+        }
         let entry = match record.entry() {
             Ok(entry) => entry,
             Err(error) => {
-                self.mistrust(record.feed, record.ts, "a record of it cannot be read");
+                self.mistrust(record, record.ts, "a record of it cannot be read");
                 return Err(error);
             }
         };
@@ -177,10 +242,11 @@ impl Replay {
                 Ok(Met::Nothing)
             }
             Entry::Lost(lost) => {
-                let feeds = self.mistrust(record.feed, lost.from, &lost.why);
+                let feeds = self.mistrust(record, lost.from, &lost.why);
                 Ok(Met::Lost(record.feed, lost, feeds))
             }
             Entry::Note(text) => Ok(Met::Note(text)),
+            Entry::State(state) => self.state(record, &state),
             Entry::Other { .. } => Ok(Met::Nothing),
         }
     }
@@ -188,10 +254,9 @@ impl Replay {
     /// Takes the news that the tape is damaged here.
     pub(crate) fn damaged(&mut self, damage: &Damage) {
         if damage.records_lost != Some(0) {
-            let feeds: Vec<(FeedId, Nanos)> =
-                self.playing.iter().map(|(feed, playing)| (*feed, playing.life.to)).collect();
-            for (feed, at) in feeds {
-                self.mistrust(feed, at, "the tape is damaged");
+            let last = self.last;
+            for playing in self.playing.values_mut().filter(|p| p.entered <= last) {
+                playing.mistrust(playing.life.to, "the tape is damaged");
             }
         }
     }
@@ -250,6 +315,39 @@ impl Replay {
         Ok(Met::Started(&playing.life, since.filter(|_| paused)))
     }
 
+    /// The state of a feed is on the tape: compares it, or takes it where the feed's own cannot be
+    /// trusted.
+    fn state<'a>(
+        &'a mut self,
+        record: &Record<'a>,
+        state: &FeedState<'_>,
+    ) -> Result<Met<'a>, DecodeError> {
+        let feed = record.feed;
+        let trusted = self.playing.get(&feed).is_some_and(|playing| playing.trusted);
+        let options = self.options;
+        let changed = options.witness || options.books.is_some();
+        if trusted && !(options.check || changed) {
+            return Ok(Met::Nothing);
+        }
+        // A state of another version is stepped over.
+        let Ok((config, restored)) = restored(feed, state) else { return Ok(Met::Nothing) };
+        let known = self.playing.contains_key(&feed);
+        let playing = self
+            .playing
+            .entry(feed)
+            .or_insert_with(|| Playing::new(feed, config, record.ts, &options));
+        if trusted {
+            if options.check && options.books.is_none() {
+                playing.compare_state(state.state, record.ts);
+            }
+            playing.renew(restored, options.witness);
+        } else {
+            playing.adopt(restored, options.witness);
+            playing.life.verifiable_again = Some(record.ts);
+        }
+        Ok(if known { Met::Nothing } else { Met::Started(&playing.life, None) })
+    }
+
     fn input<'a>(&'a mut self, record: &Record<'a>, input: Input<'a>) -> Met<'a> {
         self.out.clear();
         self.witness_out.clear();
@@ -258,13 +356,13 @@ impl Replay {
             return Met::Nothing;
         };
         playing.give(record.ts, input, (&mut self.out, &mut self.witness_out));
-        if self.options.check && playing.life.unverifiable.is_none() {
+        if self.options.check && playing.trusted {
             playing.digest.add(1, &self.out);
         }
         let (out, witness) = (&self.out, &self.witness_out.events);
         Met::Step(Step {
             stopped: playing.life.stopped,
-            verifiable: playing.life.unverifiable.is_none(),
+            verifiable: playing.trusted,
             events: out.events.events(0..out.events.len()),
             actions: &out.actions,
             witness: witness.events(0..witness.len()),
@@ -272,16 +370,32 @@ impl Replay {
     }
 
     /// From here on what comes out proves nothing; says of which feeds.
-    fn mistrust(&mut self, feed: FeedId, at: Nanos, why: &str) -> Vec<FeedId> {
+    fn mistrust(&mut self, record: &Record<'_>, at: Nanos, why: &str) -> Vec<FeedId> {
         let mut feeds = Vec::new();
         for (id, playing) in &mut self.playing {
-            if (feed == ALL_FEEDS || *id == feed) && !playing.life.stopped {
-                playing.life.unverifiable.get_or_insert_with(|| (at, why.to_owned()));
+            let concerned = record.feed == ALL_FEEDS || *id == record.feed;
+            let behind = playing.entered <= record.ordinal;
+            if concerned && behind && !playing.life.stopped {
+                playing.mistrust(at, why);
                 feeds.push(*id);
             }
         }
         feeds
     }
+}
+
+/// The same feed, emitting every verified change of every book and no views.
+fn as_witness(mut feed: OkxFeed) -> OkxFeed {
+    feed.emit_books(true, 0);
+    feed
+}
+
+/// The feed in a state that is on the tape, and how it was made.
+fn restored(feed: FeedId, state: &FeedState<'_>) -> Result<(FeedConfig, OkxFeed), DecodeError> {
+    let config = decode_config(state.config)?;
+    OkxFeed::restore(feed_config(feed, config.clone()), state.state)
+        .map(|restored| (config, restored))
+        .map_err(|_| DecodeError::Value { what: "state of a feed", value: 0 })
 }
 
 impl Playing {
@@ -300,19 +414,65 @@ impl Playing {
             differing: 0,
             difference: None,
             unverifiable: None,
+            verifiable_again: None,
+            states_checked: 0,
+            state_differs: None,
             failed: None,
         };
-        let mut config = feed_config(feed, config);
-        if let Some(books) = options.books {
-            (config.view_depth, config.deltas) = (books.view_depth, books.deltas);
+        let config = feed_config(feed, config);
+        let witness = options.witness.then(|| as_witness(OkxFeed::new(config.clone())));
+        let mut playing = Playing {
+            feed: OkxFeed::new(config),
+            witness,
+            books: options.books,
+            digest: OutputDigest::default(),
+            since: None,
+            trusted: true,
+            entered: 0,
+            life,
+        };
+        playing.choose_books();
+        playing
+    }
+
+    fn choose_books(&mut self) {
+        if let Some(BookOutput { deltas, view_depth }) = self.books {
+            self.feed.emit_books(deltas, view_depth);
         }
-        let witness = options.witness.then(|| {
-            let mut config = config.clone();
-            (config.view_depth, config.deltas) = (0, true);
-            OkxFeed::new(config)
-        });
-        let (feed, digest) = (OkxFeed::new(config), OutputDigest::default());
-        Playing { feed, witness, digest, since: None, life }
+    }
+
+    /// Goes on from a state on the tape.
+    fn adopt(&mut self, state: OkxFeed, witness: bool) {
+        self.life.stopped = state.is_stopping();
+        self.feed = state.clone();
+        self.choose_books();
+        (self.digest, self.since, self.trusted) = (OutputDigest::default(), None, true);
+        self.witness = witness.then(|| as_witness(state));
+    }
+
+    /// Feeds that say something else than was recorded number their events on their own, so they
+    /// begin anew at each state: what they say does not depend on where a replay began.
+    fn renew(&mut self, state: OkxFeed, witness: bool) {
+        if self.books.is_some() {
+            self.feed = state.clone();
+            self.choose_books();
+        }
+        self.witness = witness.then(|| as_witness(state));
+    }
+
+    fn compare_state(&mut self, recorded: &[u8], at: Nanos) {
+        let mut ours = Vec::new();
+        self.feed.checkpoint(&mut ours);
+        if ours == recorded {
+            self.life.states_checked += 1;
+        } else {
+            self.life.state_differs.get_or_insert(at);
+        }
+    }
+
+    fn mistrust(&mut self, at: Nanos, why: &str) {
+        self.trusted = false;
+        self.life.unverifiable.get_or_insert_with(|| (at, why.to_owned()));
     }
 
     /// The feed's beginning is not on this tape: an open connection is assumed.
@@ -322,7 +482,7 @@ impl Playing {
                 feed.handle(at, input.clone(), &mut Outbox::default());
             }
         }
-        self.life.unverifiable = Some((at, "its beginning is not on this tape".to_owned()));
+        self.mistrust(at, "its beginning is not on this tape");
     }
 
     fn give(&mut self, at: Nanos, input: Input<'_>, (out, seen): (&mut Outbox, &mut Outbox)) {
@@ -345,14 +505,14 @@ impl Playing {
         life.events += out.events.len() as u64;
         if let Err(panic) = handled {
             let why = crate::live::words(&*panic);
-            life.unverifiable.get_or_insert_with(|| (at, format!("a mistake of ours: {why}")));
-            life.failed = Some(why);
+            life.failed = Some(why.clone());
+            self.mistrust(at, &format!("a mistake of ours: {why}"));
         }
     }
 
     fn compare(&mut self, recorded: Outputs, at: Nanos, check: bool) {
         let from = self.since.take().unwrap_or(at);
-        if !check || self.life.unverifiable.is_some() {
+        if !check || !self.trusted {
             return;
         }
         let replayed = self.digest.take();

@@ -18,6 +18,8 @@ pub(crate) trait Driven: Feed + Send + 'static {
     fn status(&self) -> FeedStatus;
     /// A live book, or why there is none.
     fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String>;
+    /// Appends its state for the tape; nothing if it has none to give.
+    fn checkpoint(&self, _out: &mut Vec<u8>) {}
 }
 
 impl Driven for OkxFeed {
@@ -31,5 +33,9 @@ impl Driven for OkxFeed {
 
     fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String> {
         OkxFeed::book(self, channel, inst_id).map_err(|why| why.to_string())
+    }
+
+    fn checkpoint(&self, out: &mut Vec<u8>) {
+        OkxFeed::checkpoint(self, out);
     }
 }

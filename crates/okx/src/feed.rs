@@ -203,6 +203,17 @@ impl OkxFeed {
         }
     }
 
+    /// Chooses anew what is emitted of incremental books: every verified change or not, and views
+    /// of so many levels a side (0 = none).
+    pub fn emit_books(&mut self, deltas: bool, view_depth: u16) {
+        (self.config.deltas, self.config.view_depth) = (deltas, view_depth);
+    }
+
+    /// Whether it has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     /// The subscriptions that are wanted but not live at the moment, for reports.
     pub fn not_live(&self) -> impl Iterator<Item = &Subscription> {
         let up = self.link.state == LinkState::Up;

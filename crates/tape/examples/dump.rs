@@ -79,6 +79,11 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
             number("bytes", lost.bytes),
             text("why", &lost.why),
         ]),
+        Entry::State(state) => fields.extend([
+            text("venue", state.venue),
+            hex("config", state.config),
+            hex("state", state.state),
+        ]),
         Entry::Note(note) => fields.push(text("note", note)),
         Entry::Other { payload, .. } => fields.push(hex("payload", payload)),
     }

@@ -7,8 +7,8 @@ use market_data_model::{
     Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
 };
 use market_data_tape::{
-    ALL_FEEDS, Compression, Entry, FeedConfig, FeedStart, Lost, Outputs, TapeOptions, TapeWriter,
-    encode_config,
+    ALL_FEEDS, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs, TapeOptions,
+    TapeWriter, encode_config,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -131,6 +131,7 @@ fn put_everything(tape: &mut TapeWriter) {
     let outputs =
         Outputs { inputs: 9, events: 300, actions: 1 << 40, events_digest: 1, actions_digest: !0 };
     next(Entry::Outputs(outputs));
+    next(Entry::State(FeedState { venue: "okx", config: &config, state: b"\x01state" }));
     next(Entry::Note("a remark\nin two lines"));
     next(Entry::Other { kind: 250, payload: b"later" });
     let lost = Lost {

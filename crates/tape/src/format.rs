@@ -78,6 +78,8 @@ pub struct BlockHead {
     pub min_ts: Nanos,
     /// The latest time.
     pub max_ts: Nanos,
+    /// How many of the records are entrances: starts of feeds, their repetitions, and states.
+    pub entrances: u32,
 }
 
 /// One block in the index.
@@ -246,7 +248,7 @@ impl BlockHead {
             out.extend_from_slice(&value.to_le_bytes());
         }
         put_u64s(&mut out, &[self.first_ts.0, self.min_ts.0, self.max_ts.0]);
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.entrances.to_le_bytes());
         frame_sum(&mut out, 0);
         let mut head = [0; BLOCK_HEAD];
         head.copy_from_slice(&out);
@@ -275,6 +277,7 @@ impl BlockHead {
             first_ts: Nanos(u64_at(head, 48)?),
             min_ts: Nanos(u64_at(head, 56)?),
             max_ts: Nanos(u64_at(head, 64)?),
+            entrances: u32_at(head, 72)?,
         };
         let fits = block.raw_len as usize <= BLOCK_RAW_MAX && block.stored_len <= block.raw_len;
         fits.then_some(block)

@@ -6,9 +6,11 @@
 //! Invariants: a record is handed out only when the sums over it hold; whatever is skipped is
 //! reported as [`Damage`]; memory is one block. Start at [`Tape::open`], then [`Tape::records`].
 
+mod entrance;
 mod records;
 pub(crate) mod segment;
 
+pub use entrance::{Entrance, Way};
 pub use records::Records;
 
 use crate::format::{self, Footer, Index, SegmentHeader};

@@ -6,7 +6,8 @@
 //! Invariants: `Record::entry` gives back what was put; a kind this version does not know is
 //! handed on as [`Entry::Other`]; no bytes make it panic. Start at [`Entry`].
 
-use crate::bytes::{Cursor, DecodeError, put_option, put_text, put_varint, varint_len};
+use crate::bytes::varint_len;
+use crate::bytes::{Cursor, DecodeError, put_bytes, put_option, put_text, put_varint};
 use crate::bytes::{unzigzag, zigzag};
 use crate::feed_config::{put_instruments, put_subscriptions, take_instruments};
 use crate::feed_config::{take_subscription, take_subscriptions};
@@ -35,6 +36,7 @@ pub mod kind {
     pub const OUTPUTS: u8 = 32;
     pub const LOST: u8 = 33;
     pub const NOTE: u8 = 34;
+    pub const STATE: u8 = 35;
 }
 
 /// What a record says.
@@ -50,6 +52,8 @@ pub enum Entry<'a> {
     Lost(Lost),
     /// A remark for people.
     Note(&'a str),
+    /// The whole state of a feed between two of its inputs.
+    State(FeedState<'a>),
     /// A kind that this version does not know.
     Other {
         /// The kind.
@@ -69,6 +73,17 @@ pub struct FeedStart<'a> {
     /// The feed has been running since an earlier segment: the writer repeats its start at the
     /// head of each segment, so that a segment can be read without those before it.
     pub again: bool,
+}
+
+/// The state of a feed behind all of its inputs so far: a replay can begin here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedState<'a> {
+    /// The venue's short name.
+    pub venue: &'a str,
+    /// How the feed was made; opaque to the tape.
+    pub config: &'a [u8],
+    /// Its state; opaque to the tape.
+    pub state: &'a [u8],
 }
 
 /// What came out of a feed since its start or its last such record.
@@ -131,6 +146,7 @@ impl<'a> Record<'a> {
             kind::OUTPUTS => return outputs(cursor),
             kind::LOST => return lost(cursor),
             kind::NOTE => return Ok(Entry::Note(cursor.rest_text("note")?)),
+            kind::STATE => return state(cursor),
             kind::START => Input::Start,
             kind::OPENED => Input::Opened,
             kind::FRAME => Input::Frame(self.payload),
@@ -160,11 +176,27 @@ impl<'a> Record<'a> {
     pub fn is_input(&self) -> bool {
         (kind::START..=kind::STOP).contains(&self.kind)
     }
+
+    /// Whether it says how a feed was made, or what state it is in.
+    pub fn is_entrance(&self) -> bool {
+        is_entrance(self.kind)
+    }
+}
+
+/// Whether records of this kind say how a feed was made, or what state it is in.
+pub(crate) fn is_entrance(kind: u8) -> bool {
+    matches!(kind, kind::FEED_START | kind::FEED_AGAIN | kind::STATE)
 }
 
 fn feed_start(mut cursor: Cursor<'_>, again: bool) -> Result<Entry<'_>, DecodeError> {
     let venue = cursor.text("venue")?;
     Ok(Entry::FeedStart(FeedStart { venue, config: cursor.rest(), again }))
+}
+
+fn state(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
+    let venue = cursor.text("venue")?;
+    let config = cursor.bytes("configuration")?;
+    Ok(Entry::State(FeedState { venue, config, state: cursor.rest() }))
 }
 
 fn outputs(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
@@ -203,6 +235,7 @@ impl Entry<'_> {
             Entry::Outputs(_) => kind::OUTPUTS,
             Entry::Lost(_) => kind::LOST,
             Entry::Note(_) => kind::NOTE,
+            Entry::State(_) => kind::STATE,
             Entry::Other { kind, .. } => *kind,
         }
     }
@@ -241,6 +274,11 @@ impl Entry<'_> {
                 out.extend_from_slice(lost.why.as_bytes());
             }
             Entry::Note(text) => out.extend_from_slice(text.as_bytes()),
+            Entry::State(state) => {
+                put_text(out, state.venue);
+                put_bytes(out, state.config);
+                out.extend_from_slice(state.state);
+            }
             Entry::Other { payload, .. } => out.extend_from_slice(payload),
         }
     }

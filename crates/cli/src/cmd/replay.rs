@@ -3,8 +3,7 @@
 //! The node's `replay::play` reads the tape and makes the feeds; this file keeps the pace, chooses
 //! what is printed, and says what `--check` found. `replay/pace.rs` holds the clock back.
 //!
-//! Invariants: every feed sees all of its inputs from its start, whatever is printed; the output
-//! depends on the tape only.
+//! Invariant: what comes out depends on the tape and the times asked for only.
 
 use crate::failure::Failure;
 use crate::instant;
@@ -39,10 +38,10 @@ Play a tape again, and check that it comes out the same
 
 PATH is a directory that `run` recorded to, or one of its tape-*.mdt files. Each feed is made \
 again as it was and given what it was given; what it says is printed as `watch` prints it. --from, \
---to, --inst and --channels choose what is printed: the feeds always run from their own start, \
-because a book is made of everything before it. With --check nothing is printed but the verdict: \
-exit code 0 if events and actions are the same byte for byte, 1 if they differ, 2 if it could not \
-be found out.";
+--to, --inst and --channels choose what is printed. With --from the feeds begin in the last states \
+that stand on the tape before that time; what comes out is the same as if they had run from their \
+start. With --check nothing is printed but the verdict: exit code 0 if events, actions and states \
+are the same byte for byte, 1 if they differ, 2 if it could not be found out.";
 
 /// How much output is gathered before it is written, in bytes.
 const OUT_BYTES: usize = 1 << 16;
@@ -59,10 +58,10 @@ pub struct ReplayArgs {
     /// 1 is as it came, 10 ten times as fast, max as fast as it goes
     #[arg(long, value_name = "N", default_value = "max")]
     speed: Speed,
-    /// Print nothing received before this time
+    /// Nothing received before this time
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     from: Option<Nanos>,
-    /// Print nothing received at or after this time
+    /// Nothing received at or after this time
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     to: Option<Nanos>,
     /// Print only these instruments: ids in any spelling, or patterns such as *-USDT-SWAP
@@ -75,7 +74,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     json: bool,
     /// Compare events and actions with what the recording says, and print the verdict only
-    #[arg(long, conflicts_with_all = ["from", "to", "inst", "channels", "speed"])]
+    #[arg(long, conflicts_with_all = ["inst", "channels", "speed"])]
     check: bool,
 }
 
@@ -230,7 +229,8 @@ fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<Ex
     let mut damages = Vec::new();
     let interrupt = Interrupt::listen();
     let mut progress = Progress::new(console, tape.bytes()).doing("checking");
-    let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
+    let range = Range { from: args.from, to: args.to };
+    let end = play(tape, &PlayOptions { range, replay }, |played| {
         interrupt.check()?;
         match played {
             Played::Damage(damage) => damages.push(damage.to_string()),
@@ -262,7 +262,7 @@ impl Verdict {
     }
 
     fn differ(&self) -> bool {
-        !self.damages.is_empty() || self.lives.iter().any(|life| life.difference.is_some())
+        !self.damages.is_empty() || self.lives.iter().any(FeedLife::differs)
     }
 
     fn code(&self) -> ExitCode {
@@ -301,8 +301,14 @@ impl Verdict {
                     x.replayed.actions_digest,
                 ));
             }
+            if let Some(at) = life.state_differs {
+                text.push_str(&format!("feed {feed}: its state at {at} is another than then\n"));
+            }
             if let Some((at, why)) = &life.unverifiable {
-                text.push_str(&format!("feed {feed}: cannot be compared from {at}: {why}\n"));
+                let until = life.verifiable_again.map(|at| format!(" to {at}")).unwrap_or_default();
+                text.push_str(&format!(
+                    "feed {feed}: cannot be compared from {at}{until}: {why}\n"
+                ));
             }
         }
         let inputs = self.sum(|life| life.inputs);
@@ -339,6 +345,9 @@ impl Verdict {
                     "checked": life.checked,
                     "differing": life.differing,
                     "firstDifference": difference.map(|x| [x.from.0, x.to.0]),
+                    "statesChecked": life.states_checked,
+                    "stateDiffersAt": life.state_differs.map(|at| at.0),
+                    "verifiableAgainFrom": life.verifiable_again.map(|at| at.0),
                     "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
                     "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
                 })

@@ -83,7 +83,7 @@ impl Found {
             && self.orphans == 0
             && !self.killed
             && states.all(|state| state == account::State::Clean)
-            && self.lives.iter().all(|life| life.difference.is_none() && life.failed.is_none())
+            && self.lives.iter().all(|life| !life.differs() && life.failed.is_none())
     }
 }
 

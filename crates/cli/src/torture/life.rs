@@ -122,6 +122,15 @@ impl Life {
         Outcome { counts: life.counts, failure }
     }
 
+    /// Lives the whole life; how each feed was made, and everything it was given.
+    #[cfg(test)]
+    pub(super) fn inputs(options: LifeOptions) -> Vec<(OkxConfig, Vec<(Nanos, Taped)>)> {
+        let mut life = Life::new(options);
+        let end = life.live();
+        assert!(end.is_ok(), "this life goes wrong");
+        life.rigs.into_iter().map(|rig| (rig.config, rig.tape.into_inputs())).collect()
+    }
+
     fn new(options: LifeOptions) -> Life {
         let mut chance = Chance::new(options.seed, 1);
         let start = EPOCH_NS + chance.below(30 * DAY);

@@ -104,6 +104,12 @@ impl Tape {
         self.ends.push(self.outputs.len());
     }
 
+    /// Every input, with its time.
+    #[cfg(test)]
+    pub fn into_inputs(self) -> Vec<(Nanos, Taped)> {
+        self.inputs
+    }
+
     /// How many inputs there are.
     pub fn len(&self) -> usize {
         self.inputs.len()

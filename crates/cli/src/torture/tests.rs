@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod seek;
+
 fn options(faults: &str, lives: u64, threads: usize) -> Options {
     Options {
         seed: 7,

@@ -131,6 +131,45 @@ fn replay_chooses_what_it_prints_and_keeps_the_pace() {
     assert!(began.elapsed() > Duration::from_millis(800), "{:?}", began.elapsed());
 }
 
+#[test]
+fn a_replay_from_the_middle_reads_little_and_says_the_same() {
+    let folder = folder();
+    let (dir, config) = (shown(&folder.path().join("tape")), folder.path().join("config.toml"));
+    // Each segment begins with the states of the feeds.
+    fs::write(&config, "[tape]\nrotate_bytes = 16384\n").expect("a file");
+    let ran = record(&dir, "4s", &["--config", &shown(&config)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(segments(Path::new(&dir)).len() > 3, "{:?}", segments(Path::new(&dir)));
+    identical(&dir);
+    let all = run(&["replay", &dir, "--json"]).stdout;
+    assert_eq!(by_feed(&all), by_feed(&ran.stdout));
+    let time = |line: &str| {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        record["tsRecv"].as_u64().expect("a time")
+    };
+    let lines: Vec<(u64, &str)> = all.lines().map(|line| (time(line), line)).collect();
+    let mut least = u64::MAX;
+    for part in 1..8 {
+        let (from, _) = lines[lines.len() * part / 8];
+        let to = from + 300_000_000;
+        let (from_text, to_text) = (from.to_string(), to.to_string());
+        let range = ["--from", from_text.as_str(), "--to", to_text.as_str()];
+        let played = run(&[&["replay", dir.as_str(), "--json"], &range[..]].concat());
+        let expected =
+            lines.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, line)| *line);
+        assert_eq!(played.stdout.lines().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        let check = run(&[&["replay", dir.as_str(), "--check", "--json"], &range[..]].concat());
+        let check: Value = serde_json::from_str(&check.stdout).expect("the verdict is JSON");
+        assert!(check["feeds"].as_array().expect("feeds").iter().all(|f| f["differing"] == 0));
+        least = least.min(check["inputs"].as_u64().expect("a number"));
+    }
+    let check = run(&["replay", &dir, "--check", "--json"]);
+    let check: Value = serde_json::from_str(&check.stdout).expect("the verdict is JSON");
+    assert!(check["inputs"].as_u64() > Some(2 * least), "{least} of {check}");
+    let states: Vec<_> = check["feeds"].as_array().expect("feeds").iter().collect();
+    assert!(states.iter().all(|f| f["statesChecked"].as_u64() > Some(3)), "{states:?}");
+}
+
 fn unix_ns() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     u64::try_from(now.as_nanos()).expect("before 2554")

@@ -32,6 +32,7 @@ impl<F: Driven> Driver<F> {
             }
         }
         self.report(rare);
+        self.record_state(false);
         if let Some(tape) = &mut self.setup.tape {
             tape.send();
         }
@@ -40,6 +41,18 @@ impl<F: Driven> Driver<F> {
             if self.spare.len() < SPARE_MAX {
                 self.spare.push_back(batch);
             }
+        }
+    }
+
+    /// Leaves the feed's state on the tape if the recorder waits for one, or if it is the last.
+    pub(super) fn record_state(&mut self, last: bool) {
+        // A feed that has failed is a fresh one already, and has been given nothing.
+        let Some(tape) = self.setup.tape.as_mut().filter(|_| self.restart.is_none()) else {
+            return;
+        };
+        if last || tape.wants_state() {
+            let feed = &self.feed;
+            tape.state(|out| feed.checkpoint(out));
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Chunk {
     pub last_n: u64,
     /// Whether a mistake of ours ended the feed, so that what came out is not all its own.
     pub failed: bool,
+    /// Whether the feed's state is among the items; then it is the last of them, but for the end.
+    pub has_state: bool,
     /// Records that found the queue full before these, by feed.
     pub lost: Vec<FeedRange>,
     /// How much of the queue this takes, in bytes.
@@ -48,12 +50,15 @@ enum What {
     Response { id: u64, status: u16 },
     Command(Command),
     Note,
+    State,
     End,
 }
 
 /// One thing to put on the tape.
 pub(crate) enum Part<'a> {
     Put(Nanos, Entry<'a>),
+    /// The state of the feed behind everything before it.
+    State(Nanos, &'a [u8]),
     /// The feed has ended.
     End(Nanos),
 }
@@ -76,6 +81,7 @@ impl Chunk {
         self.actions.clear();
         self.last_n = 0;
         self.failed = false;
+        self.has_state = false;
         self.lost.clear();
         self.cost = 0;
     }
@@ -103,6 +109,17 @@ impl Chunk {
 
     pub fn note(&mut self, ts: Nanos, text: &str) {
         self.push(ts, text.as_bytes(), What::Note);
+    }
+
+    /// Appends what `write` says is the feed's state; nothing if it says nothing.
+    pub fn state(&mut self, ts: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        let len = self.bytes.len() - before;
+        if len > 0 {
+            self.has_state = true;
+            self.items.push(Item { ts, len, what: What::State });
+        }
     }
 
     pub fn end(&mut self, ts: Nanos) {
@@ -153,6 +170,7 @@ impl Item {
         let text = || std::str::from_utf8(bytes).expect("it was put in as text");
         let input = match &self.what {
             What::End => return Part::End(self.ts),
+            What::State => return Part::State(self.ts, bytes),
             What::FeedStart { venue, again } => {
                 let start = FeedStart { venue, config: bytes, again: *again };
                 return Part::Put(self.ts, Entry::FeedStart(start));

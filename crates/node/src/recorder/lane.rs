@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+/// The recorder's rounds begin with 1: after a loss a state is wanted at once.
+const NO_ROUND: u64 = 0;
 /// What an event costs of the queue's memory, besides its levels, in bytes.
 const EVENT_BYTES: usize = 160;
 /// Time between two log lines about a full queue, in ns.
@@ -43,6 +45,7 @@ impl Lanes {
             announced: false,
             lost: Vec::new(),
             last: Nanos(0),
+            round: NO_ROUND,
         }
     }
 }
@@ -63,6 +66,8 @@ pub(crate) struct Lane {
     /// What did not fit, by feed.
     lost: Vec<FeedRange>,
     last: Nanos,
+    /// The last round of states that it has taken part in.
+    round: u64,
 }
 
 impl Lane {
@@ -75,6 +80,21 @@ impl Lane {
         self.running = true;
         self.chunk.feed_start(now, venue::NAME, &self.config, false);
         self.announced = true;
+        // A feed that has just been made can be entered at its start.
+        self.round = self.shared.round.load(Relaxed);
+    }
+
+    /// Whether the recorder waits for the feed's state.
+    pub fn wants_state(&self) -> bool {
+        self.running && self.round != self.shared.round.load(Relaxed)
+    }
+
+    /// Takes the feed's state behind all of its inputs so far, as `write` appends it.
+    pub fn state(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.running && !self.chunk.failed {
+            self.round = self.shared.round.load(Relaxed);
+            self.chunk.state(self.last, write);
+        }
     }
 
     /// The feed is about to handle this.
@@ -142,6 +162,7 @@ impl Lane {
     fn lose(&mut self, mut chunk: Chunk, why: &str) {
         self.shared.queue_bytes.fetch_sub(chunk.cost, Relaxed);
         self.announced = false;
+        self.round = NO_ROUND;
         if let Some(range) = chunk.as_loss() {
             self.shared.dropped.fetch_add(range.records, Relaxed);
             let logged = Nanos(self.shared.overflow_logged.load(Relaxed));

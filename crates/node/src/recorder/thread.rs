@@ -2,16 +2,21 @@
 //!
 //! Everything that blocks on a disk is here. [`Recording::run`] ends when the last lane is gone.
 //!
-//! Invariants: a digest covers whole chunks, so it stands right behind the inputs that it is about;
-//! after a loss a feed is not digested any more, because a replay cannot know what it knew.
+//! Invariants: a digest covers whole chunks, so it stands right behind the inputs that it is about,
+//! and a feed's state right behind a digest; after a loss a feed is not digested until its next
+//! state, because a replay cannot know what it knew.
 
 use super::lane::join;
+use super::rounds::Rounds;
 use super::{Chunk, Shared, TapeLoss};
 use crate::clock::wall_now;
 use crate::recorder::chunk::Part;
 use market_data_model::{FeedId, Nanos};
+use market_data_okx::limits::CHECKPOINT_BYTES_MAX;
 use market_data_tape::writer::OpenError;
-use market_data_tape::{ALL_FEEDS, Entry, FeedRange, FeedStart, Lost, News, OutputDigest};
+use market_data_tape::{
+    ALL_FEEDS, Entry, FeedRange, FeedStart, FeedState, Lost, News, OutputDigest,
+};
 use market_data_tape::{Put, TapeOptions, TapeWriter};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +42,9 @@ pub(super) struct Recording {
     news: mpsc::Sender<TapeLoss>,
     place: Place,
     feeds: BTreeMap<FeedId, Running>,
+    rounds: Rounds,
+    /// Whether a segment has been opened.
+    writes: bool,
 }
 
 /// Where records go.
@@ -70,6 +78,8 @@ impl Recording {
     ) -> Recording {
         let now = wall_now();
         let mut recording = Recording {
+            rounds: Rounds::new(&options, now),
+            writes: false,
             shared,
             options,
             digests,
@@ -135,13 +145,20 @@ impl Recording {
         }
         let mut kept = true;
         let mut ended = None;
+        let mut state = None;
         for part in chunk.parts() {
             match part {
                 Part::Put(ts, entry) => kept &= self.put(chunk.feed, ts, &entry) == Put::Kept,
+                Part::State(ts, bytes) => state = Some((ts, bytes)),
                 Part::End(ts) => ended = Some(ts),
             }
         }
         self.digest(chunk, kept, ended);
+        if let Some((ts, bytes)) = state {
+            self.state(chunk.feed, ts, bytes);
+        }
+        self.rounds.put(chunk.bytes());
+        self.rounds.look(&self.shared, wall_now());
         if ended.is_some() {
             self.feeds.remove(&chunk.feed);
             if let Place::Tape(writer) = &mut self.place {
@@ -190,7 +207,7 @@ impl Recording {
         digest.add_actions(&chunk.actions);
         let Some(ts) = chunk.last_ts() else { return };
         let due = digest.inputs() >= DIGEST_INPUTS || ts.since(running.digested) >= DIGEST_NS;
-        if digest.inputs() > 0 && (due || ended.is_some()) {
+        if digest.inputs() > 0 && (due || chunk.has_state || ended.is_some()) {
             let outputs = digest.take();
             running.digested = ts;
             if self.put(chunk.feed, ts, &Entry::Outputs(outputs)) == Put::Lost
@@ -199,6 +216,23 @@ impl Recording {
                 running.digest = None;
             }
         }
+    }
+
+    /// Puts the state of a feed behind everything that was put of it; sums begin anew there.
+    fn state(&mut self, feed: FeedId, ts: Nanos, state: &[u8]) {
+        let Some(running) = self.feeds.get_mut(&feed) else { return };
+        if state.len() > CHECKPOINT_BYTES_MAX {
+            let bytes = state.len();
+            return tracing::warn!(feed = feed.0, bytes, "its state is too large for the tape");
+        }
+        let config = std::mem::take(&mut running.config);
+        let entry = Entry::State(FeedState { venue: running.venue, config: &config, state });
+        let put = self.put(feed, ts, &entry);
+        self.rounds.state(config.len() + state.len());
+        let Some(running) = self.feeds.get_mut(&feed) else { return };
+        running.config = config;
+        running.digest = (self.digests && put == Put::Kept).then(OutputDigest::default);
+        running.digested = ts;
     }
 
     /// Lanes had to drop these.
@@ -256,6 +290,7 @@ impl Recording {
             writer.lose_range(range, &why);
         }
         let now = wall_now();
+        self.rounds.begin(&self.shared, now);
         for (feed, running) in &mut self.feeds {
             running.digest = None;
             let start = FeedStart { venue: running.venue, config: &running.config, again: true };
@@ -285,6 +320,9 @@ impl Recording {
             let Some(news) = writer.news() else { return };
             match news {
                 News::SegmentOpened { path } => {
+                    if std::mem::replace(&mut self.writes, true) {
+                        self.rounds.begin(&self.shared, wall_now());
+                    }
                     tracing::debug!(segment = %path.display(), "a segment of the tape begins");
                 }
                 News::SegmentClosed { path, records, bytes } => {
@@ -307,6 +345,7 @@ impl Recording {
     }
 
     fn resumed(&mut self, lost: &[(FeedId, Lost)]) {
+        self.rounds.begin(&self.shared, wall_now());
         for (feed, loss) in lost {
             let (records, unsure, why) = (loss.records, loss.unsure, &loss.why);
             tracing::warn!(feed = feed.0, records, unsure, %why, "recording goes on");

@@ -7,10 +7,12 @@
 //! Invariants: what is handed over depends on the tape and the range only; memory is bounded.
 //! Start at [`play`].
 
-use super::{FeedLife, Met, Replay, ReplayOptions};
+use super::{Entered, FeedLife, Met, Replay, ReplayOptions, restored};
 use market_data_model::{FeedId, Nanos};
-use market_data_tape::reader::{Item, Range, ReadError, Tape};
+use market_data_okx::link::LinkState;
+use market_data_tape::reader::{Entrance, Item, Range, ReadError, Tape, Way};
 use market_data_tape::{Damage, DecodeError};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -114,7 +116,11 @@ pub fn play<E>(
 ) -> Result<PlayEnd, PlayError<E>> {
     let mut replay = Replay::new(options.replay);
     let mut progress = Progress { bytes_total: tape.bytes(), ..Progress::default() };
-    let mut records = tape.records(Range { from: None, to: options.range.to });
+    let start = match options.range.from {
+        Some(from) => seek(tape, from, &mut replay).map_err(PlayError::Read)?,
+        None => 0,
+    };
+    let mut records = tape.records(Range { from: None, to: options.range.to }).after(start);
     loop {
         let bytes = records.bytes();
         if bytes != progress.bytes {
@@ -127,13 +133,16 @@ pub fn play<E>(
         let stop = match item {
             Item::Damage(damage) => {
                 replay.damaged(&damage);
-                hand(&mut each, Played::Damage(&damage))?
+                let reached = |from| progress.ts.is_some_and(|ts| ts >= from);
+                let wanted = options.range.from.is_none_or(reached);
+                wanted && hand(&mut each, Played::Damage(&damage))?
             }
             Item::Record(record) => {
                 progress.records += 1;
                 progress.ts = Some(record.ts);
                 let place = Place { ordinal: record.ordinal, feed: record.feed, ts: record.ts };
-                match replay.take(&record) {
+                let taken = replay.take(&record);
+                match taken {
                     _ if !options.range.holds(record.ts) => false,
                     Ok(met) => hand(&mut each, Played::Met(place, met))?,
                     Err(error) => hand(&mut each, Played::Unreadable(place, error))?,
@@ -146,6 +155,40 @@ pub fn play<E>(
     }
     let orphans = replay.orphans();
     Ok(PlayEnd { lives: replay.finish(), orphans, progress })
+}
+
+/// Puts every feed that runs at `from` into its latest state before; says from which record on the
+/// tape is to be read.
+fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64, ReadError> {
+    let mut states = BTreeMap::new();
+    let found = tape.entrances(from, |feed, state| match restored(feed, state) {
+        Ok(state) => {
+            states.insert(feed, state);
+            true
+        }
+        Err(_) => false,
+    })?;
+    let Some(found) = found else { return Ok(0) };
+    let (mut start, mut behind, mut entered) = (None::<u64>, 0, BTreeMap::new());
+    for (feed, Entrance { ordinal, ts, way }) in found {
+        behind = behind.max(ordinal + 1);
+        let over = match (way, states.remove(&feed)) {
+            (Way::State, Some((config, state))) => {
+                let over = state.status().link == LinkState::Stopped;
+                entered.insert(feed, Entered { ordinal, ts, config, state });
+                over
+            }
+            _ => {
+                replay.starts.insert(feed, ordinal);
+                false
+            }
+        };
+        if !over {
+            start = Some(start.map_or(ordinal, |start| start.min(ordinal)));
+        }
+    }
+    replay.enter(from, entered);
+    Ok(start.unwrap_or(behind))
 }
 
 /// Hands something over; says whether the receiver has had enough.

@@ -37,6 +37,8 @@ pub struct Records<'t> {
     blocks: u64,
     /// Bytes of the segments that are behind.
     passed: u64,
+    /// Blocks that end before this record are not read.
+    start: u64,
 }
 
 struct OpenSegment<'t> {
@@ -66,7 +68,14 @@ impl<'t> Records<'t> {
             ready: VecDeque::new(),
             blocks: 0,
             passed: 0,
+            start: 0,
         }
+    }
+
+    /// Reads from the block that holds this record on; what is before is not looked at.
+    pub fn after(mut self, ordinal: u64) -> Records<'t> {
+        self.start = ordinal;
+        self
     }
 
     /// The next record or damage; `None` at the end.
@@ -124,8 +133,9 @@ impl<'t> Records<'t> {
         }
         // A segment outside of the range was passed by.
         let Some(open) = &mut self.open else { return Ok(true) };
-        let range = self.range;
-        let wanted = |head: &BlockHead| range.meets(head.min_ts, head.max_ts);
+        let (range, start) = (self.range, self.start);
+        let wanted =
+            |head: &BlockHead| head.end_ordinal() > start && range.meets(head.min_ts, head.max_ts);
         let path = &open.info.path;
         match open.reader.step(&mut self.raw, wanted).map_err(io_error(path))? {
             Step::Header(_) => {}
@@ -144,9 +154,9 @@ impl<'t> Records<'t> {
     fn open_segment(&mut self) -> Result<bool, ReadError> {
         let Some(info) = self.tape.segments.get(self.next_segment) else { return Ok(false) };
         self.next_segment += 1;
-        let whole = self.range == Range::ALL;
+        let whole = self.range == Range::ALL && self.start == 0;
         if let Some(footer) = &info.footer
-            && !self.range.meets(footer.min_ts, footer.max_ts)
+            && !(self.range.meets(footer.min_ts, footer.max_ts) && footer.end_ordinal > self.start)
         {
             self.expected = None;
             self.passed += info.bytes;
@@ -158,7 +168,7 @@ impl<'t> Records<'t> {
             if let Some(footer) = &info.footer
                 && let Some(index) = reader.index(footer).map_err(io_error(&info.path))?
             {
-                let (start, stop) = window(&index, self.range);
+                let (start, stop) = window(&index, self.range, self.start);
                 reader.restrict(start, stop);
             }
         } else if self.expected.is_none() {
@@ -281,7 +291,7 @@ impl<'t> Records<'t> {
 /// From where to where a closed segment has to be read for a range.
 ///
 /// Times may step back a little between feeds, so both searches run over running extremes.
-fn window(index: &Index, range: Range) -> (u64, u64) {
+fn window(index: &Index, range: Range, start: u64) -> (u64, u64) {
     let blocks = &index.blocks;
     let mut latest = Nanos(0);
     let maxima: Vec<Nanos> = blocks
@@ -292,6 +302,8 @@ fn window(index: &Index, range: Range) -> (u64, u64) {
         })
         .collect();
     let first = range.from.map_or(0, |from| maxima.partition_point(|&max| max < from));
+    let ends = |row: &IndexRow| row.first_ordinal.saturating_add(row.records.into());
+    let first = first.max(blocks.partition_point(|row| ends(row) <= start));
     let mut earliest = Nanos(u64::MAX);
     let mut minima: Vec<Nanos> = blocks
         .iter()

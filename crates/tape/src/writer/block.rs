@@ -6,7 +6,7 @@
 use super::Compression;
 use crate::format::{BLOCK_HEAD, BlockHead};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::record::{Entry, Stamp, put_record};
+use crate::record::{Entry, Stamp, is_entrance, put_record};
 use crate::tally::Tally;
 use market_data_model::{FeedId, Input, Nanos};
 use std::io;
@@ -28,6 +28,7 @@ pub(super) struct Block {
     before: Nanos,
     min_ts: Nanos,
     max_ts: Nanos,
+    entrances: u32,
     pub(super) tally: Tally,
 }
 
@@ -49,6 +50,7 @@ impl Block {
             before: Nanos(0),
             min_ts: Nanos(0),
             max_ts: Nanos(0),
+            entrances: 0,
             tally: Tally::default(),
         })
     }
@@ -107,6 +109,7 @@ impl Block {
         self.min_ts = self.min_ts.min(ts);
         self.max_ts = self.max_ts.max(ts);
         self.records += 1;
+        self.entrances += u32::from(is_entrance(entry.kind()));
         self.tally.add(feed, ts, payload.len());
         Ok(payload.len())
     }
@@ -141,6 +144,7 @@ impl Block {
             first_ts: self.first_ts,
             min_ts: self.min_ts,
             max_ts: self.max_ts,
+            entrances: self.entrances,
         };
         self.stored[..BLOCK_HEAD].copy_from_slice(&head.encode());
         Ok((head, &self.stored))
@@ -154,6 +158,7 @@ impl Block {
             buffer.shrink_to(keep);
         }
         self.records = 0;
+        self.entrances = 0;
         self.tally.clear();
     }
 }

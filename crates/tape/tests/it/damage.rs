@@ -234,6 +234,7 @@ proptest! {
             first_ts: T0,
             min_ts: T0,
             max_ts: T0,
+            entrances: 0,
         };
         let block = [&head.encode()[..], &garbage, &bytes].concat();
         std::fs::write(&path, &block).unwrap();

@@ -330,6 +330,8 @@ fn feeds(text: &mut String, found: &Found) {
         let mut doubt = String::new();
         if let Some(x) = &life.difference {
             doubt = format!("different between {} and {}", moment(x.from), moment(x.to));
+        } else if let Some(at) = life.state_differs {
+            doubt = format!("its state at {} is another than then", moment(at));
         } else if let Some((at, why)) = &life.unverifiable {
             doubt = format!("unverifiable from {}: {why}", moment(*at));
         }

@@ -42,6 +42,9 @@ pub fn words(found: &Found, paint: Paint) -> String {
             let (from, to) = (x.from, x.to);
             text.push_str(&format!("different: feed {feed} between {from} and {to}\n"));
         }
+        if let Some(at) = life.state_differs {
+            text.push_str(&format!("different: the state of feed {feed} at {at}\n"));
+        }
         if let Some((at, why)) = &life.unverifiable {
             text.push_str(&format!("unverifiable: feed {feed} from {at}: {why}\n"));
         }

@@ -24,6 +24,9 @@ fn life() -> FeedLife {
         differing: 0,
         difference: None,
         unverifiable: None,
+        verifiable_again: None,
+        states_checked: 3,
+        state_differs: None,
         failed: None,
     }
 }

@@ -1,0 +1,147 @@
+//! Lives written on a tape, with states here and there, and played from any time to any other:
+//! what comes out is what playing all of it gives within those times.
+
+use super::*;
+use crate::torture::chance::Chance;
+use crate::torture::tape::Taped;
+use market_data::replay::{BookOutput, Met, PlayEnd, PlayOptions, Played, ReplayOptions, play};
+use market_data_model::{Feed as _, Input, Nanos, Outbox, wire};
+use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_tape::reader::{Range, Tape};
+use market_data_tape::record::FeedState;
+use market_data_tape::{Compression, Entry, FeedConfig, FeedStart, OutputDigest, TapeOptions};
+use market_data_tape::{TapeWriter, encode_config};
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Once in so many inputs a feed leaves its state, if it leaves any.
+const STATE_EVERY: u64 = 60;
+
+fn taped(config: &OkxConfig) -> Vec<u8> {
+    encode_config(&FeedConfig {
+        url: config.url.to_string(),
+        subscriptions: config.subscriptions.clone(),
+        instruments: config.instruments.clone(),
+        view_depth: config.view_depth,
+        deltas: config.deltas,
+        seed: config.seed,
+    })
+}
+
+/// Writes a life as the recorder does; returns the times of its inputs.
+fn write(dir: &Path, options: &LifeOptions) -> Vec<Nanos> {
+    let lives = Life::inputs(options.clone());
+    let mut inputs: Vec<(Nanos, usize, &Taped)> = Vec::new();
+    for (feed, (_, list)) in lives.iter().enumerate() {
+        inputs.extend(list.iter().map(|(at, input)| (*at, feed, input)));
+    }
+    inputs.sort_by_key(|(at, ..)| *at);
+    let tape = TapeOptions {
+        compression: Compression::Zstd(1),
+        block_bytes: 2000,
+        segment_bytes: 40_000,
+        ..TapeOptions::default()
+    };
+    let mut chance = Chance::new(options.seed, 9);
+    let mut writer = TapeWriter::open(dir, tape, inputs[0].0).unwrap();
+    let mut feeds: Vec<_> = lives.iter().map(|(config, _)| OkxFeed::new(config.clone())).collect();
+    let configs: Vec<_> = lives.iter().map(|(config, _)| taped(config)).collect();
+    let mut digests = vec![OutputDigest::default(); feeds.len()];
+    for (feed, (config, _)) in lives.iter().enumerate() {
+        let start = FeedStart { venue: "okx", config: &configs[feed], again: false };
+        let _ = writer.put(config.feed, inputs[0].0, &Entry::FeedStart(start));
+    }
+    for (at, feed, input) in &inputs {
+        let (id, at) = (lives[*feed].0.feed, *at);
+        let input: Input<'_> = input.input();
+        let _ = writer.put(id, at, &Entry::Input(input.clone()));
+        let mut out = Outbox::default();
+        feeds[*feed].handle(at, input, &mut out);
+        digests[*feed].add(1, &out);
+        if chance.one_in(STATE_EVERY) {
+            let _ = writer.put(id, at, &Entry::Outputs(digests[*feed].take()));
+            let (mut state, config) = (Vec::new(), &configs[*feed]);
+            feeds[*feed].checkpoint(&mut state);
+            let state = FeedState { venue: "okx", config, state: &state };
+            let _ = writer.put(id, at, &Entry::State(state));
+        }
+    }
+    writer.close(inputs[inputs.len() - 1].0).unwrap();
+    inputs.iter().map(|(at, ..)| *at).collect()
+}
+
+/// What comes out in a range, a line each, with the time of its input.
+fn said(tape: &Tape, range: Range, replay: ReplayOptions) -> (Vec<(Nanos, String)>, PlayEnd) {
+    let mut lines = Vec::new();
+    let end = play(tape, &PlayOptions { range, replay }, |played| {
+        match played {
+            Played::Met(place, Met::Step(step)) => {
+                let mut text = format!("{} {} {} ", place.ordinal, step.stopped, step.verifiable);
+                for event in step.events.iter().chain(step.witness.iter()) {
+                    let mut json = Vec::new();
+                    wire::write_json(&event, &mut json);
+                    text.push_str(&String::from_utf8(json).unwrap());
+                }
+                text.push_str(&format!("{:?}", step.actions));
+                lines.push((place.ts, text));
+            }
+            Played::Met(place, met @ (Met::Lost(..) | Met::Note(_))) => {
+                lines.push((place.ts, format!("{met:?}")));
+            }
+            Played::Met(..) | Played::Progress(_) => {}
+            Played::Damage(damage) => panic!("{damage}"),
+            Played::Unreadable(place, error) => panic!("{place:?}: {error}"),
+        }
+        Ok::<_, Infallible>(ControlFlow::Continue(()))
+    });
+    (lines, end.unwrap())
+}
+
+fn options(faults: &str, seed: u64) -> LifeOptions {
+    LifeOptions {
+        seed,
+        steps: 900,
+        faults: FaultProfile::named(faults).unwrap(),
+        instruments: 3,
+        drills: true,
+    }
+}
+
+#[test]
+fn a_replay_from_the_middle_says_what_one_from_the_start_says() {
+    let mut skipped = 0;
+    for (seed, faults) in [(1, "mixed"), (2, "none"), (3, "mixed"), (4, "mixed")] {
+        let dir = tempfile::tempdir().unwrap();
+        let times = write(dir.path(), &options(faults, seed));
+        let tape = Tape::open(dir.path()).unwrap();
+        assert!(tape.segments().len() > 2, "seed {seed}");
+        let changes = BookOutput { deltas: true, view_depth: 3 };
+        let books = (seed == 4).then_some(changes);
+        let replay = ReplayOptions { check: true, witness: true, books };
+        let (all, end) = said(&tape, Range::ALL, replay);
+        let states: u64 = end.lives.iter().map(|life| life.states_checked).sum();
+        assert!(books.is_some() || states > 5, "seed {seed}: {states}");
+        assert!(end.lives.iter().all(|life| life.state_differs.is_none()), "seed {seed}");
+        let mut chance = Chance::new(seed, 11);
+        for _ in 0..25 {
+            let mut pick = || *chance.pick(&times) + chance.below(3) - 1;
+            let (a, b) = (pick(), pick());
+            let range = Range { from: Some(a.min(b)), to: Some(a.max(b)) };
+            let (lines, end) = said(&tape, range, replay);
+            let expected: Vec<_> = all.iter().filter(|(at, _)| range.holds(*at)).collect();
+            assert_eq!(lines.len(), expected.len(), "seed {seed}, {range:?}");
+            for (one, other) in lines.iter().zip(expected) {
+                assert_eq!(one, other, "seed {seed}, {range:?}");
+            }
+            let differs = |life: &market_data::replay::FeedLife| {
+                life.difference.is_some() || life.state_differs.is_some()
+            };
+            assert!(books.is_some() || !end.lives.iter().any(differs), "seed {seed}, {range:?}");
+            let before = times.iter().filter(|at| **at < a.min(b)).count() as u64;
+            let inside = lines.len() as u64;
+            skipped += (before + inside).saturating_sub(end.lives.iter().map(|l| l.inputs).sum());
+        }
+    }
+    assert!(skipped > 20_000, "only {skipped} inputs were not given again");
+}
