@@ -35,10 +35,39 @@ pub struct SimConfig {
     pub faults: FaultProfile,
     /// List at least this many instruments; 0 leaves the list as [`MarketSize`] says.
     pub universe: usize,
+    /// Who may log in.
+    pub keys: Vec<SimKey>,
     /// About how many text frames a second leave the exchange, all connections together; it
     /// makes its markets faster or slower until they do, as far as the cadence of the channels
     /// allows. 0 leaves the markets at their own pace.
     pub rate: u32,
+}
+
+/// Somebody who may log in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SimKey {
+    /// `apiKey`.
+    pub key: String,
+    /// What signs.
+    pub secret: String,
+    /// `passphrase`.
+    pub passphrase: String,
+    /// The VIP level: 4 opens the `tbt` books, 1 the calendar.
+    pub tier: u8,
+}
+
+impl SimKey {
+    /// The keys that every pretend exchange knows: `sim` may have everything, `sim-basic` only
+    /// what needs no tier. Secret and passphrase are the key itself.
+    pub fn known() -> Vec<Self> {
+        let key = |name: &str, tier| Self {
+            key: name.to_owned(),
+            secret: name.to_owned(),
+            passphrase: name.to_owned(),
+            tier,
+        };
+        vec![key("sim", 5), key("sim-basic", 0)]
+    }
 }
 
 impl SimConfig {
@@ -51,6 +80,7 @@ impl SimConfig {
             truth: false,
             faults: FaultProfile::none(),
             universe: 0,
+            keys: SimKey::known(),
             rate: 0,
         }
     }

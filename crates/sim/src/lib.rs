@@ -31,6 +31,7 @@ mod instrument;
 mod jumps;
 mod listen;
 mod listing;
+mod login;
 mod mangle;
 mod market;
 mod net;
@@ -52,6 +53,7 @@ mod rest_spreads;
 mod rng;
 mod rows;
 mod session;
+mod sign;
 mod slow;
 mod table;
 mod text;
@@ -60,9 +62,10 @@ mod vol;
 mod weather;
 
 pub use api::{
-    ConnId, Delivery, FromClient, MarketSize, Opened, RestReply, SimConfig, SimInstrument,
+    ConnId, Delivery, FromClient, MarketSize, Opened, RestReply, SimConfig, SimInstrument, SimKey,
     ToClient, Truth, TruthBook, TruthLevel,
 };
 pub use exchange::Exchange;
 pub use faults::{FaultInfo, FaultProfile};
 pub use recorded::{RecordedBook, RecordedFeed, RecordedId, RecordedInstrument, RecordedLevel};
+pub use sign::signature;

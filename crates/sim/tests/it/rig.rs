@@ -83,7 +83,17 @@ impl Rig {
     }
 
     pub fn login(&mut self, conn: ConnId) {
-        let arg = "{\"apiKey\":\"sim\",\"passphrase\":\"sim\",\"timestamp\":\"1\",\"sign\":\"x\"}";
+        self.login_as(conn, "sim", "sim", 0);
+    }
+
+    /// The same as somebody else, with a clock that is off by some seconds.
+    pub fn login_as(&mut self, conn: ConnId, key: &str, secret: &str, off: i64) {
+        let time = ((self.now / SECOND) as i64 + off).to_string();
+        let sign = market_data_sim::signature(secret, &time);
+        let arg = format!(
+            "{{\"apiKey\":\"{key}\",\"passphrase\":\"{key}\",\"timestamp\":\"{time}\",\
+             \"sign\":\"{sign}\"}}"
+        );
         self.send(conn, &format!("{{\"op\":\"login\",\"args\":[{arg}]}}"));
     }
 
