@@ -57,6 +57,9 @@ pub struct SourceArgs {
     /// List at least this many instruments on the pretend exchange, up to 20000
     #[arg(long, value_name = "N", default_value_t = 0, requires = "sim", value_parser = universe)]
     sim_universe: usize,
+    /// Let instruments of the pretend exchange live through everything, within four minutes
+    #[arg(long, requires = "sim")]
+    sim_lives: bool,
     /// Let the pretend exchange send about this many frames a second
     #[arg(long, value_name = "FRAMES", default_value_t = 0, requires = "sim")]
     sim_rate: u32,
@@ -112,6 +115,7 @@ impl Source {
                 faults: args.sim_faults,
                 universe: args.sim_universe,
                 rate: args.sim_rate,
+                lives: args.sim_lives,
                 ..SimConfig::new(args.sim_seed, unix_ns())
             };
             let sim = start_sim(config).await?;

@@ -35,6 +35,9 @@ pub struct SimConfig {
     pub faults: FaultProfile,
     /// List at least this many instruments; 0 leaves the list as [`MarketSize`] says.
     pub universe: usize,
+    /// Instruments live through everything that can happen to one, on a timetable of four
+    /// minutes: listings, auctions, halts, renames, expiries.
+    pub lives: bool,
     /// Who may log in.
     pub keys: Vec<SimKey>,
     /// About how many text frames a second leave the exchange, all connections together; it
@@ -80,6 +83,7 @@ impl SimConfig {
             truth: false,
             faults: FaultProfile::none(),
             universe: 0,
+            lives: false,
             keys: SimKey::known(),
             rate: 0,
         }

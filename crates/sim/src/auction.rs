@@ -51,7 +51,7 @@ fn details(market: &Market, found: Option<Balance>, state: &str, now: u64) -> Fi
 
 /// A `call-auction-details` row while the auction runs.
 pub fn row(market: &Market, now: u64) -> Option<Fields> {
-    let running = market.inst.in_auction();
+    let running = market.inst.in_auction() && market.inst.open_type == "call_auction";
     running.then(|| details(market, balance(&market.engine), "call_auction", now))
 }
 

@@ -57,6 +57,14 @@ impl Ohlc {
         self.c = px;
     }
 
+    /// The same bar in ticks a tenth as large.
+    pub fn refine(&mut self) {
+        for px in [&mut self.o, &mut self.h, &mut self.l, &mut self.c] {
+            *px *= 10;
+        }
+        self.turn *= 10;
+    }
+
     /// Appends a later bar.
     pub fn extend(&mut self, later: &Self) {
         if later.traded {

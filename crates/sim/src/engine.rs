@@ -141,6 +141,13 @@ impl Engine {
         self.side_mut(side).truncate(keep);
     }
 
+    /// The same orders in ticks a tenth as large.
+    pub fn refine(&mut self) {
+        for level in self.bids.iter_mut().chain(&mut self.asks) {
+            level.px *= 10;
+        }
+    }
+
     /// Ends an auction: what stands at `px` or on its wrong side is cancelled.
     pub fn uncross(&mut self, px: i64) {
         self.bids.retain(|level| level.px < px);

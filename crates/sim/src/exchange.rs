@@ -28,8 +28,8 @@ use crate::rest::Limits;
 use crate::rng::mix;
 use crate::rows::Index;
 use crate::session::{Conn, HANDSHAKES_MAX, REQUEST_BYTES_MAX};
-use crate::table;
 use crate::universe::{self, Lists};
+use crate::{script, table};
 
 /// Something that will happen; the order decides ties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,6 +62,8 @@ pub(crate) enum Event {
     Weather,
     /// Time to ask whether the markets are fast enough.
     Pace,
+    /// A line of the script of instruments' lives.
+    Script(usize),
 }
 
 impl Event {
@@ -136,6 +138,9 @@ impl Exchange {
         let mut lists =
             Lists { list: &mut list, assets: &mut assets, indices: &mut indices, seed, start_ns };
         universe::extend(&mut lists, config.universe);
+        if config.lives {
+            script::cast(&mut list);
+        }
         let birth = |number| Birth {
             seed: config.seed,
             number,
@@ -183,6 +188,7 @@ impl Exchange {
         }
         exchange.forecast();
         exchange.start_pace();
+        exchange.start_script();
         exchange
     }
 
@@ -287,6 +293,7 @@ impl Exchange {
             Event::Life(n) => self.live_on(n),
             Event::Weather => self.weather(),
             Event::Pace => self.keep_pace(),
+            Event::Script(line) => self.play(line),
         }
     }
 

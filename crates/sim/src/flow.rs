@@ -50,6 +50,9 @@ impl Market {
     }
 
     fn take(&mut self, order: Take, now_ns: u64) {
+        if self.inst.state == "post_only" {
+            return;
+        }
         let fills = self.engine.take(order);
         if fills.is_empty() {
             return;

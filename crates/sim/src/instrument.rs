@@ -117,6 +117,12 @@ pub struct Instrument {
     pub state: Cow<'static, str>,
     /// When its opening auction ends, once it has begun.
     pub auction_end_ns: Option<u64>,
+    /// `openType`: how it opens, or opened.
+    pub open_type: &'static str,
+    /// When it ceases to be a pre-market contract.
+    pub pre_market_until_ns: Option<u64>,
+    /// `upcChg` as JSON: what is going to change, and when.
+    pub planned: Cow<'static, str>,
     /// Only announced: most fields are still empty.
     pub blank: bool,
     /// What stands in `instId` as long as it is blank; can be empty.

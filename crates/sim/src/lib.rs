@@ -52,6 +52,7 @@ mod rest_more;
 mod rest_spreads;
 mod rng;
 mod rows;
+mod script;
 mod session;
 mod sign;
 mod slow;

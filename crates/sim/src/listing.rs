@@ -150,11 +150,6 @@ impl Instrument {
         let events = self.kind == Kind::Events;
         let big = self.full(if events { "" } else { "100000000.0000000000000000" });
         let stop = self.full(if events { "" } else { "1000000" });
-        let open_type = match (spot, self.auction_end_ns) {
-            (true, Some(_)) => "call_auction",
-            (true, None) => "fix_price",
-            _ => "",
-        };
         let quotes =
             if spot && !self.blank { format!("[\"{}\"]", self.quote) } else { "[]".into() };
         let side = self.strike.filter(|_| !events).map_or("", |s| if s.call { "C" } else { "P" });
@@ -170,11 +165,11 @@ impl Instrument {
             ("maxTwapSz", big),
             ("method", text(if events { "PRICE_ABOVE" } else { "" })),
             ("minSz", Field::Text(view.min_sz)),
-            ("openType", self.full(open_type)),
+            ("openType", self.full(self.open_type)),
             ("optType", self.full(side)),
             ("posLmtAmt", text("")),
             ("posLmtPct", text("")),
-            ("preMktSwTime", text("")),
+            ("preMktSwTime", Field::Text(self.pre_market_until_ns.map(millis).unwrap_or_default())),
             ("quoteCcy", Field::Text(view.quote_ccy)),
             ("ruleType", self.full(self.rule_type)),
             ("seriesId", text(self.series)),
@@ -185,7 +180,7 @@ impl Instrument {
             ("tickSz", Field::Text(view.tick_sz)),
             ("tradeQuoteCcyList", Field::Raw(quotes)),
             ("uly", Field::Text(uly)),
-            ("upcChg", Field::Raw("[]".to_owned())),
+            ("upcChg", Field::Raw(self.planned.clone().into_owned())),
         ]
     }
 }

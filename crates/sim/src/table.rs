@@ -45,7 +45,7 @@ pub fn assets(seed: u64, start_ns: u64) -> Vec<Asset> {
 }
 
 #[derive(Clone, Copy)]
-enum Busy {
+pub(crate) enum Busy {
     Hot,
     Warm,
     Cool,
@@ -53,7 +53,7 @@ enum Busy {
 }
 
 impl Busy {
-    fn heat(self, size: MarketSize, lots: i64) -> Heat {
+    pub(crate) fn heat(self, size: MarketSize, lots: i64) -> Heat {
         let (wait_ms, levels) = match (size, self) {
             (MarketSize::Full, Self::Hot) => (60, 450),
             (MarketSize::Full, Self::Warm) => (250, 220),
@@ -108,8 +108,8 @@ static SWAP: &[SwapRow] = &[
 ];
 
 pub(crate) struct List {
-    size: MarketSize,
-    start_ns: u64,
+    pub(crate) size: MarketSize,
+    pub(crate) start_ns: u64,
     pub(crate) rows: Vec<Instrument>,
 }
 
@@ -194,6 +194,9 @@ impl List {
             code: None,
             state: Cow::Borrowed("live"),
             auction_end_ns: None,
+            open_type: if kind == Kind::Spot { "fix_price" } else { "" },
+            pre_market_until_ns: None,
+            planned: Cow::Borrowed("[]"),
             blank: false,
             placeholder: String::new(),
             asset,
@@ -245,7 +248,14 @@ impl List {
         });
     }
 
-    fn future(&mut self, name: &str, suffix: &str, day: u64, alias: &'static str, busy: Busy) {
+    pub(crate) fn future(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        day: u64,
+        alias: &'static str,
+        busy: Busy,
+    ) {
         let family = format!("{name}-{suffix}");
         let mut made = self.base(format!("{family}-{}", yymmdd(day)), Kind::Futures, name);
         let inverse = suffix == "USD";
@@ -293,7 +303,7 @@ impl List {
         self.push(made);
     }
 
-    fn event(&mut self, day: u64, usd: i64) {
+    pub(crate) fn event(&mut self, day: u64, usd: i64) {
         let id = format!("BTC-ABOVE-DAILY-{}-1600-{usd}", yymmdd(day));
         let mut made = self.base(id, Kind::Events, "BTC");
         made.contract = Contract::Bare;

@@ -215,22 +215,30 @@ impl Exchange {
             inst.code = Some(300_000 + (n - self.spreads) as i64);
             let next = now + self.net.rng.between(5, 15) * SECOND;
             self.markets[n].inst.auction_end_ns = Some(next);
+            self.markets[n].inst.open_type = "call_auction";
             self.announce(n);
             self.schedule(next, Event::Life(n));
         } else if inst.in_auction() {
-            // The book first, so that nobody sees a crossed one of an instrument said to be live.
-            self.markets[n].end_auction(&self.assets, now);
-            self.publish_now(n);
-            self.grid(n);
-            self.set_state(n, "live");
-            let row = crate::auction::ended(&self.markets[n], now);
-            self.push_rows((Target::Inst(n), Channel::CallAuction), vec![row]);
+            self.open_market(n);
         } else if inst.state != "expired" {
             self.set_state(n, "live");
         }
     }
 
-    fn set_state(&mut self, n: usize, state: &'static str) {
+    /// Ends what gathered orders, and lets them trade.
+    pub(crate) fn open_market(&mut self, n: usize) {
+        // The book first, so that nobody sees a crossed one of an instrument said to be live.
+        self.markets[n].end_auction(&self.assets, self.now_ns);
+        self.publish_now(n);
+        self.grid(n);
+        self.set_state(n, "live");
+        if self.markets[n].inst.open_type == "call_auction" {
+            let row = crate::auction::ended(&self.markets[n], self.now_ns);
+            self.push_rows((Target::Inst(n), Channel::CallAuction), vec![row]);
+        }
+    }
+
+    pub(crate) fn set_state(&mut self, n: usize, state: &'static str) {
         self.markets[n].inst.state = Cow::Borrowed(state);
         self.announce(n);
         if state == "expired" {
@@ -239,7 +247,7 @@ impl Exchange {
     }
 
     /// Pushes one changed row on the `instruments` channel.
-    fn announce(&mut self, n: usize) {
+    pub(crate) fn announce(&mut self, n: usize) {
         let inst = &self.markets[n].inst;
         if inst.kind == Kind::Events {
             let row = crate::rest_families::market_row(inst, &self.assets);

@@ -52,6 +52,9 @@ pub struct SimArgs {
     /// List at least this many instruments, up to 20000
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = universe)]
     universe: usize,
+    /// Let instruments live through listings, auctions, halts, renames and expiries
+    #[arg(long)]
+    lives: bool,
     /// Send about this many frames a second to all clients together, as far as cadences allow
     #[arg(long, value_name = "FRAMES", default_value_t = 0)]
     rate: u32,
@@ -83,6 +86,7 @@ pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> 
         faults: args.faults,
         universe: args.universe,
         rate: args.rate,
+        lives: args.lives,
         ..SimConfig::new(args.seed, unix_ns())
     };
     let options = SimOptions { listen: args.listen, config };

@@ -8,6 +8,7 @@ mod channels;
 mod families;
 mod faults;
 mod flow;
+mod lives;
 mod login;
 mod protocol;
 mod rest;
