@@ -25,7 +25,8 @@ Examples:
   market-data decode capture.tsv --summary
   market-data run --config market-data.toml --dry-run
   market-data replay tape --check
-  market-data verify tape";
+  market-data verify tape
+  market-data export tape --format tardis-csv --out csv";
 
 /// Everything typed after `market-data`.
 #[derive(Parser, Debug)]
@@ -57,6 +58,8 @@ pub enum Command {
     Verify(cmd::verify::VerifyArgs),
     /// Turn a tape into Parquet files
     Convert(cmd::convert::ConvertArgs),
+    /// Write a tape as files of other tools
+    Export(cmd::export::ExportArgs),
     /// Serve a pretend OKX on a local port
     Sim(cmd::sim::SimArgs),
     /// Torture the feeds with a misbehaving exchange

@@ -57,6 +57,11 @@ impl Interrupt {
         Interrupt { asked }
     }
 
+    /// What is set from the first signal on, for those who look themselves.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
+    }
+
     /// Cheap enough for every record.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 9] = [
+const OURS: [(&str, &[&str]); 10] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model"]),
     ("market-data-sim", &[]),
@@ -30,6 +30,7 @@ const OURS: [(&str, &[&str]); 9] = [
         &[
             "market-data",
             "market-data-archive",
+            "market-data-export",
             "market-data-model",
             "market-data-okx",
             "market-data-sim",
@@ -38,6 +39,7 @@ const OURS: [(&str, &[&str]); 9] = [
     ),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),
+    ("market-data-export", &["market-data-model"]),
     ("market-data-bench", &["market-data-model", "market-data-okx"]),
     ("xtask", &[]),
 ];

@@ -7,6 +7,7 @@ pub mod check;
 pub mod completions;
 pub mod convert;
 pub mod decode;
+pub mod export;
 pub mod replay;
 pub mod run;
 pub mod sim;
