@@ -307,7 +307,11 @@ impl Export {
                 let takes = desk.takes(Kind::Book, lane);
                 let mut best = false;
                 if inside && change.kind == BookKind::View && change.depth == 1 {
-                    best = self.book_ticker(number, when, (bids.first(), asks.first()))?;
+                    best = self.book_ticker(
+                        number,
+                        when,
+                        (bids.first().copied(), asks.first().copied()),
+                    )?;
                 }
                 if takes {
                     self.book(number, event, (change, bids, asks), inside)?;
@@ -353,7 +357,7 @@ impl Export {
         &mut self,
         number: usize,
         when: When,
-        best: (Option<&Level>, Option<&Level>),
+        best: (Option<Level>, Option<Level>),
     ) -> Result<bool, ExportError> {
         match &mut self.files {
             Files::Tardis(csvs) => {

@@ -128,7 +128,7 @@ impl Mirror {
         for (side, new) in [(Side::Bid, bids), (Side::Ask, asks)] {
             let mut kept: Vec<Decimal> = new.iter().map(|l| l.px.0).collect();
             kept.sort_by(|a, b| a.cmp_value(*b));
-            let stays = |l: &&Level| kept.binary_search_by(|px| px.cmp_value(l.px.0)).is_ok();
+            let stays = |l: &Level| kept.binary_search_by(|px| px.cmp_value(l.px.0)).is_ok();
             let gone = self.book.levels(side).filter(|l| !stays(l));
             let qty = Qty(Decimal::ZERO);
             self.gone.extend(gone.map(|l| Change { side, px: l.px, qty }));
@@ -151,7 +151,7 @@ impl Mirror {
 
     /// What leads from the book as it stands to `levels`, both best first.
     fn difference(&mut self, side: Side, levels: &[Level]) {
-        let before: Vec<Level> = self.book.levels(side).copied().collect();
+        let before: Vec<Level> = self.book.levels(side).collect();
         let (mut old, mut new) = (before.iter().peekable(), levels.iter().peekable());
         loop {
             let order = match (old.peek(), new.peek()) {

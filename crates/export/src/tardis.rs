@@ -142,7 +142,7 @@ impl Csvs {
         folder: &mut Folder,
         desk: &Desk,
         when: When,
-        (bid, ask): (Option<&Level>, Option<&Level>),
+        (bid, ask): (Option<Level>, Option<Level>),
     ) -> Result<(), ExportError> {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
@@ -291,9 +291,9 @@ fn stated(out: &mut Vec<u8>, desk: &Desk, when: When, rest: &[u8]) -> u64 {
     1
 }
 
-fn best(text: &mut Vec<u8>, desk: &Desk, bid: Option<&Level>, ask: Option<&Level>) {
-    let amount = |level: Option<&Level>| level.and_then(|l| desk.amount(l.qty));
-    let price = |level: Option<&Level>| level.map(|l| l.px.0);
+fn best(text: &mut Vec<u8>, desk: &Desk, bid: Option<Level>, ask: Option<Level>) {
+    let amount = |level: Option<Level>| level.and_then(|l| desk.amount(l.qty));
+    let price = |level: Option<Level>| level.map(|l| l.px.0);
     let mut row = Row::new(text);
     row.decimal(amount(ask)).decimal(price(ask));
     row.decimal(price(bid)).decimal(amount(bid)).end();

@@ -4,6 +4,8 @@
 //! of the venue that go back), exported, and read again by readers that know nothing but the
 //! documentation of the formats: a map of levels here, text and zip underneath.
 
+#![allow(clippy::unwrap_used)]
+
 use flate2::read::GzDecoder;
 use market_data_export::{Export, Format, Options};
 use market_data_model::batch::{BookHead, Names};
@@ -381,6 +383,8 @@ fn check_npz(life: &Life, dir: &Path) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn readers_hold_our_book(
         acts in prop::collection::vec((act(), 0u64..6), 1..120),
