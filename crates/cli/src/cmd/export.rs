@@ -184,7 +184,7 @@ pub fn run(args: &ExportArgs, console: &Console) -> anyhow::Result<ExitCode> {
     export.set_stop(interrupt.flag());
     let mut progress = Progress::new(console, tape.bytes()).doing("exporting");
     let range = Range { from: None, to: args.to };
-    let replay = ReplayOptions { check: false, witness: true };
+    let replay = ReplayOptions { witness: true, ..ReplayOptions::default() };
     let mut last = Nanos(0);
     let end = play(&tape, &PlayOptions { range, replay }, |played| {
         interrupt.check()?;
@@ -276,7 +276,7 @@ fn offer(subscription: &Subscription) -> Option<Offer<'_>> {
         }
         Form::Trade => (Kind::Trades, 1 + u32::from(spec.path == channel::Path::Public)),
         Form::Ticker => (Kind::Ticker, 1),
-        Form::Bar(..) | Form::Instruments => return None,
+        Form::Bar(..) | Form::Figures(_) | Form::Instruments => return None,
     };
     Some(Offer { channel: &subscription.channel, inst_id: &subscription.key, kind, rank })
 }
