@@ -35,7 +35,8 @@ mod tests {
         #[test]
         fn is_what_the_text_says(mantissa in -(1i128 << 119)..1i128 << 119, scale in 0u8..=36) {
             let number = Decimal::from_parts(mantissa, scale).unwrap();
-            prop_assert_eq!(nearest(number).to_bits(), number.to_string().parse::<f64>().unwrap().to_bits());
+            let want: f64 = number.to_string().parse().unwrap();
+            prop_assert_eq!(nearest(number).to_bits(), want.to_bits());
         }
 
         #[test]

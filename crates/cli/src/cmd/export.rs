@@ -1,7 +1,7 @@
 //! `market-data export`: a tape as files of other tools.
 //!
-//! Plays the tape with a witness beside each feed, so that every change of every book comes out
-//! whatever was recorded, and hands the events to the crate `export`, which writes the files.
+//! Plays the tape with feeds that say every change of every book, whatever was recorded, and hands
+//! the events to the crate `export`, which writes the files.
 //! Here is what needs to know OKX: which channel is the better one where several say the same.
 //!
 //! Invariants: the tape is only read; an interrupt leaves nothing behind; what is missing on the
@@ -15,7 +15,7 @@ use crate::out::number::{counted, size};
 use crate::out::progress::Progress;
 use crate::signals::{Interrupt, Interrupted};
 use clap::{Args, ValueEnum};
-use market_data::replay::{Met, Place, PlayOptions, Played, ReplayOptions, play};
+use market_data::replay::{BookOutput, Met, Place, PlayOptions, Played, ReplayOptions, play};
 use market_data_export::{Amount, DataType, Export, ExportError, Format, Kind, Loss, Offer};
 use market_data_export::{Options, Report, Types};
 use market_data_model::{Nanos, Subscription};
@@ -184,7 +184,8 @@ pub fn run(args: &ExportArgs, console: &Console) -> anyhow::Result<ExitCode> {
     export.set_stop(interrupt.flag());
     let mut progress = Progress::new(console, tape.bytes()).doing("exporting");
     let range = Range { from: None, to: args.to };
-    let replay = ReplayOptions { witness: true, ..ReplayOptions::default() };
+    let books = BookOutput { deltas: true, view_depth: 0 };
+    let replay = ReplayOptions { books: Some(books), ..ReplayOptions::default() };
     let mut last = Nanos(0);
     let end = play(&tape, &PlayOptions { range, replay }, |played| {
         interrupt.check()?;
@@ -231,7 +232,7 @@ fn take(export: &mut Export, played: &Played<'_>, last: Nanos) -> anyhow::Result
             }
         }
         Played::Met(_, Met::Step(step)) => {
-            for event in step.witness.iter() {
+            for event in step.events.iter() {
                 export.event(&event).map_err(failed)?;
             }
         }
