@@ -33,9 +33,9 @@ pub enum Side {
 /// Why a level cannot be put in a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BookError {
-    /// The price does not fit 64 bits at the book's number of decimals.
+    /// The price does not fit 63 bits at the book's number of decimals.
     PriceRange(Px),
-    /// Price or quantity is below zero.
+    /// The quantity is below zero. Prices may be: those of spreads are differences.
     Negative,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for BookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BookError::PriceRange(px) => write!(f, "price {px} does not fit the book's decimals"),
-            BookError::Negative => f.write_str("a negative price or quantity"),
+            BookError::Negative => f.write_str("a negative quantity"),
         }
     }
 }
@@ -126,14 +126,14 @@ impl Book {
     #[inline(always)]
     fn small_price(&self, digits: u64, scale: u8) -> Option<i64> {
         let unit = UNITS.get(usize::from(self.scale.checked_sub(scale)?))?;
-        i64::try_from(digits.checked_mul(*unit)?).ok()
+        let price = digits.checked_mul(*unit)?;
+        (price <= PRICE_MAX.unsigned_abs()).then_some(price.cast_signed())
     }
 
     #[cold]
     fn odd_price(&mut self, level: &Level) -> Result<i64, BookError> {
         let px = level.px;
-        let negative = |d: crate::Decimal| d.is_negative() && !d.is_zero();
-        if negative(px.0) || negative(level.qty.0) {
+        if level.qty.0.is_negative() && !level.qty.0.is_zero() {
             return Err(BookError::Negative);
         }
         if self.is_empty() && px.0.scale() <= 18 {
@@ -141,7 +141,7 @@ impl Book {
         }
         let error = BookError::PriceRange(px);
         let scale = px.0.scale().max(self.scale);
-        let price = px.0.at_scale(scale).and_then(|k| i64::try_from(k).ok()).ok_or(error)?;
+        let price = at_scale(px, scale).ok_or(error)?;
         if scale > self.scale {
             self.rescale(scale).ok_or(error)?;
         }
@@ -183,7 +183,7 @@ impl Book {
         if row.cell.is_wide() {
             return self.side(side).wide(row.key).expect("a wide cell has its level beside it");
         }
-        // A price is not below zero, and the key of a bid is its negative.
+        // A price below zero is wide; the key of a bid is the negative of its price.
         row.cell.level(row.key.unsigned_abs(), self.scale)
     }
 
@@ -207,12 +207,22 @@ impl Book {
         sides.into_iter().all(|(side, ladder)| {
             let holds = |row: Row| {
                 let level = self.level(side, row);
-                let price = level.px.0.at_scale(self.scale).map(i128::unsigned_abs);
-                price == Some(u128::from(row.key.unsigned_abs())) && !level.qty.0.is_zero()
+                let price = if side == Side::Bid { -row.key } else { row.key };
+                at_scale(level.px, self.scale) == Some(price) && !level.qty.0.is_zero()
             };
             ladder.is_consistent() && ladder.iter().all(holds)
         })
     }
+}
+
+/// Largest price in units, below zero as well as above: two of them never differ by more than 64
+/// bits hold, whatever their signs.
+const PRICE_MAX: i64 = i64::MAX / 2;
+
+/// A price in whole units of so many decimals; `None` if it does not fit.
+fn at_scale(px: Px, scale: u8) -> Option<i64> {
+    let price = i64::try_from(px.0.at_scale(scale)?).ok()?;
+    (price.unsigned_abs() <= PRICE_MAX.unsigned_abs()).then_some(price)
 }
 
 /// Powers of ten.

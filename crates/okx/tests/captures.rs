@@ -24,10 +24,6 @@ fn frames(path: &Path) -> Vec<String> {
     text.lines().filter(|l| !l.is_empty()).map(line).collect()
 }
 
-fn is_old_funding(row: &str) -> bool {
-    row.contains("\"fundingTime\":\"164") && !row.contains("\"ts\"")
-}
-
 struct Run {
     stats: FeedStats,
     faults: Vec<String>,
@@ -49,8 +45,6 @@ fn decode(path: &Path) -> Run {
         assert!(out.actions.is_empty());
         for event in out.events.iter() {
             match event.body {
-                // Funding rates of 2021 and 2022 have no time of their own, which is said.
-                Body::Fault(x) if x.code == FaultCode::BadTime && is_old_funding(&x.frame) => {}
                 Body::Fault(x) => faults.push(format!("{}: {x:?}", path.display())),
                 Body::Trade(x) => trades.push(format!("{} {} {}", x.trade_id, x.px, x.qty)),
                 Body::Gap(x) if !x.closed => gaps.push(x.cause),

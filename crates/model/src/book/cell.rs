@@ -2,7 +2,7 @@
 //!
 //! `ladder.rs` keeps cells, `book.rs` makes them and turns them back. The price is not in a cell,
 //! only its number of decimals: the key beside it says the rest. What a cell has no room for (a
-//! quantity beyond 64 bits, a sign before a zero) makes it *wide*: the ladder keeps the level
+//! quantity beyond 64 bits, a sign) makes it *wide*: the ladder keeps the level
 //! itself apart.
 //!
 //! Invariant: a cell that is not wide gives back the level it was made of, text for text.

@@ -11,6 +11,7 @@
 //! ordered and outside the window's span; `best` is a copy of the best row; `wide` has the levels
 //! of exactly those rows whose cell is wide.
 
+use super::PRICE_MAX;
 use super::cell::Cell;
 use super::window::{SPAN, Window};
 use crate::event::Level;
@@ -189,7 +190,8 @@ impl Ladder {
     pub(super) fn can_scale(&self, by: i64) -> bool {
         // The ends have the largest keys; if they fit, all do.
         let ends = [self.best, self.worst()];
-        ends.into_iter().flatten().all(|row| row.key.checked_mul(by).is_some())
+        let fits = |key: i64| key.checked_mul(by).is_some_and(|key| key.abs() <= PRICE_MAX);
+        ends.into_iter().flatten().all(|row| fits(row.key))
     }
 
     /// Multiplies every key by what [`Ladder::can_scale`] has allowed.

@@ -4,7 +4,8 @@
 //! Invariant: a book that comes back is consistent, whatever the bytes.
 
 use super::ladder::Ladder;
-use super::{Book, Side};
+use super::{Book, Side, at_scale};
+use crate::decimal::Px;
 use crate::event::Level;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -40,9 +41,8 @@ fn restore(scale: u8, bids: Vec<Level>, asks: Vec<Level>) -> Option<Book> {
     }
     let price = |level: &Level| {
         let (px, qty) = (level.px.0.some()?, level.qty.0.some()?);
-        let held = !qty.is_zero() && !qty.is_negative() && (px.is_zero() || !px.is_negative());
-        let held = held && px.scale() <= scale;
-        px.at_scale(scale).filter(|_| held).and_then(|price| i64::try_from(price).ok())
+        let held = !qty.is_zero() && !qty.is_negative() && px.scale() <= scale;
+        at_scale(Px(px), scale).filter(|_| held)
     };
     let bids = Ladder::filled(bids, |level| price(level).map(|price| -price))?;
     let asks = Ladder::filled(asks, price)?;

@@ -57,10 +57,12 @@ fn gives_back_every_kind_of_level() {
 #[test]
 fn refuses_what_it_cannot_hold_and_stays_as_it_was() {
     let mut book = Book::new();
-    book.apply(Side::Ask, level("9000000000000000000", "1")).unwrap();
+    book.apply(Side::Ask, level("4000000000000000000", "1")).unwrap();
     let fine = level("0.1", "1");
     assert_eq!(book.apply(Side::Ask, fine), Err(BookError::PriceRange(fine.px)));
-    assert_eq!(book.apply(Side::Ask, level("-1", "1")), Err(BookError::Negative));
+    assert_eq!(book.apply(Side::Ask, level("1", "-1")), Err(BookError::Negative));
+    let far = level("-4700000000000000000", "1");
+    assert_eq!(book.apply(Side::Ask, far), Err(BookError::PriceRange(far.px)));
     assert_eq!(book.depth(Side::Ask), 1);
 }
 
@@ -68,7 +70,7 @@ proptest! {
     /// Against a sorted map of (price in 1/1000) to quantity text.
     #[test]
     fn agrees_with_a_naive_map(
-        steps in prop::collection::vec((any::<bool>(), 1i64..400, 0u8..4, 0u32..5), 0..300)
+        steps in prop::collection::vec((any::<bool>(), -200i64..400, 0u8..4, 0u32..5), 0..300)
     ) {
         let mut book = Book::new();
         let mut naive = [std::collections::BTreeMap::new(), std::collections::BTreeMap::new()];

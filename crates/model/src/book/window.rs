@@ -82,8 +82,8 @@ impl Window {
         self.cells.len() - self.top
     }
 
-    /// The place of a key; `None` when it is outside. Keys of one side have one sign, so the
-    /// difference cannot come around to a place.
+    /// The place of a key; `None` when it is outside. Keys are of 63 bits, so the difference
+    /// cannot come around to a place.
     #[inline(always)]
     pub(super) fn place(&self, key: i64) -> Option<usize> {
         let at = key.wrapping_sub(self.base).cast_unsigned();

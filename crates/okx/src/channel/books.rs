@@ -6,7 +6,8 @@
 //!  "ts":"1791369352001","checksum":0,"seqId":344430849237,"prevSeqId":344430848984}]}
 //! ```
 //! A level is `[price, quantity, "0" (deprecated), orders]`, or on `books-rpi`
-//! `[price, total, not retail, orders]`. Quantities replace; zero removes. Real frames put `seqId`
+//! `[price, total, not retail, orders]`, of spreads `[price, quantity, orders]` with prices that
+//! may be negative. Quantities replace; zero removes. Real frames put `seqId`
 //! before `prevSeqId` (captured 2025-12 to 2026-07), the documentation the other way round.
 //! `checksum` is 0 since 2026-06-23 and may be absent. Whether the row may touch the book is
 //! `crate::follow`'s business. Start at [`decode`].
@@ -95,14 +96,17 @@ fn level(raw: Raw<'_>, form: BookForm) -> Result<Level, String> {
     let mut next = |name: &str| cells.next().ok_or_else(|| format!("{name} is missing"));
     let px = read::required("price", read::number("price", next("price")?)?)?;
     let qty = read::required("quantity", read::number("quantity", next("quantity")?)?)?;
-    let third = next("third element")?;
-    let non_rpi = match form.rpi {
-        true => read::required("non-RPI quantity", read::number("non-RPI quantity", third)?)?,
-        false => Decimal::NONE,
-    };
+    let mut non_rpi = Decimal::NONE;
+    if !form.spread {
+        let third = next("third element")?;
+        if form.rpi {
+            let name = "non-RPI quantity";
+            non_rpi = read::required(name, read::number(name, third)?)?;
+        }
+    }
     let orders = read::whole("orders", next("orders")?)?;
     let orders = u32::try_from(orders).map_err(|_| format!("orders is {orders}: too large"))?;
-    if px.is_negative() || qty.is_negative() {
+    if qty.is_negative() || (px.is_negative() && !form.spread) {
         return Err("negative".into());
     }
     Ok(Level { px: Px(px), qty: Qty(qty), non_rpi: Qty(non_rpi), orders })
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
     use crate::json;
 
-    const FORM: BookForm = BookForm { depth: 400, incremental: true, rpi: false };
+    const FORM: BookForm = BookForm { depth: 400, incremental: true, ..BookForm::WHOLE };
 
     fn read(text: &str, form: BookForm) -> (BookRow, Unknowns) {
         let (mut row, mut unknowns) = (BookRow::default(), Unknowns::default());
@@ -140,6 +144,17 @@ mod tests {
         assert_eq!(read(text, FORM).0.asks[0].non_rpi.0.some(), None);
         let rpi = read(text, BookForm { rpi: true, ..FORM }).0;
         assert_eq!(rpi.asks[0].non_rpi.to_string(), "3");
+    }
+
+    #[test]
+    fn levels_of_spreads_have_three_elements_and_may_be_negative() {
+        let form = BookForm { spread: true, ..FORM };
+        let text = r#"{"asks":[["-8.8","1.8922","1"]],"bids":[["-78.9","0.4353","70000"]],"ts":"5","checksum":-1285595583,"prevSeqId":-1,"seqId":1724294007352168320}"#;
+        let (row, unknowns) = read(text, form);
+        assert_eq!((row.odd, row.seq), (None, Some(1_724_294_007_352_168_320)));
+        assert_eq!((row.asks[0].px.to_string().as_str(), row.bids[0].orders), ("-8.8", 70_000));
+        assert_eq!((row.checksum, unknowns), (Some(-1_285_595_583), Unknowns::default()));
+        assert!(read(text, FORM).0.odd.is_some());
     }
 
     #[test]

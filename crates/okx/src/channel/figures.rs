@@ -22,6 +22,8 @@ pub struct FiguresForm {
     pub sheet: Sheet,
     /// The field with the venue's time; `None` where rows have none.
     pub time: Option<&'static str>,
+    /// Whether old recordings have rows without that field: these are no fault.
+    pub often_timeless: bool,
     /// The field whose elements make a record each, with the row's other fields repeated.
     pub each: Option<&'static str>,
     /// The field by which a row that comes again is known, and dropped.
@@ -34,6 +36,7 @@ pub struct FiguresForm {
 pub(super) const FORM: FiguresForm = FiguresForm {
     sheet: Sheet { kind: "", about: "", columns: &[] },
     time: Some("ts"),
+    often_timeless: false,
     each: None,
     id: None,
     sample: "",
@@ -79,6 +82,8 @@ pub struct FigureRow {
     pub inst_type: Option<InstType>,
     /// The venue's time; `None` when missing or zero.
     pub ts: Option<Nanos>,
+    /// Whether it has the field at all.
+    pub has_time: bool,
     /// One cell a column.
     pub cells: Vec<Cell>,
     /// The text that cells point into.
@@ -88,7 +93,7 @@ pub struct FigureRow {
 impl FigureRow {
     fn clear(&mut self, columns: usize) {
         self.inst_id.clear();
-        (self.inst_type, self.ts) = (None, None);
+        (self.inst_type, self.ts, self.has_time) = (None, None, false);
         self.cells.clear();
         self.cells.resize(columns, Cell::None);
         self.text.clear();
@@ -152,6 +157,7 @@ fn field(
     let is_time = form.time == Some(name);
     if is_time {
         out.ts = read::time(value);
+        out.has_time = true;
     }
     match name {
         "instId" | "sprdId" => out.inst_id = value.text().unwrap_or_default().into_owned(),

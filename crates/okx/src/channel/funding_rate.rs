@@ -1,6 +1,6 @@
 //! `funding-rate`: what longs pay shorts, of swaps and of futures that have funding.
 //!
-//! The interval is `nextFundingTime - fundingTime`: 8 hours is not a rule.
+//! Rows of 2021 and 2022 have no `ts` (captured). The interval is `nextFundingTime - fundingTime`: 8 hours is not a rule.
 
 use super::figures::*;
 
@@ -36,6 +36,7 @@ const FUNDING_RATE: FiguresForm = FiguresForm {
             decimal("premium", RATE, "premium of the contract over its index"),
         ],
     },
+    often_timeless: true,
     sample: r#"{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"formulaType":"withRate","fundingRate":"0.0000158458811092","fundingTime":"1785110400000","impactValue":"20000.0000000000000000","instId":"BTC-USDT-SWAP","instType":"SWAP","interestRate":"0.0001000000000000","maxFundingRate":"0.00375","method":"current_period","minFundingRate":"-0.00375","nextFundingRate":"","nextFundingTime":"1785139200000","premium":"-0.0004292379282520","prevFundingTime":"1785081600000","settFundingRate":"0.0000072341658587","settState":"settled","ts":"1785096000000"}]}"#,
     ..FORM
 };

@@ -63,6 +63,8 @@ pub struct BookForm {
     pub incremental: bool,
     /// Levels are `[px, total, not retail, count]` instead of `[px, qty, "0", count]`.
     pub rpi: bool,
+    /// Levels are `[px, qty, count]`, prices may be negative, and the checksum is alive.
+    pub spread: bool,
 }
 
 /// How a channel's rows are read.
@@ -107,6 +109,10 @@ pub struct ChannelSpec {
     pub form: Form,
 }
 
+impl BookForm {
+    const WHOLE: BookForm = BookForm { depth: 1, incremental: false, rpi: false, spread: false };
+}
+
 const BASE: ChannelSpec = ChannelSpec {
     name: "",
     path: Path::Public,
@@ -130,8 +136,21 @@ const fn book(name: &'static str, depth: u16, incremental: bool) -> ChannelSpec 
         } else {
             "100 ms, whole; the same again after 60 s"
         },
-        form: Form::Book(BookForm { depth, incremental, rpi: false }),
+        form: Form::Book(BookForm { depth, incremental, ..BookForm::WHOLE }),
         ..BASE
+    }
+}
+
+/// A book of a spread. No beat is documented for these.
+const fn spread_book(name: &'static str, depth: u16, incremental: bool) -> ChannelSpec {
+    ChannelSpec {
+        path: Path::Business,
+        key: KeyKind::Spread,
+        beat_ns: None,
+        cadence: "on change",
+        silence: "no beat is promised",
+        form: Form::Book(BookForm { depth, incremental, rpi: false, spread: true }),
+        ..book(name, depth, incremental)
     }
 }
 
@@ -152,10 +171,13 @@ pub const CHANNELS: &[ChannelSpec] = &[
     ChannelSpec { login: true, cadence: TBT_CADENCE, ..book("books-l2-tbt", 400, true) },
     ChannelSpec { login: true, cadence: TBT_CADENCE, ..book("books50-l2-tbt", 50, true) },
     ChannelSpec {
-        form: Form::Book(BookForm { depth: 400, incremental: true, rpi: true }),
+        form: Form::Book(BookForm { depth: 400, incremental: true, rpi: true, spread: false }),
         ..book("books-rpi", 400, true)
     },
     book("books-elp", 400, true),
+    ChannelSpec { cadence: "10 ms", ..spread_book("sprd-bbo-tbt", 1, false) },
+    ChannelSpec { cadence: "100 ms", ..spread_book("sprd-books5", 5, false) },
+    ChannelSpec { cadence: "10 ms", ..spread_book("sprd-books-l2-tbt", 400, true) },
     ChannelSpec { name: "instruments", key: KeyKind::InstType, form: Form::Instruments, ..BASE },
     adl_warning::SPEC,
     block_tickers::SPEC,

@@ -8,6 +8,9 @@ use market_data_model::{Decimal, Level, Qty};
 
 /// Reads one row into `out`, which has been cleared.
 pub(super) fn row(at: &mut Cursor<'_>, form: BookForm, key: &str, out: &mut BookRow) -> Option<()> {
+    if form.spread {
+        return None;
+    }
     if at.takes(b"{\"asks\":[") {
         levels(at, form, &mut out.asks)?;
         at.literal(b",\"bids\":[")?;

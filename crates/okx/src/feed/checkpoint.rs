@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Version and sum.
 const HEAD: usize = 5;
 

@@ -323,6 +323,10 @@ impl OkxFeed {
         out: &mut Outbox,
     ) {
         let Some(follow) = &mut self.subs[index as usize].follow else { return };
+        if row.ts.is_none() && follow.form().spread && !follow.form().incremental {
+            // Seen on `sprd-bbo-tbt`: a row that is no state of the book.
+            return self.bad_time(now, index, text, out);
+        }
         let was_live = follow.live().is_some();
         let verdict = follow.take(action, row, &mut self.emit.stats.book);
         if verdict == Verdict::Snapshot && !was_live {

@@ -93,7 +93,8 @@ impl OkxFeed {
         self.emit.stats.figures += 1;
         let header = self.emit.header(now, place, record.ts);
         out.events.push_figures(header, Figures::new(&form.sheet, &record.cells, &record.text));
-        if record.ts.is_none() && form.time.is_some() {
+        let timeless = form.time.is_none() || (form.often_timeless && !record.has_time);
+        if record.ts.is_none() && !timeless {
             self.bad_time(now, index, row.as_str().as_bytes(), out);
         }
     }

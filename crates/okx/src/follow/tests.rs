@@ -5,7 +5,7 @@ use crate::channel::Unknowns;
 use crate::channel::books;
 use crate::json;
 
-const BOOKS: BookForm = BookForm { depth: 400, incremental: true, rpi: false };
+const BOOKS: BookForm = BookForm { depth: 400, incremental: true, rpi: false, spread: false };
 
 struct Bench {
     follow: Follow,
@@ -49,6 +49,23 @@ const NO_ONE: &str = r#"[["1","0","0","0"]]"#;
 
 fn is_gap(verdict: &Verdict, cause: GapCause) -> bool {
     matches!(verdict, Verdict::Gap(c, _) if *c == cause)
+}
+
+/// The sums are CRC-32 of `-78.9:0.4353:-8.8:1.8922` and `-78.9:0.4353:-8.8:1.9000:-80:2`, computed
+/// with another program.
+#[test]
+fn the_checksum_of_a_spread_ends_its_book_when_it_does_not_agree() {
+    let form = BookForm { spread: true, ..BOOKS };
+    let snapshot = r#"{"asks":[["-8.8","1.8922","1"]],"bids":[["-78.9","0.4353","1"]],"checksum":-1487517091,"prevSeqId":-1,"seqId":10}"#;
+    let update = r#"{"asks":[["-8.8","1.9000","1"]],"bids":[["-80","2","3"]],"checksum":SUM,"prevSeqId":10,"seqId":17}"#;
+    for (sum, holds) in [("-685678703", true), ("0", true), ("-685678704", false)] {
+        let mut bench = Bench::new(form);
+        assert_eq!(bench.text(Some(Action::Snapshot), snapshot), Verdict::Snapshot);
+        let verdict = bench.text(Some(Action::Update), &update.replace("SUM", sum));
+        assert_eq!(verdict == Verdict::Applied, holds, "{sum}");
+        assert_eq!(is_gap(&verdict, GapCause::Checksum), !holds, "{sum}");
+        assert_eq!(bench.follow.live().is_some(), holds);
+    }
 }
 
 #[test]
@@ -158,7 +175,7 @@ fn without_ids_only_a_checksum_proves_a_book() {
 
 #[test]
 fn snapshot_channels_replace_and_drop_exact_repeats() {
-    let mut bench = Bench::new(BookForm { depth: 5, incremental: false, rpi: false });
+    let mut bench = Bench::new(BookForm { depth: 5, incremental: false, ..BOOKS });
     assert_eq!(bench.take(None, ONE, -1, 10), Verdict::Snapshot);
     assert_eq!(bench.take(None, ONE, -1, 10), Verdict::Unchanged);
     assert_eq!(bench.take(None, TWO, -1, 9), Verdict::Snapshot);
