@@ -61,6 +61,8 @@ impl std::error::Error for DecimalError {}
 impl Decimal {
     /// The number `0`.
     pub const ZERO: Decimal = Decimal { lo: 0, hi: 0 };
+    /// The number `1`.
+    pub const ONE: Decimal = Decimal { lo: 1, hi: 0 };
     /// "No number": a sentinel for places where an `Option` would cost room. It prints as nothing
     /// and [`Decimal::some`] turns it into `None`.
     pub const NONE: Decimal = Decimal { lo: 0, hi: NONE_HI };

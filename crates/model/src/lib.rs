@@ -5,7 +5,7 @@
 //!
 //! 1. [`decimal`]: exact decimal numbers that print back as the venue wrote them;
 //! 2. [`time`]: instants in nanoseconds and the little calendar that bars need;
-//! 3. [`instrument`]: what trades;
+//! 3. [`instrument`]: what trades, and [`units`]: what a quantity of it is in coins and money;
 //! 4. [`event`]: the normalised facts, and [`batch`], in which they travel;
 //! 5. [`book`]: one instrument's order book;
 //! 6. [`feed`]: the contract between a feed, which decides, and a driver, which acts;
@@ -23,6 +23,7 @@ pub mod figures;
 pub mod instrument;
 pub mod time;
 pub mod tiny;
+pub mod units;
 pub mod wire;
 
 pub use batch::{Batch, EventRef, Events, Names};

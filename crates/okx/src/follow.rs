@@ -210,8 +210,9 @@ impl Follow {
             stats.checksum_ok += 1;
             return Ok(());
         }
-        // Where ids prove the book, a mismatch is only counted, spreads excepted: OKX retired the field in June 2026,
-        // and clients that let it end a book's service resynced for ever.
+        // Where ids prove the book, a mismatch is only counted, changes of spreads excepted: OKX
+        // retired the field in June 2026, and clients that let it end a book's service resynced
+        // for ever.
         if self.last.is_some() && !(self.form.spread && self.form.incremental) {
             return Ok(());
         }

@@ -220,3 +220,20 @@ fn what_is_said_to_be_captured_is() {
     found.sort_unstable();
     assert_eq!(found, said);
 }
+
+/// Each line of `docs/bug-classes.md` names a file and a test in it.
+#[test]
+fn bug_classes_are_held_by_tests_that_exist() {
+    let text = std::fs::read_to_string(paper("bug-classes.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert_eq!(rows.len(), 54);
+    for (number, row) in (1..).zip(rows) {
+        assert!(row.starts_with(&format!("| {number} |")), "{row}");
+        let held = row.split('|').nth(3).unwrap();
+        let quoted: Vec<&str> = held.split('`').collect();
+        if let [_, file, _, test, _] = quoted[..] {
+            let source = std::fs::read_to_string(paper("..").join(file)).unwrap();
+            assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+        }
+    }
+}

@@ -258,6 +258,25 @@ fn dated_contracts_can_be_forgotten_after_their_end() {
 }
 
 #[test]
+fn bug_class_45_a_swap_that_will_be_delisted_trades_until_it_has_expired() {
+    let text = contract("SWAP", "OLD-USDT", "-SWAP", "USDT", r#","expTime":"1798185600000""#);
+    let swap = row(&text);
+    assert!(swap.exp_time.is_some() && swap.is_subscribable());
+    let mut catalogue = Catalogue::new();
+    assert!(catalogue.apply_row(&swap));
+    let after = Nanos::from_millis(1_798_185_600_000) + SECOND;
+    assert_eq!(catalogue.forget_ended(after), 0, "a swap has no delivery");
+    assert!(!row(&text.replace("live", "expired")).is_subscribable());
+}
+
+#[test]
+fn bug_class_53_an_expiry_is_the_venues_instant_and_no_part_of_the_id() {
+    // 2027-01-01 is in the last ISO week of 2026.
+    let text = contract("FUTURES", "BTC-USD", "-270101", "BTC", r#","expTime":"1798790400000""#);
+    assert_eq!(row(&text).exp_time, Some(Nanos::from_millis(1_798_790_400_000)));
+}
+
+#[test]
 fn people_spell_instruments_in_many_ways() {
     let catalogue = bitcoin();
     let spellings = [

@@ -1,6 +1,8 @@
 //! `funding-rate`: what longs pay shorts, of swaps and of futures that have funding.
 //!
-//! Rows of 2021 and 2022 have no `ts` (captured). The interval is `nextFundingTime - fundingTime`: 8 hours is not a rule.
+//! Rows of 2021 and 2022 have no `ts` (captured).
+//!
+//! The interval is `nextFundingTime - fundingTime`: 8 hours is not a rule.
 
 use super::figures::*;
 

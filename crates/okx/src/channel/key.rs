@@ -108,6 +108,9 @@ impl KeyKind {
             KeyKind::TypeAndScope if !key.contains(',') => {
                 Some("a family or an instrument is missing; as in OPTION,instFamily=BTC-USD")
             }
+            KeyKind::Index if lead.ends_with("-SWAP") => {
+                Some("an index is meant, not a swap; give its underlying, such as BTC-USD")
+            }
             _ if more.any(|part| !part.is_some_and(|(name, _)| self.more().contains(&name))) => {
                 Some("its further fields are not of this channel")
             }

@@ -7,6 +7,8 @@ use super::*;
 use crate::limits;
 use market_data_model::time::SECOND;
 
+mod flat;
+
 struct Bench {
     feed: OkxFeed,
     now: Nanos,

@@ -1,0 +1,245 @@
+//! Bug classes that others reported against OKX feeds, where they touch decoding or subscription
+//! and no test elsewhere bears their name. `docs/bug-classes.md` has the whole list.
+#![allow(clippy::unwrap_used)]
+
+use market_data_model::*;
+use market_data_okx::channel::{self, KeyKind, Path};
+use market_data_okx::limits::REQUEST_BYTES_MAX;
+use market_data_okx::plan::plan;
+use market_data_okx::request::{self, Op};
+use market_data_okx::{OkxConfig, OkxFeed};
+use serde_json::Value;
+
+/// What a passive feed makes of these frames, as JSON.
+fn decoded(frames: &[&str]) -> Vec<Value> {
+    let mut config = OkxConfig::new(FeedId(1), "test");
+    (config.passive, config.view_depth) = (true, 5);
+    let mut feed = OkxFeed::new(config);
+    let mut out = Outbox::default();
+    feed.handle(Nanos(1), Input::Opened, &mut out);
+    out.clear();
+    for (i, frame) in frames.iter().enumerate() {
+        feed.handle(Nanos(2 + i as u64), Input::Frame(frame.as_bytes()), &mut out);
+    }
+    let json = |event: EventRef<'_>| {
+        let mut line = Vec::new();
+        wire::write_json(&event, &mut line);
+        serde_json::from_slice(&line).unwrap()
+    };
+    out.events.iter().map(json).collect()
+}
+
+fn one(frame: &str) -> Value {
+    let mut all = decoded(&[frame]);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+#[test]
+fn bug_class_1_bars_and_their_like_go_to_the_business_socket() {
+    for (name, key) in [
+        ("candle1m", "BTC-USDT"),
+        ("trades-all", "BTC-USDT"),
+        ("mark-price-candle1D", "BTC-USDT-SWAP"),
+        ("index-candle1D", "BTC-USD"),
+        ("sprd-candle1m", "BTC-USDT_BTC-USDT-SWAP"),
+        ("sprd-books-l2-tbt", "BTC-USDT_BTC-USDT-SWAP"),
+        ("block-tickers", "BTC-USDT-SWAP"),
+        ("public-struc-block-trades", ""),
+    ] {
+        let made = plan(&[Subscription::new(name, key)]).unwrap();
+        assert_eq!(made.connections[0].path, Path::Business, "{name}");
+    }
+}
+
+#[test]
+fn bug_class_2_index_bars_want_an_index_and_not_a_swap() {
+    for name in ["index-candle1m", "index-tickers"] {
+        let refused = plan(&[Subscription::new(name, "BTC-USD-SWAP")]).unwrap_err().to_string();
+        assert!(refused.contains("underlying"), "{refused}");
+        assert!(plan(&[Subscription::new(name, "BTC-USD")]).is_ok());
+    }
+}
+
+#[test]
+fn bug_class_3_a_daily_bar_says_in_whose_day_it_is() {
+    let bar = |name: &str| {
+        one(&format!(
+            r#"{{"arg":{{"channel":"{name}","instId":"BTC-USDT"}},"data":[["1785081600000","1","2","1","1","1","1","1","1"]]}}"#
+        ))
+    };
+    assert_eq!(bar("candle1D")["interval"], "1d");
+    assert_eq!(bar("candle1Dutc")["interval"], "1d@utc");
+}
+
+const SWAP_BAR: &str = r#"{"arg":{"channel":"candle1m","instId":"BTC-USDT-SWAP"},"data":[["1785096000000","1","2","1","1","700","7","470000","0"]]}"#;
+const SWAP_TICKER: &str = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","last":"1","vol24h":"700","volCcy24h":"7","ts":"1785096000000"}]}"#;
+
+#[test]
+fn bug_class_4_and_39_contracts_are_not_taken_for_coins() {
+    let mut config = OkxConfig::new(FeedId(1), "test");
+    config.passive = true;
+    let mut swap = Instrument::named("BTC-USDT-SWAP");
+    swap.inst_type = Some(InstType::Swap);
+    config.instruments = vec![swap.into()];
+    let mut feed = OkxFeed::new(config);
+    let mut out = Outbox::default();
+    feed.handle(Nanos(1), Input::Opened, &mut out);
+    out.clear();
+    for frame in [SWAP_TICKER, SWAP_BAR] {
+        feed.handle(Nanos(2), Input::Frame(frame.as_bytes()), &mut out);
+    }
+    for event in out.events.iter() {
+        let mut line = Vec::new();
+        wire::write_json(&event, &mut line);
+        let json: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&json["volume"], &json["unit"]), (&"700".into(), &"contracts".into()));
+        assert_eq!(json["baseVolume"], "7");
+        assert_ne!(json["quoteVolume"], "7");
+    }
+}
+
+#[test]
+fn bug_class_5_an_unfinished_bar_says_so() {
+    assert_eq!(one(SWAP_BAR)["isClosed"], false);
+    assert_eq!(one(&SWAP_BAR.replace(r#""0"]]"#, r#""1"]]"#))["isClosed"], true);
+}
+
+#[test]
+fn bug_class_7_every_bar_that_can_be_subscribed_is_delivered() {
+    for spec in channel::bars::BARS {
+        let (key, field) = match spec.key {
+            KeyKind::Spread => ("A-B_A-B-SWAP", "sprdId"),
+            _ => ("A-B", "instId"),
+        };
+        let cells = match spec.name {
+            name if name.starts_with("sprd") => 7,
+            name if name.starts_with("candle") => 9,
+            _ => 6,
+        };
+        let mut row = vec!["\"1785096000000\""];
+        row.resize(cells, "\"1\"");
+        let text = request::text(Op::Subscribe, "m1", [Subscription::new(spec.name, key)].iter());
+        let arg = format!(r#"{{"channel":"{}","{field}":"{key}"}}"#, spec.name);
+        assert!(text.contains(&arg), "{text}");
+        let bar = one(&format!(r#"{{"arg":{arg},"data":[[{}]]}}"#, row.join(",")));
+        assert_eq!(bar["type"], "kline", "{bar}");
+        assert_eq!((&bar["channel"], &bar["instId"]), (&spec.name.into(), &key.into()));
+    }
+}
+
+#[test]
+fn bug_class_12_a_dead_checksum_is_ignored() {
+    let frame = |action: &str, prev: i64, seq: i64| {
+        format!(
+            r#"{{"arg":{{"channel":"books","instId":"B-U"}},"action":"{action}","data":[{{"asks":[],"bids":[["{seq}","1","0","1"]],"ts":"5","checksum":0,"seqId":{seq},"prevSeqId":{prev}}}]}}"#
+        )
+    };
+    let all = decoded(&[&frame("snapshot", -1, 7), &frame("update", 7, 9)]);
+    assert!(all.iter().all(|r| r["type"] != "gap" && r["type"] != "fault"), "{all:?}");
+    assert_eq!(all.last().unwrap()["lastUpdateId"], 9);
+}
+
+#[test]
+fn bug_class_22_each_depth_is_a_channel_of_its_own() {
+    for (name, depth) in [("bbo-tbt", 1), ("books5", 5), ("books", 400), ("sprd-books5", 5)] {
+        let channel::Form::Book(form) = channel::find(name).unwrap().form else { panic!() };
+        assert_eq!(form.depth, depth, "{name}");
+    }
+}
+
+#[test]
+fn bug_class_29_requests_are_cut_by_bytes() {
+    let all: Vec<_> =
+        (0..3000).map(|i| Subscription::new("mark-price", &format!("COIN{i}-USDT-SWAP"))).collect();
+    let texts: Vec<_> = request::split(&all, request::argument_bytes)
+        .map(|run| request::text(Op::Subscribe, "m1", run.iter()))
+        .collect();
+    assert!(texts.len() > 1 && texts.iter().all(|text| text.len() <= REQUEST_BYTES_MAX));
+}
+
+fn funding(extra: &str) -> Value {
+    one(&format!(
+        r#"{{"arg":{{"channel":"funding-rate","instId":"B-U-SWAP"}},"data":[{{"instType":"SWAP","instId":"B-U-SWAP","fundingRate":"0.0001","fundingTime":"1785110400000","nextFundingTime":"1785124800000"{extra},"ts":"1785096000000"}}]}}"#
+    ))
+}
+
+#[test]
+fn bug_class_37_a_blank_next_funding_rate_is_absent() {
+    assert_eq!(funding(r#","nextFundingRate":"""#)["nextFundingRate"], Value::Null);
+    assert_eq!(funding("")["nextFundingRate"], Value::Null);
+}
+
+#[test]
+fn bug_class_38_the_funding_interval_is_what_the_venue_says() {
+    let record = funding("");
+    let time = |name: &str| record[name].as_u64().unwrap();
+    assert_eq!(time("nextFundingTime") - time("fundingTime"), 4 * 3_600_000);
+}
+
+#[test]
+fn bug_class_41_families_are_named_by_inst_family_and_never_by_uly() {
+    for (channel, key) in [
+        ("opt-summary", "BTC-USD_UM"),
+        ("option-trades", "OPTION,instFamily=BTC-USD_UM"),
+        ("estimated-price", "FUTURES,instFamily=BTC-USD"),
+    ] {
+        let text = request::text(Op::Subscribe, "m1", [Subscription::new(channel, key)].iter());
+        assert!(text.contains(r#""instFamily":"BTC-USD"#) && !text.contains("uly"), "{text}");
+    }
+}
+
+#[test]
+fn bug_class_42_spot_and_margin_are_one_subscription() {
+    let twice =
+        [Subscription::new("tickers", "BTC-USDT"), Subscription::new("tickers", "BTC-USDT")];
+    assert_eq!(plan(&twice).unwrap().subscriptions(), 1);
+}
+
+#[test]
+fn bug_class_43_public_channels_ask_for_no_login() {
+    let login: Vec<_> =
+        channel::CHANNELS.iter().filter(|spec| spec.login).map(|spec| spec.name).collect();
+    assert_eq!(login, ["books-l2-tbt", "books50-l2-tbt", "economic-calendar"]);
+}
+
+#[test]
+fn bug_class_48_empty_and_one_sided_books_are_books() {
+    let row = |bids: &str, seq: u64| {
+        format!(
+            r#"{{"arg":{{"channel":"bbo-tbt","instId":"B-USD-261225-1-C"}},"data":[{{"asks":[],"bids":{bids},"ts":"5","seqId":{seq}}}]}}"#
+        )
+    };
+    let all = decoded(&[&row("[]", 1), &row(r#"[["1","1","0","1"]]"#, 2)]);
+    let kinds: Vec<_> = all.iter().map(|r| r["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["orderbook", "orderbook"]);
+}
+
+#[test]
+fn bug_class_50_a_row_at_time_zero_is_no_spread_book() {
+    let row = |ts: &str, bid: &str| {
+        format!(
+            r#"{{"arg":{{"channel":"sprd-bbo-tbt","sprdId":"A_B"}},"data":[{{"asks":[],"bids":[["{bid}","1","1"]],"ts":"{ts}","seqId":{bid}}}]}}"#
+        )
+    };
+    let all = decoded(&[&row("5", "1"), &row("0", "2"), &row("6", "3")]);
+    let kinds: Vec<_> = all.iter().map(|r| r["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["orderbook", "fault", "orderbook"]);
+    assert_eq!(all[2]["bids"][0][0], "3");
+}
+
+#[test]
+fn bug_class_52_an_index_is_kept_apart_from_the_pair_and_from_the_dollar() {
+    let index = |id: &str| {
+        format!(
+            r#"{{"arg":{{"channel":"index-tickers","instId":"{id}"}},"data":[{{"instId":"{id}","idxPx":"1","ts":"5"}}]}}"#
+        )
+    };
+    let pair = r#"{"arg":{"channel":"tickers","instId":"BTC-USDC"},"data":[{"instType":"SPOT","instId":"BTC-USDC","last":"1","ts":"5"}]}"#;
+    let all = decoded(&[pair, &index("BTC-USDC"), &index("BTC-USD")]);
+    let said: Vec<_> = all.iter().map(|r| (r["instId"].as_str(), r["instType"].as_str())).collect();
+    assert_eq!(
+        said,
+        [(Some("BTC-USDC"), Some("SPOT")), (Some("BTC-USDC"), None), (Some("BTC-USD"), None)]
+    );
+}
