@@ -8,6 +8,7 @@ use crate::live::BookUnavailable;
 use crate::metrics::{FeedReport, Metrics};
 use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{ServiceOptions, Want};
+use crate::replay::ReplaySettings;
 use crate::service::{Service, StopReport};
 use crate::sink::{Delivery, EventReceiver, Overflow, channel_sink};
 use market_data_model::{Batch, Book, batch::Event};
@@ -22,6 +23,7 @@ const QUEUE: usize = 4096;
 pub struct ClientBuilder {
     options: ServiceOptions,
     overflow: Overflow,
+    replay: Option<ReplaySettings>,
     #[cfg(feature = "sim")]
     sim: Option<u64>,
 }
@@ -87,6 +89,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Plays a tape instead of connecting: the same events, no network. What was subscribed to is
+    /// what was recorded; [`subscribe`](ClientBuilder::subscribe) is not needed and changes
+    /// nothing. Slow programs are waited for. After the last event [`Client::next`] yields `None`.
+    pub fn replay(mut self, settings: ReplaySettings) -> ClientBuilder {
+        self.replay = Some(settings);
+        self
+    }
+
     /// Starts the pretend exchange in this process and connects to it: no internet needed.
     #[cfg(feature = "sim")]
     pub fn sim(mut self, seed: u64) -> ClientBuilder {
@@ -98,8 +108,20 @@ impl ClientBuilder {
     /// the connections come up; losing one later is an event, not an error.
     ///
     /// # Errors
-    /// [`Error`]: no network, unknown instrument or channel, unusable proxy.
+    /// [`Error`]: no network, unknown instrument or channel, unusable proxy, unreadable tape.
     pub async fn connect(self) -> Result<Client, Error> {
+        if let Some(settings) = self.replay {
+            let (sink, events) = channel_sink("client", QUEUE, Overflow::Wait);
+            let service = Service::replay(settings, vec![sink])?;
+            return Ok(Client {
+                service,
+                events,
+                batch: Arc::default(),
+                next: 0,
+                #[cfg(feature = "sim")]
+                sim: None,
+            });
+        }
         #[cfg(feature = "sim")]
         let (mut options, sim) = (self.options, start_sim(self.sim).await?);
         #[cfg(feature = "sim")]
@@ -139,6 +161,7 @@ impl Client {
         ClientBuilder {
             options: ServiceOptions::default(),
             overflow: Overflow::DropAndMark,
+            replay: None,
             #[cfg(feature = "sim")]
             sim: None,
         }

@@ -51,6 +51,12 @@ pub enum Error {
     /// A tape cannot be played.
     #[error("cannot play the tape: {0}")]
     Replay(String),
+    /// What is played would be recorded over itself.
+    #[error("cannot record a replay of {dir} into itself", dir = dir.display())]
+    ReplayIntoItself {
+        /// The directory.
+        dir: std::path::PathBuf,
+    },
     /// Recording cannot start.
     #[error("cannot record: {0}")]
     Tape(market_data_tape::writer::OpenError),
@@ -80,6 +86,7 @@ impl Error {
             Error::Replay(_) => {
                 Some("name the directory that `market-data run` recorded to (by default `tape`)")
             }
+            Error::ReplayIntoItself { .. } => Some("choose another directory with --tape"),
             Error::Nothing => Some("for example: BTC-USDT with trades and books"),
             _ => None,
         }

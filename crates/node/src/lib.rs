@@ -52,7 +52,8 @@ pub use metrics::{FeedReport, Metrics};
 pub use net::{ProxyError, ProxySetting, TlsTrust};
 pub use options::{ServiceOptions, TapeSettings, Want};
 pub use recorder::TapeReport;
-pub use service::{Service, SinkReport, StopReport};
+pub use replay::{ReplayEnd, ReplaySettings, Speed};
+pub use service::{Ended, Service, SinkReport, StopReport};
 pub use sink::{
     Counter, Delivery, EventReceiver, JsonLines, Lost, Overflow, Processor, ProcessorSink, Sink,
     SinkError, SinkSpec, channel_sink,

@@ -95,6 +95,11 @@ impl FeedMetrics {
         }
     }
 
+    /// Replaces the counters that [`FeedReport`] shows; of where the feed stands nothing is known.
+    pub fn recount(&self, stats: FeedStats) {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).0 = stats;
+    }
+
     /// Replaces the account that [`FeedReport`] shows.
     pub fn replace(&self, stats: FeedStats, status: FeedStatus) {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = (stats, Some(status));

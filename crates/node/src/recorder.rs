@@ -194,7 +194,8 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
     Ok((Recorder { shared, news, ended }, lanes))
 }
 
-fn options(settings: &TapeSettings, about: String) -> TapeOptions {
+/// How a tape is written, from the settings.
+pub(crate) fn options(settings: &TapeSettings, about: String) -> TapeOptions {
     let ns = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let defaults = TapeOptions::default();
     let sync_ns = ns(settings.sync);

@@ -9,11 +9,16 @@
 //!
 //! Start at [`play`]; it hands each record to [`Replay::take`].
 
+pub(crate) mod copy;
 mod pace;
 mod play;
+pub(crate) mod run;
 
 pub use pace::{Pace, Speed};
+#[cfg(feature = "sim")]
+pub(crate) use play::seek;
 pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
+pub use run::{ReplayEnd, ReplaySettings};
 
 use crate::recorder::feed_config;
 use market_data_model::Subscription;
@@ -113,6 +118,8 @@ pub struct Step<'a> {
     pub stopped: bool,
     /// Whether what comes out of it proves something: nothing before it is missing.
     pub verifiable: bool,
+    /// How long the frame was, if the input was one, in bytes.
+    pub frame_bytes: Option<u64>,
     /// Events that came out.
     pub events: Events<'a>,
     /// Actions that came out.
@@ -268,6 +275,13 @@ impl Replay {
         playing.life.failed.is_none().then_some(&playing.feed)
     }
 
+    /// Every feed that runs at the moment.
+    #[cfg(feature = "sim")]
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = (FeedId, &OkxFeed)> {
+        let running = self.playing.iter().filter(|(_, playing)| playing.life.failed.is_none());
+        running.map(|(feed, playing)| (*feed, &playing.feed))
+    }
+
     /// Every feed met, in the order in which they began.
     fn finish(self) -> Vec<FeedLife> {
         let mut lives = self.ended;
@@ -355,6 +369,10 @@ impl Replay {
             self.orphans += 1;
             return Met::Nothing;
         };
+        let frame_bytes = match &input {
+            Input::Frame(bytes) => Some(bytes.len() as u64),
+            _ => None,
+        };
         playing.give(record.ts, input, (&mut self.out, &mut self.witness_out));
         if self.options.check && playing.trusted {
             playing.digest.add(1, &self.out);
@@ -363,6 +381,7 @@ impl Replay {
         Met::Step(Step {
             stopped: playing.life.stopped,
             verifiable: playing.trusted,
+            frame_bytes,
             events: out.events.events(0..out.events.len()),
             actions: &out.actions,
             witness: witness.events(0..witness.len()),

@@ -13,7 +13,8 @@ use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
 use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes, TapeReport};
-use crate::sink::{self, SinkError, SinkRun, SinkSpec};
+use crate::replay::{self, ReplayEnd, ReplaySettings};
+use crate::sink::{self, Overflow, SinkError, SinkRun, SinkSpec};
 use crate::supervisor::{Listener, Supervisor};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, Instrument, Subscription};
@@ -21,6 +22,7 @@ use market_data_okx::catalogue::Catalogue;
 use market_data_okx::plan::Connection;
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
+use market_data_tape::reader::Tape;
 use std::collections::BTreeSet;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -28,7 +30,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Questions and commands waiting at one driver.
@@ -66,6 +68,17 @@ pub struct StopReport {
     pub feeds_unfinished: usize,
     /// The tape; `None` when nothing was recorded.
     pub tape: Option<TapeReport>,
+    /// The replay; `None` when the service was connected.
+    pub replay: Option<ReplayEnd>,
+}
+
+/// What has ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A sink, of this name.
+    Sink(String),
+    /// A replay, and all sinks have taken what it gave.
+    Replay,
 }
 
 struct Line {
@@ -89,6 +102,14 @@ pub struct Service {
     supervisor: JoinSet<()>,
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
+    replay: Option<RunningReplay>,
+}
+
+struct RunningReplay {
+    stop: watch::Sender<bool>,
+    ended: Option<oneshot::Receiver<ReplayEnd>>,
+    end: Option<ReplayEnd>,
+    copied: Option<oneshot::Receiver<TapeReport>>,
 }
 
 struct RunningTape {
@@ -157,7 +178,50 @@ impl Service {
             }
             .run(),
         );
-        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape })
+        let replay = None;
+        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape, replay })
+    }
+
+    /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
+    /// connected. Blocks until the tape is open.
+    ///
+    /// Full queues are waited for, whatever the rule of their sink: a tape can wait. Books cannot
+    /// be asked for ([`Service::book`]), only made of the events. Commands do nothing.
+    ///
+    /// # Errors
+    /// When the tape cannot be read, the directory to copy to cannot be used, or a thread cannot
+    /// be started.
+    pub fn replay(settings: ReplaySettings, sinks: Vec<SinkSpec>) -> Result<Service, Error> {
+        let metrics = Arc::new(Metrics::default());
+        let tape = Tape::open(&settings.path).map_err(|e| Error::Replay(e.to_string()))?;
+        let copy = settings.copy.as_ref();
+        let copy = copy.map(|to| replay::copy::open(to, &settings.path)).transpose()?;
+        let (mut queues, sinks) = start_sinks(&metrics, sinks)?;
+        queues.iter_mut().for_each(|queue| queue.overflow = Overflow::Wait);
+        let (stop, stopped) = watch::channel(false);
+        let copied = match (copy, settings.copy.clone()) {
+            (Some(writer), Some(to)) => {
+                let (tape, stopped) = (tape.clone(), stopped.clone());
+                let goes_on = move || !*stopped.borrow();
+                let work = move || replay::copy::copy(&tape, writer, &to, goes_on);
+                Some(thread("copy", work)?)
+            }
+            _ => None,
+        };
+        let metrics_too = Arc::clone(&metrics);
+        let runner =
+            replay::run::Runner { tape, settings, metrics: metrics_too, queues, stop: stopped };
+        let ended = Some(thread("replay", move || replay::run::run(runner))?);
+        Ok(Service {
+            metrics,
+            catalogue: Arc::default(),
+            lines: Vec::new(),
+            drivers: JoinSet::new(),
+            supervisor: JoinSet::new(),
+            sinks,
+            tape: None,
+            replay: Some(RunningReplay { stop, ended, end: None, copied }),
+        })
     }
 
     /// The counters of everything in this service.
@@ -194,6 +258,10 @@ impl Service {
         let line = self.lines.iter().find(|line| line.subscriptions.iter().any(wanted));
         let (channel, inst_id) = (channel.to_owned(), inst_id.to_owned());
         let Some(line) = line else {
+            if self.replay.is_some() {
+                let reason = "a replay keeps no books; make them of its events".to_owned();
+                return Err(BookUnavailable::NotLive { reason });
+            }
             return Err(BookUnavailable::NotSubscribed { channel, inst_id });
         };
         let (reply, answer) = oneshot::channel();
@@ -212,19 +280,35 @@ impl Service {
         }
     }
 
-    /// Waits until some sink has ended by itself, and says which and why. Pends for ever while
-    /// all go on. [`Service::stop`] reports it again.
+    /// Waits until a sink has ended by itself while events still come, or until a replay is over
+    /// and its sinks have taken everything. Pends for ever while all go on. [`Service::stop`]
+    /// reports it again.
     ///
     /// *Cancel safety:* a call that is dropped loses nothing.
-    pub async fn sink_ended(&mut self) -> String {
+    pub async fn ended(&mut self) -> Ended {
         poll_fn(|cx| {
+            let mut over = false;
+            if let Some(replay) = &mut self.replay {
+                if let Some(ended) = &mut replay.ended
+                    && let Poll::Ready(end) = Pin::new(ended).poll(cx)
+                {
+                    replay.ended = None;
+                    replay.end = Some(end.unwrap_or_else(|_| replay::run::failed()));
+                }
+                over = replay.ended.is_none();
+            }
             for sink in &mut self.sinks {
                 let Some(ended) = &mut sink.ended else { continue };
                 if let Poll::Ready(outcome) = Pin::new(ended).poll(cx) {
                     sink.ended = None;
                     sink.outcome = outcome.ok();
-                    return Poll::Ready(sink.counters.name.clone());
+                    if !over {
+                        return Poll::Ready(Ended::Sink(sink.counters.name.clone()));
+                    }
                 }
+            }
+            if over && self.sinks.iter().all(|sink| sink.ended.is_none()) {
+                return Poll::Ready(Ended::Replay);
             }
             Poll::Pending
         })
@@ -239,6 +323,10 @@ impl Service {
             let stop = line.asks.send(Ask::Command(Command::Stop));
             drop(tokio::time::timeout_at(until - STOP_WAIT / 2, stop).await);
         }
+        let replayed = match self.replay.take() {
+            Some(replay) => Some(replay.stop(until).await),
+            None => None,
+        };
         let all = async { while self.drivers.join_next().await.is_some() {} };
         drop(tokio::time::timeout_at(until - STOP_WAIT / 4, all).await);
         let feeds_unfinished = self.drivers.len();
@@ -248,6 +336,9 @@ impl Service {
             StopReport { feeds: self.metrics.reports(), feeds_unfinished, ..StopReport::default() };
         if let Some(tape) = self.tape {
             report.tape = Some(tape.stop(until).await);
+        }
+        if let Some((end, copied)) = replayed {
+            (report.replay, report.tape) = (Some(end), copied);
         }
         for mut sink in self.sinks {
             let mut outcome = sink.outcome.take();
@@ -265,6 +356,37 @@ impl Service {
         }
         report
     }
+}
+
+impl RunningReplay {
+    /// How it ended; after its end it is not stopped any more, and its copy is waited for.
+    async fn stop(mut self, until: tokio::time::Instant) -> (ReplayEnd, Option<TapeReport>) {
+        if self.end.is_none() {
+            self.stop.send_replace(true);
+        }
+        if let Some(ended) = self.ended.take() {
+            let end = tokio::time::timeout_at(until, ended).await;
+            self.end = Some(end.ok().and_then(Result::ok).unwrap_or_else(replay::run::failed));
+        }
+        let copied = match self.copied.take() {
+            Some(copied) => copied.await.ok(),
+            None => None,
+        };
+        (self.end.unwrap_or_default(), copied)
+    }
+}
+
+/// Runs `work` on a thread of its own; the receiver yields what came of it.
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>, Error> {
+    let (done, ended) = oneshot::channel();
+    // Nobody listens once the service was dropped.
+    let work = move || drop(done.send(work()));
+    let what = format!("start a thread for the {name}");
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(|_| ended).map_err(|source| Error::Io { what, source })
 }
 
 impl RunningTape {

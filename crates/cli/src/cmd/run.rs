@@ -1,8 +1,9 @@
 //! `market-data run`: the service, as its settings say, until it is asked to stop.
 //!
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
-//! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`. This file starts
-//! the service, logs how it fares, and says at the end what became of every sink.
+//! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
+//! plays a tape instead of connecting. This file starts the service, logs how it fares, and says at
+//! the end what became of every sink.
 //!
 //! Invariants: SIGINT, SIGTERM and `--for` end it in the same way, with everything flushed; a sink
 //! that fails ends the service with exit code 2, a reader who leaves ends it with 0.
@@ -19,7 +20,7 @@ use crate::status::{Feeds, REDRAW, Status};
 use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
-use market_data::{Prepared, Service, SinkError, SinkReport, StopReport, TapeReport};
+use market_data::{Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 use tracing_subscriber::filter::LevelFilter;
 
 mod plan;
+mod replay;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +38,7 @@ Examples:
   market-data run --config market-data.toml --dry-run
   market-data run --config market-data.toml --log-format json
   market-data run --sim --for 10s
+  market-data run --replay tape --config market-data.toml   yesterday into every sink
   MARKET_DATA_SUBSCRIBE_INSTRUMENTS='*-USDT-SWAP' market-data run
 
 A settings file (every key may be left out):
@@ -61,7 +64,8 @@ Run the service from a configuration file
 Follows what the settings say and hands every record to their sinks as NDJSON, until SIGINT, \
 SIGTERM or --for. Environment variables named MARKET_DATA_<SECTION>_<KEY> override the file, flags \
 override both. Everything received is recorded in the directory `tape`, or as [tape] of the settings, --tape \
-and --no-tape say. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
+and --no-tape say. With --replay nothing is connected: the sinks get what is on a tape, in its order, and \
+a slow sink is waited for. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
 BTC-USDT-SWAP to stdout.";
 
 /// How often the log says how the service fares.
@@ -90,6 +94,8 @@ pub struct RunArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    replay: replay::ReplayFlags,
+    #[command(flatten)]
     source: SourceArgs,
 }
 
@@ -111,6 +117,9 @@ pub async fn run(
         (config.tape.enabled, config.tape.dir) = (true, dir.clone());
     }
     config.tape.enabled &= !args.no_tape;
+    if let Some(path) = &args.replay.replay {
+        return replay::run(args, path, &mut config, console).await;
+    }
     let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
     options.seed = unix_ns();
@@ -198,7 +207,10 @@ async fn until_the_end(
         tokio::select! {
             () = stop.asked() => return "asked to",
             () = &mut over => return "the time is over",
-            _ = service.sink_ended() => return "a sink has ended",
+            ended = service.ended() => return match ended {
+                Ended::Sink(_) => "a sink has ended",
+                Ended::Replay => "the tape is over",
+            },
             _ = news.tick() => {
                 say_news(&Feeds::of(&service.feeds()));
                 say_tape(service);

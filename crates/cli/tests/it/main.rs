@@ -9,5 +9,6 @@ mod cut;
 mod damage;
 mod decode;
 mod live;
+mod play;
 mod run;
 mod tape;

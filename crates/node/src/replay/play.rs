@@ -159,7 +159,7 @@ pub fn play<E>(
 
 /// Puts every feed that runs at `from` into its latest state before; says from which record on the
 /// tape is to be read.
-fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64, ReadError> {
+pub(crate) fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64, ReadError> {
     let mut states = BTreeMap::new();
     let found = tape.entrances(from, |feed, state| match restored(feed, state) {
         Ok(state) => {

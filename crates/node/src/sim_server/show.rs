@@ -8,7 +8,8 @@
 //! calls live at that very record, and of nothing else; what the recorder was told about its own
 //! requests is nobody else's business and is not pushed. Start at [`Show::step`].
 
-use crate::replay::{Met, Pace, Replay, ReplayOptions, Speed};
+use crate::replay::{Met, Pace, Replay, ReplayOptions, Speed, seek};
+use market_data_model::time::SECOND;
 use market_data_model::{Command, FeedId, Input, Instrument, Nanos, Side, Subscription};
 use market_data_okx::OkxFeed;
 use market_data_okx::channel::{self, Form, Path};
@@ -22,6 +23,10 @@ use market_data_tape::{Entry, FeedStart, Lost, Record, decode_config};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How far into each segment feeds are looked for in advance: a recorder starts all of its feeds
+/// at once, and each leaves its start with its first records.
+const LISTED_NS: u64 = 5 * SECOND;
 
 /// What is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +100,14 @@ impl<'t> Show<'t> {
         for segment in self.tape.segments() {
             let tape = Tape::open(&segment.path)?;
             let mut records = tape.records(Range::ALL);
+            let mut until = None;
             while let Some(item) = records.read()? {
                 let Item::Record(record) = item else { continue };
-                match record.entry() {
-                    Ok(Entry::FeedStart(start)) => self.list_feed(&start, exchange),
-                    Ok(Entry::Input(Input::Frame(_))) => break,
-                    _ => {}
+                if record.ts > *until.get_or_insert(record.ts + LISTED_NS) {
+                    break;
+                }
+                if let Ok(Entry::FeedStart(start)) = record.entry() {
+                    self.list_feed(&start, exchange);
                 }
             }
         }
@@ -112,8 +119,21 @@ impl<'t> Show<'t> {
     /// # Errors
     /// [`ReadError`].
     pub fn seek(&mut self, exchange: &mut Exchange, now_ns: u64) -> Result<(), ReadError> {
-        self.at = self.range.from.or(self.look()?).unwrap_or_default();
-        let Some(from) = self.range.from else { return Ok(()) };
+        let Some(from) = self.range.from else {
+            self.at = self.look()?.unwrap_or_default();
+            return Ok(());
+        };
+        let start = seek(self.tape, from, &mut self.replay)?;
+        let range = Range { from: None, to: self.range.to };
+        (self.records, self.at) = (self.tape.records(range).after(start), from);
+        for index in 0..self.served.len() {
+            let served = &mut self.served[index];
+            let mut feeds = self.replay.feeds();
+            let found = feeds.find(|(_, feed)| is_live(Some(feed), &served.key));
+            if let Some((feed, _)) = found.filter(|_| served.incremental) {
+                (served.owner, served.live) = (Some(feed), true);
+            }
+        }
         while self.look()?.is_some_and(|ts| ts < from) {
             self.pass(exchange, now_ns);
         }
@@ -243,6 +263,7 @@ impl<'t> Show<'t> {
                 self.frame(record.feed, bytes, (exchange, now_ns));
             }
             Ok(Entry::Input(input)) => self.other(record.feed, &input, exchange),
+            Ok(Entry::State(_)) => self.restored(record.feed, (exchange, now_ns)),
             _ => {}
         }
     }
@@ -319,6 +340,22 @@ impl<'t> Show<'t> {
                 if !stopped {
                     self.tell_dark(index, feed);
                 }
+            }
+        }
+    }
+
+    /// A feed left its state on the tape: what was in doubt before may be proven again.
+    fn restored(&mut self, feed: FeedId, (exchange, now_ns): (&mut Exchange, u64)) {
+        for index in 0..self.served.len() {
+            let served = &mut self.served[index];
+            let live = is_live(self.replay.feed(feed), &served.key);
+            if !served.incremental || served.owner != Some(feed) || served.live || !live {
+                continue;
+            }
+            served.live = true;
+            let id = served.id;
+            if let Some(book) = self.book(id) {
+                exchange.push_recorded_book(now_ns, id, &book);
             }
         }
     }

@@ -85,7 +85,7 @@ async fn every_channel_arrives_on_its_own_socket() {
     assert!(matches!(refused, BookUnavailable::NotSubscribed { .. }), "{refused}");
     let reports = service.feeds();
     assert!(reports.iter().all(|r| r.connected && r.stats.faults == 0), "{reports:?}");
-    let ended = tokio::time::timeout(Duration::from_millis(10), service.sink_ended()).await;
+    let ended = tokio::time::timeout(Duration::from_millis(10), service.ended()).await;
     assert!(ended.is_err(), "no sink has ended");
     drop(events);
     let report = service.stop().await;
