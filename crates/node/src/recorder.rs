@@ -20,6 +20,8 @@ mod rounds;
 mod thread;
 
 #[cfg(test)]
+mod sick_disk_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use chunk::Chunk;

@@ -6,10 +6,10 @@ use market_data_tape::reader::{Item, Range, Tape};
 use market_data_tape::{ALL_FEEDS, Entry, Finding, verify};
 use std::sync::mpsc::sync_channel;
 
-const FEED: FeedId = FeedId(7);
+pub(super) const FEED: FeedId = FeedId(7);
 
 /// Everything on the tape: number, feed, time and what it says.
-fn read(dir: &std::path::Path) -> Vec<(u64, FeedId, Nanos, String)> {
+pub(super) fn read(dir: &std::path::Path) -> Vec<(u64, FeedId, Nanos, String)> {
     let tape = Tape::open(dir).unwrap();
     let mut records = tape.records(Range::ALL);
     let mut all = Vec::new();
@@ -21,7 +21,7 @@ fn read(dir: &std::path::Path) -> Vec<(u64, FeedId, Nanos, String)> {
     all
 }
 
-fn findings(dir: &std::path::Path) -> Vec<Finding> {
+pub(super) fn findings(dir: &std::path::Path) -> Vec<Finding> {
     let mut found = Vec::new();
     verify(&Tape::open(dir).unwrap(), |finding| found.push(finding)).unwrap();
     found
