@@ -1,6 +1,6 @@
 //! What the fuzz targets do with arbitrary bytes: one module a target, one function `run` each.
 //!
-//! The files in `fuzz_targets/` only call them, and `crates/okx/tests/any_bytes.rs` runs the same
+//! The files in `fuzz_targets/` only call them, and `any_bytes.rs` in the tests of okx and of tape run the same
 //! files as property tests, so a target that no longer compiles fails the suite. `fuzz/run.sh`
 //! fuzzes for real.
 //!
@@ -16,3 +16,4 @@ pub mod json;
 pub mod oracle;
 pub mod resolve;
 pub mod seeds;
+pub mod tape;

@@ -1,7 +1,8 @@
 //! What `run` records: replayed, verified, killed, damaged, refused.
 //!
-//! `TAPE_KILLS=50 cargo test -p market-data-cli kill` kills more often than the suite does, and
-//! `TAPE_FAULTS=all cargo test -p market-data-cli under_faults` goes through every fault profile.
+//! `TAPE_KILLS=50 cargo test -p market-data-cli a_kill` kills more often than the suite does, and
+//! `TAPE_FAULTS=10s cargo test -p market-data-cli under_faults` goes through every fault profile,
+//! that long each.
 
 use crate::run::{Ran, command, run, shown};
 use serde_json::Value;
@@ -82,14 +83,17 @@ fn a_tape_recorded_under_faults_replays_the_same() {
     let every = run(&["sim", "--list-faults"]).stdout;
     let every: Vec<&str> = every.lines().skip(1).filter_map(|l| l.split(' ').next()).collect();
     // Refused handshakes are tried again by ticks: what comes out depends on more than frames.
-    let (profiles, time) = match std::env::var_os("TAPE_FAULTS") {
-        Some(_) => (every.as_slice(), "60s"),
+    let time = std::env::var("TAPE_FAULTS").ok();
+    let (profiles, time) = match &time {
+        Some(time) => (every.as_slice(), time.as_str()),
         None => (["mixed", "refuse"].as_slice(), "6s"),
     };
     for faults in profiles.iter().filter(|name| **name != "blackout") {
+        println!("{faults}");
         let dir = shown(&folder.path().join(faults));
         let ran = record(&dir, time, &["--sim-faults", faults, "--sim-seed", "3"]);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        identical(&dir);
         identical(&dir);
         let replayed = run(&["replay", &dir, "--json"]);
         assert_eq!(by_feed(&replayed.stdout), by_feed(&ran.stdout), "{faults}");
