@@ -93,6 +93,7 @@ fn forged(bytes: &[u8]) -> Vec<u8> {
     };
     let head = BlockHead {
         compressed: number(1) % 2 == 1,
+        entrances: u32::from(number(1) / 4),
         segment: 1,
         first_ordinal: number(0).into(),
         records: number(2).into(),
@@ -119,11 +120,26 @@ fn read(dir: &Path) -> Result<(Vec<Plain>, Vec<Finding>), ReadError> {
         let payload = record.payload.to_vec();
         plain.push((record.ordinal, record.feed, record.ts, record.kind, payload));
     }
+    seek(&tape, &plain)?;
     let mut findings = Vec::new();
     let verified = verify(&tape, |finding| findings.push(finding))?;
     assert_eq!(verified.records, plain.len() as u64, "the same twice");
     assert_eq!(verified.findings, findings.len() as u64, "all are counted");
     Ok((plain, findings))
+}
+
+/// From the middle on: nothing that is not there when everything is read.
+fn seek(tape: &Tape, plain: &[Plain]) -> Result<(), ReadError> {
+    let from = T0 + 20_000_000;
+    tape.times()?;
+    tape.entrances(from, |_, _| true)?;
+    let mut records = tape.records(Range { from: Some(from), to: Some(from + 10_000_000) });
+    while let Some(item) = records.read()? {
+        let Item::Record(record) = item else { continue };
+        let known = |all: &&Plain| (all.0, all.2) == (record.ordinal, record.ts);
+        assert!(plain.iter().any(|all| known(&all)), "only a seek finds this record");
+    }
+    Ok(())
 }
 
 fn any(bytes: &[u8]) {

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 mod account;
 mod coverage;
 mod html;
+mod parquet;
 mod report;
 mod series;
 
@@ -35,15 +36,19 @@ Examples:
   market-data verify tape
   market-data verify tape --json | jq '.rows[] | select(.state != \"clean\")'
   market-data verify tape --html report.html       a page to look at or to send
+  market-data verify parquet                       manifests and files that `convert` made
+  market-data verify tape --parquet parquet        the same, and are they what the tape gives?
   market-data verify tape && echo nothing is missing";
 
 const LONG_ABOUT: &str = "\
-Check a tape: what is whole, what is missing, what cannot be proven
+Check a tape or Parquet files: what is whole, what is missing, what cannot be proven
 
 PATH is a directory that `run` recorded to, or one of its tape-*.mdt files. Every block's sum and \
 every record's number is checked, every frame goes through the same state machine as live, and \
 what comes out is compared with the sums that the recorder left. Then, for each channel and \
-instrument: records, gaps with cause and range, missing trade ids, links of book chains. Exit code \
+instrument: records, gaps with cause and range, missing trade ids, links of book chains. Of a \
+directory of Parquet files, manifests, sums, and records are checked; with --parquet the tape is \
+converted once more into a temporary directory and the records of both are compared. Exit code \
 0 means clean, 1 gaps or damage, 2 that it could not be found out.";
 
 /// Findings kept one by one; further ones are counted.
@@ -53,7 +58,7 @@ const FINDINGS_MAX: usize = 1000;
 #[derive(Args, Debug)]
 #[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The tape: a directory, or one segment file
+    /// The tape: a directory, or one segment file; or a directory that `convert` made
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// One JSON object
@@ -62,6 +67,9 @@ pub struct VerifyArgs {
     /// Write a page about it to this file, too; it needs no network and no other file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Convert the tape once more and compare with these Parquet files of it
+    #[arg(long, value_name = "DIR")]
+    parquet: Option<PathBuf>,
 }
 
 /// Everything that was found.
@@ -73,6 +81,8 @@ struct Found {
     orphans: u64,
     /// The last segment was not closed, and nobody is writing it.
     killed: bool,
+    /// The Parquet files of it, when asked for.
+    parquet: Option<parquet::Checked>,
 }
 
 impl Found {
@@ -82,6 +92,7 @@ impl Found {
         self.verified.findings == 0
             && self.orphans == 0
             && !self.killed
+            && self.parquet.as_ref().is_none_or(|checked| checked.wrong == 0)
             && states.all(|state| state == account::State::Clean)
             && self.lives.iter().all(|life| !life.differs() && life.failed.is_none())
     }
@@ -92,6 +103,9 @@ impl Found {
 /// # Errors
 /// When the tape cannot be read, or stdout cannot be written to.
 pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    if parquet::is_archive(&args.path) {
+        return archive(args, console);
+    }
     let tape = open(&args.path)?;
     let mut findings = Vec::new();
     console.status("checking sums …");
@@ -106,7 +120,11 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let killed = verified.unclosed > 0
         && tape.segments().last().is_some_and(|segment| segment.footer.is_none())
         && !is_being_recorded(&args.path);
-    let found = Found { verified, findings, account, lives, orphans, killed };
+    let parquet = match &args.parquet {
+        Some(dir) => Some(parquet::compare(&tape, &args.path, dir, console)?),
+        None => None,
+    };
+    let found = Found { verified, findings, account, lives, orphans, killed, parquet };
     if let Some(path) = &args.html {
         let page = html::page(&found, &args.path.display().to_string());
         write_whole(path, page.as_bytes()).map_err(|why| {
@@ -118,6 +136,21 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
         if args.json { report::json(&found)? } else { report::words(&found, console.out_paint()) };
     console.data(text.as_bytes())?;
     Ok(ExitCode::from(u8::from(!found.is_clean())))
+}
+
+/// Parquet files without their tape.
+fn archive(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    if args.html.is_some() || args.parquet.is_some() {
+        let what = format!("{} holds Parquet files, no tape", args.path.display());
+        let hint = "`verify TAPE --parquet DIR` compares them with their tape; --html is for tapes";
+        return Err(Failure::new(what, hint).into());
+    }
+    console.status("checking manifests and files …");
+    let checked = parquet::check(&args.path)?;
+    console.status("");
+    let text = if args.json { format!("{}\n", checked.json()) } else { checked.words() };
+    console.data(text.as_bytes())?;
+    Ok(ExitCode::from(u8::from(checked.wrong > 0)))
 }
 
 /// Whether a recorder has the tape's lock at this moment.

@@ -28,7 +28,7 @@ pub fn recorded(time: &str, level: u32, rotate: u64) -> TempDir {
 }
 
 /// Four or more segments of compressed blocks.
-fn original() -> &'static Path {
+pub fn original() -> &'static Path {
     static TAPE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let made = || {
         let folder = recorded("4s", 1, 15_000);
@@ -193,14 +193,14 @@ fn records_of(bytes: &[u8], at: usize, head: &BlockHead) -> Vec<(usize, usize, u
 }
 
 /// Writes the block's sums anew, so that they hold over what is there.
-fn sums_hold(bytes: &mut [u8], at: usize, head: BlockHead) {
+pub fn sums_hold(bytes: &mut [u8], at: usize, head: BlockHead) {
     let payload = &bytes[at + BLOCK_HEAD..at + head.total_len() as usize];
     let head = BlockHead { payload_crc: crc32c::crc32c(payload), ..head };
     bytes[at..at + BLOCK_HEAD].copy_from_slice(&head.encode());
 }
 
 /// A tape of one uncompressed segment, and a block in its middle with frames of books.
-fn to_forge() -> (TempDir, PathBuf, usize, BlockHead) {
+pub fn to_forge() -> (TempDir, PathBuf, usize, BlockHead) {
     let folder = recorded("3s", 0, 1 << 30);
     let blocks = blocks(&folder.path().join("tape"));
     let (path, at, head) = blocks[blocks.len() / 2].clone();
@@ -208,7 +208,7 @@ fn to_forge() -> (TempDir, PathBuf, usize, BlockHead) {
 }
 
 /// The frames of the block: the place of their kind and of their end.
-fn frames(bytes: &[u8], at: usize, head: &BlockHead) -> Vec<(usize, usize, usize)> {
+pub fn frames_of(bytes: &[u8], at: usize, head: &BlockHead) -> Vec<(usize, usize, usize)> {
     let mut all = records_of(bytes, at, head);
     all.retain(|(_, byte, end)| {
         let text = String::from_utf8_lossy(&bytes[*byte..*end]);
@@ -222,7 +222,7 @@ fn a_dropped_frame_is_found_though_every_sum_holds() {
     let (folder, path, at, head) = to_forge();
     let dir = folder.path().join("tape");
     let good = fs::read(&path).expect("the segment");
-    let frames = frames(&good, at, &head);
+    let frames = frames_of(&good, at, &head);
     let (start, _, end) = frames[frames.len() / 2];
     // Taken out, and the block made whole again: the number is missing.
     let mut bad = good.clone();
@@ -254,7 +254,7 @@ fn a_changed_digit_is_found_though_every_sum_holds() {
     let (folder, path, at, head) = to_forge();
     let dir = folder.path().join("tape");
     let good = fs::read(&path).expect("the segment");
-    let (_, byte, end) = frames(&good, at, &head)[0];
+    let (_, byte, end) = frames_of(&good, at, &head)[0];
     let text = String::from_utf8_lossy(&good[byte..end]).into_owned();
     // The quantity of the first level there is.
     let level = text.find(r#":[[""#).expect("a level") + 4;

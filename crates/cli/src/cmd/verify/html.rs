@@ -268,6 +268,9 @@ fn findings(text: &mut String, found: &Found) {
     if found.killed {
         all.push(lost_time(found));
     }
+    if let Some(parquet) = &found.parquet {
+        all.extend(parquet.words().lines().map(str::to_owned));
+    }
     text.push_str("<h2>Damage and losses of the recorder</h2>\n");
     if all.is_empty() {
         text.push_str("<p>None.</p>\n");

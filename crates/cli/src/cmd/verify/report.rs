@@ -62,6 +62,9 @@ pub fn words(found: &Found, paint: Paint) -> String {
         text.push_str(&lost_time(found));
         text.push('\n');
     }
+    if let Some(parquet) = &found.parquet {
+        text.push_str(&parquet.words());
+    }
     text + &sum(found)
 }
 
@@ -223,6 +226,7 @@ pub fn json(found: &Found) -> serde_json::Result<String> {
         "orphans": found.orphans,
         "pauses": pauses,
         "feeds": feeds,
+        "parquet": found.parquet.as_ref().map(super::parquet::Checked::json),
         "rows": rows,
     });
     Ok(serde_json::to_string(&report)? + "\n")

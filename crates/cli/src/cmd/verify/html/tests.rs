@@ -77,7 +77,15 @@ fn found(clean: bool) -> Found {
         findings: findings.len() as u64,
         feeds: Vec::new(),
     };
-    Found { verified, findings, account, lives: vec![life()], orphans: 0, killed: !clean }
+    Found {
+        verified,
+        findings,
+        account,
+        lives: vec![life()],
+        orphans: 0,
+        killed: !clean,
+        parquet: None,
+    }
 }
 
 /// What stands between the tags of the body, a line each.
