@@ -147,7 +147,8 @@ impl Archive {
         segments.retain(|other| other.number != segment.number);
         segments.push(segment);
         segments.sort_by_key(|segment| segment.number);
-        self.save(tree)
+        self.replace(tree)?;
+        self.settled()
     }
 
     /// The manifests, to be changed.
@@ -157,10 +158,10 @@ impl Archive {
         Ok(tree)
     }
 
-    /// Writes changed manifests; nothing is pending then.
-    pub(crate) fn save(&mut self, tree: Tree) -> Result<(), Error> {
+    /// Writes changed manifests.
+    pub(crate) fn replace(&mut self, tree: Tree) -> Result<(), Error> {
         self.root = tree.save()?;
-        self.settled()
+        Ok(())
     }
 
     /// Notes what is about to be changed.

@@ -31,7 +31,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    fn push(&mut self, text: Option<&str>) {
+    pub(crate) fn push(&mut self, text: Option<&str>) {
         let Some(text) = text else { return self.spans.push(None) };
         let (start, end) = self.last;
         if self.bytes[start as usize..end as usize] != *text.as_bytes() {
@@ -110,6 +110,28 @@ impl Chunk {
         }
     }
 
+    /// An empty one for records of a file.
+    pub(crate) fn empty(schema: Schema, constants: Vec<Option<String>>) -> Chunk {
+        let schema = Arc::new(schema);
+        let cells = schema.cells.iter().map(|kind| Cells::new(*kind)).collect();
+        let (keys, levels, ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (text_bytes, record_bytes) = (0, 0);
+        Chunk { schema, constants, cells, keys, levels, ends, rows: 0, text_bytes, record_bytes }
+    }
+
+    /// Takes a record whose cells are in already, with its levels if it can have some.
+    pub(crate) fn push(&mut self, key: Key, levels: Option<(&[Level], &[Level])>) {
+        self.keys.push(key);
+        let before = self.levels.len();
+        if let Some((bids, asks)) = levels {
+            self.levels.extend_from_slice(bids);
+            let bids_end = self.levels.len() as u32;
+            self.levels.extend_from_slice(asks);
+            self.ends.push((bids_end, self.levels.len() as u32));
+        }
+        self.rows += (self.levels.len() - before).max(1);
+    }
+
     /// How much memory it takes, about, in bytes.
     pub fn bytes(&self) -> usize {
         self.keys.len() * self.record_bytes
@@ -177,7 +199,7 @@ impl Cells {
         }
     }
 
-    fn int(&mut self, value: Option<i64>) {
+    pub(crate) fn int(&mut self, value: Option<i64>) {
         if let Cells::Int(values, present) = self {
             values.push(value.unwrap_or(0));
             present.push(value.is_some());

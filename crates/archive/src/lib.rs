@@ -10,16 +10,18 @@
 //!
 //! Read the modules in this order: [`place`] (where a record goes), [`schema`] (its columns),
 //! [`chunk`], [`mod@write`], [`read`], [`manifest`], [`archive`], [`segment`],
-//! [`mod@verify`].
+//! [`mod@verify`], [`mod@compact`], [`mod@prune`].
 #![forbid(unsafe_code)]
 
 pub mod archive;
 pub mod chunk;
+pub mod compact;
 pub mod disk;
 pub mod error;
 pub mod manifest;
 mod number;
 pub mod place;
+pub mod prune;
 pub mod read;
 pub mod schema;
 pub mod segment;
@@ -28,6 +30,7 @@ pub mod verify;
 pub mod write;
 
 pub use archive::Archive;
+pub use compact::{Compacted, compact};
 pub use error::Error;
 pub use manifest::{Made, Manifest, Segment};
 pub use segment::{Parts, SegmentWriter, WriteOptions};

@@ -3,7 +3,7 @@
 //! Invariants: memory is one row group; what is no file of ours is an error, never a panic.
 //! Start at [`records`].
 
-use crate::chunk::Key;
+use crate::chunk::{Cells, Chunk, Key};
 use crate::number::{self, ABSENT, TOO_LONG};
 use crate::schema::{Column, Kind, Schema, Shape, Source};
 use crate::write::{KEY_CONSTANT, KEY_FIELDS};
@@ -69,6 +69,36 @@ pub fn records(
             json.clear();
             let key = group.record(&schema, &constants, row..end, &mut json)?;
             each(Read { key, rows: end - row, json: &json })?;
+            row = end;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the records of a file to those of others of the same table.
+///
+/// # Errors
+/// [`ReadError`], also when the file is of another table.
+pub(crate) fn gather(file: Bytes, into: &mut Option<Chunk>) -> Result<(), ReadError> {
+    let reader = SerializedFileReader::new(file)?;
+    let (schema, pairs) = described(reader.metadata())?;
+    let constant = |field: &&crate::schema::Field| matches!(field.shape, Shape::Constant(_));
+    let value =
+        |field: &crate::schema::Field| pairs.get(&format!("{KEY_CONSTANT}{}", field.name)).cloned();
+    let constants: Vec<_> = schema.fields.iter().filter(constant).map(value).collect();
+    let chunk = match into {
+        Some(chunk) => chunk,
+        None => into.insert(Chunk::empty(schema.clone(), constants.clone())),
+    };
+    if *chunk.schema != schema || chunk.constants != constants {
+        return Err(foreign("it is of another table than its neighbours"));
+    }
+    for group in 0..reader.num_row_groups() {
+        let group = Rows::read(&schema, reader.get_row_group(group)?.as_ref())?;
+        let mut row = 0;
+        while row < group.count {
+            let end = group.end_of(row);
+            group.gather(&schema, row..end, chunk)?;
             row = end;
         }
     }
@@ -300,6 +330,29 @@ impl Rows {
             (Kind::Nanos, _) => Value::Nanos(whole),
             (Kind::Count | Kind::Bool | Kind::Decimal, _) => Value::Count(whole),
         })
+    }
+
+    /// Puts the record in these rows into a chunk.
+    fn gather(
+        &self,
+        schema: &Schema,
+        rows: std::ops::Range<usize>,
+        chunk: &mut Chunk,
+    ) -> Result<(), ReadError> {
+        let row = rows.start;
+        for (at, column) in schema.columns.iter().enumerate() {
+            let Source::Cell(cell) = column.source else { continue };
+            match (&mut chunk.cells[cell], &self.columns[at]) {
+                (Cells::Bool(cells), Values::Bool(values)) => cells.push(values[row]),
+                (Cells::Decimal(cells), Values::Decimal(values)) => cells.push(values[row]),
+                (Cells::Text(cells), Values::Text(_)) => cells.push(self.text(at, row)?),
+                (cells, _) => cells.int(self.int(at, row)),
+            }
+        }
+        let levels = if schema.is_long() { Some(self.levels(schema, rows)?) } else { None };
+        let levels = levels.as_ref().map(|(bids, asks)| (bids.as_slice(), asks.as_slice()));
+        chunk.push(self.key(row), levels);
+        Ok(())
     }
 
     /// The levels of a record: bids, asks.

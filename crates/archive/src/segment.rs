@@ -21,7 +21,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Most rows of a file: what a thread holds in memory while it encodes.
-const FILE_ROWS: usize = 1 << 20;
+pub(crate) const FILE_ROWS: usize = 1 << 20;
 /// Most gaps of a segment that a manifest lists for one channel and instrument; the table of gaps
 /// has all.
 const GAPS_MAX: usize = 1000;
@@ -270,11 +270,11 @@ fn slot<'a>(
 }
 
 /// A file to be written.
-struct Job {
-    dir: String,
-    name: String,
-    chunk: Chunk,
-    segments: Vec<u64>,
+pub(crate) struct Job {
+    pub(crate) dir: String,
+    pub(crate) name: String,
+    pub(crate) chunk: Chunk,
+    pub(crate) segments: Vec<u64>,
 }
 
 /// What the thread has written, and why it ended early.
@@ -332,7 +332,8 @@ fn forget(root: &Path, done: Vec<(String, FileRow)>) {
 }
 
 impl Job {
-    fn write(self, root: &Path) -> Result<(String, FileRow), Error> {
+    /// Writes it, and says what the manifest should.
+    pub(crate) fn write(self, root: &Path) -> Result<(String, FileRow), Error> {
         let path = root.join(&self.dir).join(&self.name);
         let bytes = write::parquet(&self.chunk)
             .map_err(|error| Error::Encode { path: path.clone(), error })?;

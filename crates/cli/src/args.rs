@@ -58,6 +58,10 @@ pub enum Command {
     Verify(cmd::verify::VerifyArgs),
     /// Turn a tape into Parquet files
     Convert(cmd::convert::ConvertArgs),
+    /// Merge the small Parquet files of each day
+    Compact(cmd::compact::CompactArgs),
+    /// Delete what is too old, or too much
+    Prune(cmd::prune::PruneArgs),
     /// Write a tape as files of other tools
     Export(cmd::export::ExportArgs),
     /// Serve a pretend OKX on a local port

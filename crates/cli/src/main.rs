@@ -76,6 +76,8 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => cmd::replay::run(args, console),
         Command::Verify(args) => cmd::verify::run(args, console),
         Command::Convert(args) => cmd::convert::run(args, console),
+        Command::Compact(args) => cmd::compact::run(args, console),
+        Command::Prune(args) => cmd::prune::run(args, console),
         Command::Export(args) => cmd::export::run(args, console),
         Command::Sim(args) => block_on(cmd::sim::run(args, console)),
         Command::Torture(args) => cmd::torture::run(args.clone()),

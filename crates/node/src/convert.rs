@@ -11,8 +11,9 @@ use crate::replay::{
 };
 use market_data_archive::disk::sum_file;
 use market_data_archive::{Archive, Made, Segment, SegmentWriter, WriteOptions};
+use market_data_model::Nanos;
 use market_data_tape::Tape;
-use market_data_tape::reader::{ReadError, SegmentInfo};
+use market_data_tape::reader::{Range, ReadError, SegmentInfo};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -103,7 +104,8 @@ pub fn convert(
     let replay = ReplayOptions { books: Some(books), ..ReplayOptions::default() };
     let write = WriteOptions { memory: options.memory, book_interval_ms: made.book_interval_ms };
     let mut work = Work { archive: &mut archive, write, current: None, done: &mut done };
-    let ended = play(tape, &PlayOptions { replay, ..PlayOptions::default() }, |played| {
+    let range = Range { from: plan.from, to: None };
+    let ended = play(tape, &PlayOptions { range, replay }, |played| {
         match played {
             Played::Met(place, met) => {
                 if plan.enters(place.ordinal) {
@@ -141,6 +143,8 @@ struct Plan {
     starts: Vec<(u64, u64)>,
     /// What is to be converted, by number.
     wanted: BTreeMap<u64, Segment>,
+    /// From when on the tape must be played; `None` = from its beginning.
+    from: Option<Nanos>,
     /// The number of the segment where the tape is played.
     at: u64,
     /// The first record after it.
@@ -154,7 +158,8 @@ impl Plan {
         options: &ConvertOptions,
         done: &mut Converted,
     ) -> Result<Plan, ConvertError> {
-        let mut plan = Plan { starts: Vec::new(), wanted: BTreeMap::new(), at: 0, end: 0 };
+        let mut plan =
+            Plan { starts: Vec::new(), wanted: BTreeMap::new(), from: None, at: 0, end: 0 };
         for (i, segment) in segments.iter().enumerate() {
             let Some(header) = &segment.header else { continue };
             plan.starts.push((header.first_ordinal, header.number));
@@ -169,6 +174,14 @@ impl Plan {
                 plan.wanted.insert(header.number, source);
             }
         }
+        let first = plan.wanted.keys().next();
+        let wanted = |segment: &&SegmentInfo| segment.number.is_some_and(|n| first <= Some(&n));
+        // Of one that is not closed nobody knows its first time: the one before is played too.
+        let first = segments.iter().find(wanted).and_then(|segment| segment.footer.as_ref());
+        plan.from = match first {
+            Some(footer) => Some(footer.min_ts),
+            None => segments.iter().rev().find_map(|segment| segment.footer).map(|f| f.min_ts),
+        };
         Ok(plan)
     }
 

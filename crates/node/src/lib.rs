@@ -34,6 +34,7 @@ mod net;
 mod options;
 mod recorder;
 pub mod replay;
+pub mod retain;
 mod service;
 #[cfg(feature = "sim")]
 pub mod sim_server;

@@ -2,6 +2,7 @@
 //!
 //! `ARCHIVE_SEED=7 cargo test -p market-data-archive` tries other events; the seed is printed.
 
+mod ageing;
 mod document;
 mod proof;
 mod round_trip;

@@ -4,10 +4,12 @@
 //! when it worked and the answer is no.
 
 pub mod check;
+pub mod compact;
 pub mod completions;
 pub mod convert;
 pub mod decode;
 pub mod export;
+pub mod prune;
 pub mod replay;
 pub mod run;
 pub mod sim;

@@ -85,6 +85,34 @@ fn a_tape_becomes_the_same_records_and_the_same_bytes_again() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert!(files == tree(Path::new(&out)), "--force made something else");
     assert!(files == tree(Path::new(&again)), "the second time made something else");
+    in_pieces(folder.path(), &files);
+    let prune = |more: &[&str]| run(&[&["prune", &tape, "--max-size", "1kb"], more].concat());
+    assert_eq!(prune(&[]).code, Some(2), "converted to where?");
+    let ran = run(&["compact", &out]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let before = fs::read_dir(&tape).expect("the tape").count();
+    let ran = prune(&["--converted-to", &out, "--dry-run"]);
+    assert!(ran.stdout.contains("would go"), "{}", ran.stdout);
+    assert_eq!(fs::read_dir(&tape).expect("the tape").count(), before);
+    let ran = prune(&["--converted-to", &out]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(fs::read_dir(&tape).expect("the tape").count() < before);
+}
+
+/// Segment by segment, as a recorder goes on, it becomes the same.
+fn in_pieces(folder: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
+    let [growing, out] = ["growing", "pieces"].map(|name| folder.join(name));
+    fs::create_dir(&growing).expect("a directory");
+    let mut names: Vec<PathBuf> = tree(&folder.join("tape")).into_keys().collect();
+    names.retain(|name| name.extension().is_some_and(|end| end == "mdt"));
+    assert!(names.len() > 2, "{names:?}");
+    for name in names {
+        fs::copy(folder.join("tape").join(&name), growing.join(&name)).expect("a copy");
+        let ran = run(&["convert", &shown(&growing), "--out", &shown(&out)]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+        assert!(ran.stdout.contains(" of 1 segment in "), "{}", ran.stdout);
+    }
+    assert!(*expected == tree(&out), "segment by segment it became something else");
 }
 
 #[test]
