@@ -60,6 +60,8 @@ pub struct OkxConfig {
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
     pub general_only: bool,
+    /// The fast path without vector instructions, as on a processor that has none.
+    pub no_vectors: bool,
 }
 
 impl OkxConfig {
@@ -75,6 +77,7 @@ impl OkxConfig {
             seed: u64::from(feed.0),
             passive: false,
             general_only: false,
+            no_vectors: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! counters and books, byte for byte, whatever the frame looks like.
 //!
 //! Frames are generated as OKX sends them and as it might, then damaged here and there, and given
-//! to two feeds, one of them with `general_only`. Seeds are printed on failure;
+//! to three feeds: as always, with `no_vectors`, and with `general_only`. Seeds are printed on failure;
 //! `FAST_FRAMES=5000000` tries that many frames. The captures are run too where they are at hand
 //! (`OKX_CORPUS`). That plain frames really take the fast path is tested beside it, in
 //! `src/fast/tests.rs`.
@@ -310,11 +310,12 @@ impl Venue {
     }
 }
 
-/// A feed with the fast path and one without.
+/// A feed with the fast path, one with that without vectors, and one without either.
 struct Pair {
     fast: OkxFeed,
+    plain: OkxFeed,
     general: OkxFeed,
-    out: [Outbox; 2],
+    out: [Outbox; 3],
     now: u64,
 }
 
@@ -327,9 +328,9 @@ impl Pair {
             config.subscriptions = all.collect();
         }
         let general = OkxConfig { general_only: true, ..config.clone() };
-        let feeds = [OkxFeed::new(config), OkxFeed::new(general)];
-        let [fast, general] = feeds;
-        let mut pair = Pair { fast, general, out: Default::default(), now: 1 };
+        let plain = OkxConfig { no_vectors: true, ..config.clone() };
+        let [fast, plain, general] = [config, plain, general].map(OkxFeed::new);
+        let mut pair = Pair { fast, plain, general, out: Default::default(), now: 1 };
         pair.input(&Input::Start);
         pair.input(&Input::Opened);
         if !passive {
@@ -345,16 +346,19 @@ impl Pair {
 
     fn input(&mut self, input: &Input<'_>) {
         self.now += 1_000_000;
-        let [one, other] = &mut self.out;
-        for (feed, out) in [(&mut self.fast, one), (&mut self.general, other)] {
+        let feeds = [&mut self.fast, &mut self.plain, &mut self.general];
+        for (feed, out) in feeds.into_iter().zip(&mut self.out) {
             out.clear();
             feed.handle(Nanos(self.now), input.clone(), out);
         }
-        let [one, other] = &self.out;
-        assert_eq!(one.actions, other.actions);
-        assert_eq!(lines(&one.events), lines(&other.events));
-        assert_eq!(self.fast.stats(), self.general.stats());
-        assert_eq!(self.fast.deadline(), self.general.deadline());
+        let [one, two, other] = &self.out;
+        let said = lines(&other.events);
+        for (feed, out) in [(&self.fast, one), (&self.plain, two)] {
+            assert_eq!(out.actions, other.actions);
+            assert_eq!(lines(&out.events), said);
+            assert_eq!(feed.stats(), self.general.stats());
+            assert_eq!(feed.deadline(), self.general.deadline());
+        }
     }
 
     fn books_agree(&self) {

@@ -2,24 +2,34 @@
 //! like in any order, each at most once. `crate::channel::books` says what the fields mean.
 
 use super::cursor::Cursor;
+use super::scan::Scan;
 use crate::channel::BookForm;
 use crate::channel::books::BookRow;
 use market_data_model::{Decimal, Level, Qty};
 
 /// Reads one row into `out`, which has been cleared.
-pub(super) fn row(at: &mut Cursor<'_>, form: BookForm, key: &str, out: &mut BookRow) -> Option<()> {
+#[inline(always)]
+pub(super) fn row<S: Scan>(
+    at: &mut Cursor<'_, S>,
+    form: BookForm,
+    key: &str,
+    out: &mut BookRow,
+) -> Option<()> {
     if form.spread {
         return None;
     }
-    if at.takes(b"{\"asks\":[") {
-        levels(at, form, &mut out.asks)?;
-        at.literal(b",\"bids\":[")?;
-        levels(at, form, &mut out.bids)?;
-    } else {
+    let asks_first = at.takes(b"{\"asks\":[");
+    if !asks_first {
         at.literal(b"{\"bids\":[")?;
-        levels(at, form, &mut out.bids)?;
-        at.literal(b",\"asks\":[")?;
-        levels(at, form, &mut out.asks)?;
+    }
+    for are_asks in [asks_first, !asks_first] {
+        if are_asks != asks_first {
+            let comes = if are_asks { at.takes(b",\"asks\":[") } else { at.takes(b",\"bids\":[") };
+            if !comes {
+                return None;
+            }
+        }
+        levels(at, form, if are_asks { &mut out.asks } else { &mut out.bids })?;
     }
     let (mut checksum, mut names_itself) = (None, false);
     while !at.takes(b"}") {
@@ -43,11 +53,21 @@ pub(super) fn row(at: &mut Cursor<'_>, form: BookForm, key: &str, out: &mut Book
 }
 
 /// The levels of a side up to the end of the array, whose start has been taken.
-fn levels(at: &mut Cursor<'_>, form: BookForm, out: &mut Vec<Level>) -> Option<()> {
+#[inline(always)]
+fn levels<S: Scan>(at: &mut Cursor<'_, S>, form: BookForm, out: &mut Vec<Level>) -> Option<()> {
     if at.takes(b"]") {
         return Some(());
     }
     loop {
+        if !form.rpi
+            && let Some((level, more)) = at.level()
+        {
+            out.push(level);
+            if more {
+                continue;
+            }
+            return Some(());
+        }
         at.literal(b"[\"")?;
         let px = at.px()?;
         at.literal(b",\"")?;

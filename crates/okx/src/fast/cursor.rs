@@ -4,17 +4,20 @@
 //! the general decoder, so a step need not say why. Start at [`Cursor::literal`].
 
 use super::number;
-use market_data_model::{Decimal, Nanos, Px, Qty};
+use super::scan::Scan;
+use market_data_model::{Decimal, Level, Nanos, Px, Qty};
 
 /// The rest of a frame.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
+pub(super) struct Cursor<'a, S> {
     rest: &'a [u8],
+    scan: S,
 }
 
-impl<'a> Cursor<'a> {
-    pub(super) fn new(rest: &'a [u8]) -> Cursor<'a> {
-        Cursor { rest }
+impl<'a, S: Scan> Cursor<'a, S> {
+    #[inline(always)]
+    pub(super) fn new(rest: &'a [u8], scan: S) -> Cursor<'a, S> {
+        Cursor { rest, scan }
     }
 
     /// How many bytes are left.
@@ -41,6 +44,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes this text and the quote after it.
+    #[inline(always)]
     pub(super) fn word(&mut self, text: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(text.as_bytes())?.strip_prefix(b"\"")?;
         Some(())
@@ -49,7 +53,7 @@ impl<'a> Cursor<'a> {
     /// A number and its closing quote.
     #[inline(always)]
     pub(super) fn number(&mut self) -> Option<Decimal> {
-        let (number, rest) = number::quoted(self.rest)?;
+        let (number, rest) = self.scan.quoted(self.rest)?;
         self.rest = rest;
         Some(number)
     }
@@ -75,7 +79,7 @@ impl<'a> Cursor<'a> {
     /// A whole number in canonical spelling and its closing quote.
     #[inline(always)]
     pub(super) fn whole(&mut self) -> Option<u64> {
-        let (value, rest) = number::whole(self.rest)?;
+        let (value, rest) = self.scan.whole(self.rest)?;
         self.rest = rest;
         Some(value)
     }
@@ -87,6 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Milliseconds that are a time, and the closing quote.
+    #[inline(always)]
     pub(super) fn millis(&mut self) -> Option<u64> {
         if let Some((ms, rest)) = number::thirteen(self.rest) {
             self.rest = rest;
@@ -96,6 +101,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The same as an instant.
+    #[inline(always)]
     pub(super) fn time(&mut self) -> Option<Nanos> {
         self.millis().map(Nanos::from_millis)
     }
@@ -105,6 +111,15 @@ impl<'a> Cursor<'a> {
         let (value, rest) = number::integer(self.rest)?;
         self.rest = rest;
         Some(value)
+    }
+
+    /// A whole level of a book and what follows it, where that can be read at once; whether there
+    /// is another one.
+    #[inline(always)]
+    pub(super) fn level(&mut self) -> Option<(Level, bool)> {
+        let (level, more, rest) = self.scan.level(self.rest)?;
+        self.rest = rest;
+        Some((level, more))
     }
 
     /// Takes a comma (there is another element) or the end of the array.

@@ -16,6 +16,7 @@ mod books;
 mod cursor;
 mod number;
 mod rows;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,8 @@ use crate::channel::books::BookRow;
 use crate::frame::Action;
 use cursor::Cursor;
 use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
+use market_data_simd::Vectors;
+use scan::{Plain, Scan};
 
 /// The rows of one frame, with room to be reused. Only those of the frame's channel are filled.
 #[derive(Clone, Debug, Default)]
@@ -57,15 +60,29 @@ pub(crate) fn argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Reads everything after the argument: the rows of a channel of this form, of the instrument
-/// `key`.
+/// `key`. With `vectors` numbers are read with the instructions of this processor; what comes out
+/// is the same.
 pub(crate) fn rows(
+    vectors: Option<Vectors>,
+    frame: (&[u8], &[u8]),
+    (form, key): (Form, &str),
+    out: &mut Rows,
+) -> Option<Option<Action>> {
+    match vectors {
+        Some(vectors) => vectors.run(|| read(vectors, frame, (form, key), out)),
+        None => read(Plain, frame, (form, key), out),
+    }
+}
+
+#[inline(always)]
+fn read<S: Scan>(
+    scan: S,
     (bytes, rest): (&[u8], &[u8]),
-    form: Form,
-    key: &str,
+    (form, key): (Form, &str),
     out: &mut Rows,
 ) -> Option<Option<Action>> {
     out.clear();
-    let mut at = Cursor::new(rest);
+    let mut at = Cursor::new(rest, scan);
     let action = if at.takes(b",\"action\":\"update\"") {
         Some(Action::Update)
     } else if at.takes(b",\"action\":\"snapshot\"") {
@@ -86,7 +103,8 @@ pub(crate) fn rows(
     (at.left() == 0).then_some(action)
 }
 
-fn row(at: &mut Cursor<'_>, form: Form, key: &str, out: &mut Rows) -> Option<()> {
+#[inline(always)]
+fn row<S: Scan>(at: &mut Cursor<'_, S>, form: Form, key: &str, out: &mut Rows) -> Option<()> {
     match form {
         Form::Book(form) => {
             let count = out.spans.len();

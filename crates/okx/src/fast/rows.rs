@@ -2,11 +2,13 @@
 //! `crate::channel` say what the fields mean.
 
 use super::cursor::Cursor;
+use super::scan::Scan;
 use crate::channel::bars::BarSpec;
 use market_data_model::{Aggressor, Bar, BarKind, InstType, Nanos, Px, Qty, Ticker, Tiny, Trade};
 
 /// A row of `trades` or `trades-all`: fixed up to the side, then each field at most once.
-pub(super) fn trade(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, Trade)> {
+#[inline(always)]
+pub(super) fn trade<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<(Nanos, Trade)> {
     at.literal(b"{\"instId\":\"")?;
     at.word(key)?;
     at.literal(b",\"tradeId\":\"")?;
@@ -38,7 +40,8 @@ pub(super) fn trade(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, Trade)> {
     Some((ts?, Trade { trade_id, px, qty, aggressor, count, source, seq }))
 }
 
-fn source_of(at: &mut Cursor<'_>) -> Option<Tiny> {
+#[inline(always)]
+fn source_of<S: Scan>(at: &mut Cursor<'_, S>) -> Option<Tiny> {
     if at.takes(b"0\"") {
         Tiny::new("0")
     } else {
@@ -48,7 +51,11 @@ fn source_of(at: &mut Cursor<'_>) -> Option<Tiny> {
 }
 
 /// A row of `tickers`, in the one order seen since 2021.
-pub(super) fn ticker(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, InstType, Ticker)> {
+#[inline(always)]
+pub(super) fn ticker<S: Scan>(
+    at: &mut Cursor<'_, S>,
+    key: &str,
+) -> Option<(Nanos, InstType, Ticker)> {
     at.literal(b"{\"instType\":\"")?;
     let inst_type = inst_type(at)?;
     at.literal(b",\"instId\":\"")?;
@@ -86,7 +93,8 @@ pub(super) fn ticker(at: &mut Cursor<'_>, key: &str) -> Option<(Nanos, InstType,
     Some((ts, inst_type, ticker))
 }
 
-fn inst_type(at: &mut Cursor<'_>) -> Option<InstType> {
+#[inline(always)]
+fn inst_type<S: Scan>(at: &mut Cursor<'_, S>) -> Option<InstType> {
     if at.takes(b"SWAP\"") {
         Some(InstType::Swap)
     } else if at.takes(b"SPOT\"") {
@@ -100,7 +108,12 @@ fn inst_type(at: &mut Cursor<'_>) -> Option<InstType> {
 }
 
 /// A bar as the venue sends it today: nine cells, or six for mark and index prices.
-pub(super) fn bar(at: &mut Cursor<'_>, kind: BarKind, spec: &'static BarSpec) -> Option<Bar> {
+#[inline(always)]
+pub(super) fn bar<S: Scan>(
+    at: &mut Cursor<'_, S>,
+    kind: BarKind,
+    spec: &'static BarSpec,
+) -> Option<Bar> {
     at.literal(b"[\"")?;
     let open_ms = at.millis()?;
     let mut px = || {

@@ -26,8 +26,12 @@ fn take(text: &str) -> Option<Rows> {
     let (argument, rest) = argument(text.as_bytes())?;
     let name = crate::json::parse(argument).ok()?.field("channel")?.text()?;
     let form = channel::find(&name)?.form;
-    let mut out = Rows::default();
-    super::rows((text.as_bytes(), rest), form, "B-U", &mut out)?;
+    let [mut out, mut plain] = [Rows::default(), Rows::default()];
+    let frame = (text.as_bytes(), rest);
+    let by_vectors = super::rows(Vectors::detect(), frame, (form, "B-U"), &mut out);
+    assert_eq!(by_vectors, super::rows(None, frame, (form, "B-U"), &mut plain), "{text}");
+    by_vectors?;
+    assert_eq!(format!("{out:?}"), format!("{plain:?}"));
     Some(out)
 }
 
@@ -66,7 +70,42 @@ fn leaves_everything_else_alone() {
 fn read(text: &str, tail: &str) -> Option<(Decimal, usize)> {
     let all = format!("{text}\"{tail}");
     let (number, rest) = number::quoted(all.as_bytes())?;
+    if let Some(vectors) = Vectors::detect()
+        && all.len() >= 16
+    {
+        assert_eq!(Scan::quoted(vectors, all.as_bytes()), Some((number, rest)));
+    }
     Some((number, all.len() - rest.len() - 1))
+}
+
+proptest! {
+    /// A level is read at once or not at all, and then as the general reader does.
+    #[test]
+    fn levels_are_the_general_ones(
+        px in r"[0-9]{1,9}(\.[0-9]{1,7})?", qty in r"[0-9]{1,9}(\.[0-9]{1,7})?",
+        orders in "[0-9]{1,7}", third in "0|0|0|1|00", end in r"\]|,|\]|,|\}|", tail in "[\"0-9.,]{64}",
+        (damage, to) in (0usize..400, any::<u8>()),
+    ) {
+        let Some(vectors) = Vectors::detect() else { return Ok(()) };
+        let mut text = format!(r#"["{px}","{qty}","{third}","{orders}"]{end}{tail}"#).into_bytes();
+        if damage < 40 {
+            text[damage] = to;
+        }
+        let Some((level, more, rest)) = vectors.run(|| vectors.level(&text)) else {
+            let canonical = |text: &str| Decimal::parse(text.as_bytes()).is_ok();
+            let plain = damage >= 40 && canonical(&px) && canonical(&qty) && canonical(&orders);
+            prop_assert!(!plain || third != "0" || end.is_empty() || end == "}" || px.len() > 16
+                || qty.len() > 16, "{px} {qty} {orders}");
+            return Ok(());
+        };
+        let (row, tail) = text.split_at(text.len() - rest.len() - 1);
+        prop_assert_eq!(tail[0], if more { b',' } else { b']' });
+        let raw = crate::json::parse(row).unwrap();
+        let cells: Vec<_> = raw.items().map(|cell| cell.text().unwrap().into_owned()).collect();
+        prop_assert_eq!(cells.len(), 4);
+        let held = [level.px.to_string(), level.qty.to_string(), "0".into(), level.orders.to_string()];
+        prop_assert_eq!(&cells[..], &held[..]);
+    }
 }
 
 proptest! {

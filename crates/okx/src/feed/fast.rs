@@ -5,16 +5,18 @@ use super::OkxFeed;
 use crate::channel::Form;
 use crate::{fast, frame, json};
 use market_data_model::*;
+use market_data_simd::Vectors;
 
 impl OkxFeed {
     /// Takes a frame of known shape; `None` means that nothing has happened yet.
     pub(super) fn fast(&mut self, now: Nanos, bytes: &[u8], out: &mut Outbox) -> Option<()> {
         let (argument, rest) = fast::argument(bytes)?;
+        let vectors = self.vectors();
         let (index, form, action) = match self.by_argument.get(argument) {
             Some(&index) => {
                 let sub = &self.subs[index as usize];
                 let (form, key) = (sub.spec?.form, &sub.subscription.key);
-                (index, form, fast::rows((bytes, rest), form, key, &mut self.rows)?)
+                (index, form, fast::rows(vectors, (bytes, rest), (form, key), &mut self.rows)?)
             }
             None => self.fast_first(argument, (bytes, rest))?,
         };
@@ -44,6 +46,11 @@ impl OkxFeed {
         Some(())
     }
 
+    /// What the processor can do, if it may.
+    fn vectors(&self) -> Option<Vectors> {
+        if self.config.no_vectors { None } else { Vectors::detect() }
+    }
+
     /// The first frame of an argument: its subscription is made or noted once the frame is proven.
     #[cold]
     fn fast_first(
@@ -54,7 +61,7 @@ impl OkxFeed {
         let argument = json::parse(argument).ok()?;
         let (channel, key) = frame::argument(argument)?;
         let form = crate::channel::find(&channel)?.form;
-        let action = fast::rows(frame, form, &key, &mut self.rows)?;
+        let action = fast::rows(self.vectors(), frame, (form, &key), &mut self.rows)?;
         Some((self.index_of_argument(argument)?, form, action))
     }
 }

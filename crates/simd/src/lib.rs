@@ -1,0 +1,104 @@
+//! Vector instructions for `crates/okx/src/fast`: quotes found 64 bytes at a time, and decimals
+//! read 16 bytes at a time. The only crate of the workspace with `unsafe` in it.
+//!
+//! A value of [`Vectors`] is the proof that the processor has the instructions; only
+//! [`Vectors::detect`] makes one. So everything else here is safe to call. Processors without them
+//! (and other kinds than x86-64) get `None` and the caller goes its portable way.
+//!
+//! Invariants: no pointer is read that is not a whole array; [`Vectors::quotes`] and
+//! [`Vectors::decimal`] give what the plain functions in the tests give, for every input.
+//!
+//! Why it is so, and what it gains: `docs/decisions/0014-vectors.md`. Start at [`Vectors::run`].
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(test)]
+mod tests;
+
+/// The proof that this processor has AVX2 and the bit instructions that come with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Vectors(());
+
+/// A decimal that has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digits {
+    /// The digits without the point.
+    pub mantissa: u64,
+    /// How many stand after the point.
+    pub scale: u8,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Vectors {
+    /// Whether the processor can do it. Asked once of the processor, then remembered.
+    #[inline]
+    pub fn detect() -> Option<Vectors> {
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        all.then_some(Vectors(()))
+    }
+
+    /// Runs `work` compiled for these instructions: what is inlined into it may use them.
+    #[inline]
+    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        // SAFETY: `self` proves that the processor has every instruction set of `avx2::run`.
+        unsafe { avx2::run(work) }
+    }
+
+    /// A bit for each `"`, the first byte's lowest.
+    #[inline(always)]
+    pub fn quotes(self, chunk: &[u8; 64]) -> u64 {
+        // SAFETY: as above.
+        unsafe { avx2::quotes(chunk) }
+    }
+
+    /// The same for 16 bytes.
+    #[inline(always)]
+    pub fn quotes_16(self, chunk: &[u8; 16]) -> u32 {
+        // SAFETY: as above.
+        unsafe { avx2::quotes_16(chunk) }
+    }
+
+    /// The number in the first `length` bytes: digits, with at most one point between them, no
+    /// zero that leads. `None` for anything else, and for lengths other than 1 to 16.
+    #[inline(always)]
+    pub fn decimal(self, chunk: &[u8; 16], length: usize) -> Option<Digits> {
+        if length.wrapping_sub(1) >= 16 {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { avx2::decimal(chunk, length) }
+    }
+}
+
+/// Elsewhere there is no value of this type, so nothing of this can be called.
+#[cfg(not(target_arch = "x86_64"))]
+impl Vectors {
+    /// Nothing here.
+    pub fn detect() -> Option<Vectors> {
+        None
+    }
+
+    /// Runs `work`.
+    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    /// A bit for each `"`, the first byte's lowest.
+    pub fn quotes(self, chunk: &[u8; 64]) -> u64 {
+        chunk.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(*byte == b'"'))
+    }
+
+    /// The same for 16 bytes.
+    pub fn quotes_16(self, chunk: &[u8; 16]) -> u32 {
+        chunk.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(*byte == b'"'))
+    }
+
+    /// Nothing is read.
+    pub fn decimal(self, _chunk: &[u8; 16], _length: usize) -> Option<Digits> {
+        None
+    }
+}

@@ -1,0 +1,98 @@
+//! The instructions against plain code, for every length and place and for arbitrary bytes.
+//!
+//! On a processor without the instructions these tests say so and hold nothing.
+
+use super::*;
+use proptest::prelude::*;
+
+fn vectors() -> Option<Vectors> {
+    let vectors = Vectors::detect();
+    if vectors.is_none() {
+        println!("this processor has no AVX2: nothing was held against anything");
+    }
+    vectors
+}
+
+fn plain_decimal(text: &[u8]) -> Option<Digits> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    let scale = text.find('.').map_or(0, |at| text.len() - at - 1) as u8;
+    Some(Digits { mantissa: text.replace('.', "").parse().ok()?, scale })
+}
+
+fn held(v: Vectors, chunk: [u8; 16], length: usize) -> bool {
+    let plain = if (1..=16).contains(&length) { plain_decimal(&chunk[..length]) } else { None };
+    v.run(|| v.decimal(&chunk, length)) == plain
+}
+
+/// Every length, every place of a point and of a second one, every byte at every place.
+#[test]
+fn decimals_of_every_shape() {
+    let Some(v) = vectors() else { return };
+    for filler in [
+        *b"1234567890123456",
+        *b"0000000000000000",
+        *b"9999999999999999",
+        *b"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"",
+    ] {
+        for length in 0..=18 {
+            let mut chunk = filler;
+            for (n, byte) in chunk.iter_mut().take(length).enumerate() {
+                *byte = b'0' + (n as u8 * 7 + 3) % 10;
+            }
+            assert!(held(v, chunk, length), "{chunk:?} {length}");
+            for at in 0..16 {
+                for byte in 0..=u8::MAX {
+                    let mut one = chunk;
+                    one[at] = byte;
+                    assert!(held(v, one, length), "{one:?} {length}");
+                    for second in 0..16 {
+                        let mut two = one;
+                        two[second] = b'.';
+                        assert!(held(v, two, length), "{two:?} {length}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_byte_at_every_place_is_a_quote_or_not() {
+    let Some(v) = vectors() else { return };
+    for at in 0..64 {
+        for byte in 0..=u8::MAX {
+            let mut chunk = [b'x'; 64];
+            chunk[at] = byte;
+            let is = u64::from(byte == b'"');
+            assert_eq!(v.run(|| v.quotes(&chunk)), is << at);
+            let chunk: [u8; 16] = std::array::from_fn(|n| chunk[n]);
+            let is = if at < 16 { is as u32 } else { 0 };
+            assert_eq!(v.run(|| v.quotes_16(&chunk)), is << (at % 16));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes(bytes in prop::array::uniform16(any::<u8>()), length in 0usize..20) {
+        if let Some(v) = vectors() {
+            prop_assert!(held(v, bytes, length));
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_number(text in "[0-9.]{0,6}[0-9]{0,8}[0-9.\"-]{2}", tail in any::<u8>()) {
+        let mut chunk = [tail; 16];
+        chunk[..text.len()].copy_from_slice(text.as_bytes());
+        if let Some(v) = vectors() {
+            for length in 0..=16 {
+                prop_assert!(held(v, chunk, length));
+            }
+        }
+    }
+}
