@@ -1,13 +1,13 @@
 //! The instructions themselves. `lib.rs` alone calls these, with the proof that the processor has
 //! them; the only pointers are those of whole arrays, loaded without a claim to alignment.
 
-use super::Digits;
+use super::{Digits, Work};
 use std::arch::x86_64::*;
 
 /// See [`super::Vectors::run`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
-    work()
+pub(super) fn run<W: Work>(work: W) -> W::Out {
+    work.run()
 }
 
 #[target_feature(enable = "avx2")]

@@ -19,6 +19,15 @@ mod tests;
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors(());
 
+/// Something to be compiled for the instructions: its `run` has to be `#[inline(always)]`, and so
+/// has what it calls, down to the methods of [`Vectors`]. (A closure cannot ask for that.)
+pub trait Work {
+    /// What comes out.
+    type Out;
+    /// Does it.
+    fn run(self) -> Self::Out;
+}
+
 /// A decimal that has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digits {
@@ -43,7 +52,7 @@ impl Vectors {
 
     /// Runs `work` compiled for these instructions: what is inlined into it may use them.
     #[inline]
-    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+    pub fn run<W: Work>(self, work: W) -> W::Out {
         // SAFETY: `self` proves that the processor has every instruction set of `avx2::run`.
         unsafe { avx2::run(work) }
     }
@@ -83,8 +92,8 @@ impl Vectors {
     }
 
     /// Runs `work`.
-    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        work()
+    pub fn run<W: Work>(self, work: W) -> W::Out {
+        work.run()
     }
 
     /// A bit for each `"`, the first byte's lowest.

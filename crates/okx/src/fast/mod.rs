@@ -25,7 +25,7 @@ use crate::channel::books::BookRow;
 use crate::frame::Action;
 use cursor::Cursor;
 use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
-use market_data_simd::Vectors;
+use market_data_simd::{Vectors, Work};
 use scan::{Plain, Scan};
 
 /// The rows of one frame, with room to be reused. Only those of the frame's channel are filled.
@@ -69,8 +69,25 @@ pub(crate) fn rows(
     out: &mut Rows,
 ) -> Option<Option<Action>> {
     match vectors {
-        Some(vectors) => vectors.run(|| read(vectors, frame, (form, key), out)),
+        Some(vectors) => vectors.run(Read { vectors, frame, of: (form, key), out }),
         None => read(Plain, frame, (form, key), out),
+    }
+}
+
+/// [`read`] with vectors.
+struct Read<'a> {
+    vectors: Vectors,
+    frame: (&'a [u8], &'a [u8]),
+    of: (Form, &'a str),
+    out: &'a mut Rows,
+}
+
+impl Work for Read<'_> {
+    type Out = Option<Option<Action>>;
+
+    #[inline(always)]
+    fn run(self) -> Option<Option<Action>> {
+        read(self.vectors, self.frame, self.of, self.out)
     }
 }
 

@@ -91,7 +91,7 @@ proptest! {
         if damage < 40 {
             text[damage] = to;
         }
-        let Some((level, more, rest)) = vectors.run(|| vectors.level(&text)) else {
+        let Some((level, more, rest)) = vectors.level(&text) else {
             let canonical = |text: &str| Decimal::parse(text.as_bytes()).is_ok();
             let plain = damage >= 40 && canonical(&px) && canonical(&qty) && canonical(&orders);
             prop_assert!(!plain || third != "0" || end.is_empty() || end == "}" || px.len() > 16
