@@ -170,11 +170,14 @@ fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
         sum = sum.rotate_left(1)
             ^ match only {
                 "feed" => systems::feed(&chosen, false),
+                "plain" => systems::feed_plain(&chosen),
                 "json" => systems::feed(&chosen, true),
                 "decode" => systems::decode(&chosen),
                 "serde" => systems::reference(&chosen, true),
                 other => {
-                    return Err(format!("BENCH_ONLY is {other:?}: feed, json, decode or serde"));
+                    return Err(format!(
+                        "BENCH_ONLY is {other:?}: feed, plain, json, decode or serde"
+                    ));
                 }
             };
     }

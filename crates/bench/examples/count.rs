@@ -3,7 +3,7 @@
 //!     count SYSTEM GROUP [FRAMES]
 //!
 //! Only what runs inside [`counted`] is to be counted (`--toggle-collect='*counted*'`): making the
-//! frames is not. `counts.sh` beside `benches` runs it and holds the figures against `counts.txt`.
+//! frames is not. `../counts.sh` runs it and holds the figures against `../counts.txt`.
 
 use market_data_bench::frames::Group;
 use market_data_bench::{market, systems};
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let frames = chosen[0].len();
     let (sum, units) = match system.as_str() {
         "feed" => (counted(|| systems::feed(&chosen, false)), frames),
+        "plain" => (counted(|| systems::feed_plain(&chosen)), frames),
         "json" => (counted(|| systems::feed(&chosen, true)), frames),
         "decode" => (counted(|| systems::decode(&chosen)), frames),
         "serde" => (counted(|| systems::reference(&chosen, true)), frames),
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
             (counted(|| systems::apply_sorted(&changes, books)), levels)
         }
         other => {
-            eprintln!("no system {other}: feed, json, decode, serde, book or sorted");
+            eprintln!("no system {other}: feed, plain, json, decode, serde, book or sorted");
             return ExitCode::from(2);
         }
     };

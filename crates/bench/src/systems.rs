@@ -22,19 +22,28 @@ use std::hint::black_box;
 pub type Streams<'a> = [Vec<&'a [u8]>];
 
 /// A feed that decodes what it is given, as `market-data decode` makes it.
-pub fn passive_feed() -> OkxFeed {
+pub fn passive_feed(no_vectors: bool) -> OkxFeed {
     let mut config = OkxConfig::new(FeedId(1), "bench");
-    config.passive = true;
+    (config.passive, config.no_vectors) = (true, no_vectors);
     OkxFeed::new(config)
 }
 
 /// Envelope, rows, chain, book and events; with `json`, lines of JSON too.
 pub fn feed(streams: &Streams<'_>, json: bool) -> u64 {
+    feeds(streams, json, false)
+}
+
+/// The same without vector instructions.
+pub fn feed_plain(streams: &Streams<'_>) -> u64 {
+    feeds(streams, false, true)
+}
+
+fn feeds(streams: &Streams<'_>, json: bool, plain: bool) -> u64 {
     let mut out = Outbox::default();
     let mut text = Vec::new();
     let mut sum = 0;
     for frames in streams {
-        let mut feed = passive_feed();
+        let mut feed = passive_feed(plain);
         feed.handle(Nanos(1), Input::Opened, &mut out);
         for (n, frame) in frames.iter().enumerate() {
             out.clear();

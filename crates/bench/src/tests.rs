@@ -23,7 +23,7 @@ fn the_same_seed_gives_the_same_frames() {
 #[test]
 fn feed_and_reference_hold_the_same_books() {
     let stream = stream();
-    let mut feed = systems::passive_feed();
+    let mut feed = systems::passive_feed(false);
     let mut reference = Reference::new(true);
     let mut out = Outbox::default();
     feed.handle(Nanos(1), Input::Opened, &mut out);

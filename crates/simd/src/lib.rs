@@ -8,7 +8,7 @@
 //! Invariants: no pointer is read that is not a whole array; [`Vectors::quotes`] and
 //! [`Vectors::decimal`] give what the plain functions in the tests give, for every input.
 //!
-//! Why it is so, and what it gains: `docs/decisions/0014-vectors.md`. Start at [`Vectors::run`].
+//! Why it is so, and what it gains: `docs/decisions/0013-vectors.md`. Start at [`Vectors::run`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(\&str, \&[\&str]); 11] = [
+const OURS: [(&str, &[&str]); 11] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model", "market-data-simd"]),
     ("market-data-simd", &[]),

@@ -154,12 +154,24 @@ impl Ladder {
         let best = self.best.map_or(key, |best| best.key.min(key));
         let moved = key < base || best.saturating_sub(base) > HEADROOM * 2;
         if moved && cell.is_wanted() {
-            self.dissolve();
-            self.put_far(key, cell);
-            self.open();
-        } else {
-            self.put_far(key, cell);
+            self.shift(best.saturating_sub(HEADROOM));
         }
+        match &mut self.window {
+            Some(window) if let Some(at) = window.place(key) => {
+                window.put(at, cell);
+                if self.best.is_none_or(|best| key <= best.key) {
+                    self.find_best();
+                }
+            }
+            _ => self.put_far(key, cell),
+        }
+    }
+
+    /// Moves the window to another base, at or before the best key; what falls out goes to `far`.
+    fn shift(&mut self, base: i64) {
+        let Some(window) = &mut self.window else { return };
+        window.shift(base, |key, cell| self.far.push(Row { key, cell }));
+        fill(window, &mut self.far);
     }
 
     /// Puts a window around the best level, where there is none.
@@ -167,11 +179,7 @@ impl Ladder {
         let Some(best) = self.best.filter(|_| self.window.is_none()) else { return };
         let mut window = self.spare.take().unwrap_or_else(Window::new);
         window.reset(best.key.saturating_sub(HEADROOM));
-        while let Some(row) = self.far.last() {
-            let Some(at) = window.place(row.key) else { break };
-            window.put(at, row.cell);
-            self.far.pop();
-        }
+        fill(&mut window, &mut self.far);
         self.window = Some(window);
     }
 
@@ -260,6 +268,15 @@ impl Ladder {
             && rows.iter().all(|row| row.cell.is_wanted())
             && rows.first() == self.best.as_ref()
             && rows.iter().filter(|row| row.cell.is_wide()).map(|row| &row.key).eq(self.wide.keys())
+    }
+}
+
+/// Takes over what is within the window's span.
+fn fill(window: &mut Window, far: &mut Vec<Row>) {
+    while let Some(row) = far.last() {
+        let Some(at) = window.place(row.key) else { break };
+        window.put(at, row.cell);
+        far.pop();
     }
 }
 

@@ -55,6 +55,39 @@ impl Window {
         self.release(0);
     }
 
+    /// Moves to another base, at or before the first key; what is beyond the span then is given
+    /// out, the worst first.
+    pub(super) fn shift(&mut self, base: i64, mut beyond: impl FnMut(i64, Cell)) {
+        let by = self.base.wrapping_sub(base);
+        let mut next = if by > 0 { self.last() } else { self.first() };
+        while let Some(at) = next {
+            next = if by > 0 {
+                at.checked_sub(1).and_then(|before| self.previous(before))
+            } else {
+                self.next(at + 1)
+            };
+            match (at as i64).checked_add(by).and_then(|to| usize::try_from(to).ok()) {
+                Some(to) if to < SPAN => self.relocate(at, to),
+                _ => {
+                    if let Some((key, cell)) = self.get(at) {
+                        beyond(key, cell);
+                    }
+                    self.put(at, Cell::default());
+                }
+            }
+        }
+        self.base = base;
+    }
+
+    fn relocate(&mut self, at: usize, to: usize) {
+        self.places[to % SPAN] = std::mem::take(&mut self.places[at % SPAN]);
+        for (at, taken) in [(at, false), (to, true)] {
+            let (word, bit) = (at / 64 % WORDS, at % 64);
+            self.bits[word] = self.bits[word] & !(1 << bit) | u64::from(taken) << bit;
+            self.summary = self.summary & !(1 << word) | u64::from(self.bits[word] != 0) << word;
+        }
+    }
+
     /// Makes the cells from `first` on free, the lowest to be taken first.
     fn release(&mut self, first: usize) {
         for cell in (first..self.cells.len()).rev() {
