@@ -1,7 +1,7 @@
 //! In steady state a frame costs no allocation: counted by an allocator that counts.
 //!
-//! The generated mix goes through a feed twice: the first time lets everything grow to its size, the
-//! second is counted, frame by frame. Snapshots are among the frames of both.
+//! The generated mix goes through a feed twice: the first time lets everything grow to its size,
+//! the second is counted, frame by frame. Snapshots are among the frames of both.
 #![allow(clippy::unwrap_used)]
 
 use market_data_bench::frames::Group;

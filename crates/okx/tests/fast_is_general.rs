@@ -2,9 +2,9 @@
 //! counters and books, byte for byte, whatever the frame looks like.
 //!
 //! Frames are generated as OKX sends them and as it might, then damaged here and there, and given
-//! to three feeds: as always, with `no_vectors`, and with `general_only`. Seeds are printed on failure;
-//! `FAST_FRAMES=5000000` tries that many frames. The captures are run too where they are at hand
-//! (`OKX_CORPUS`). That plain frames really take the fast path is tested beside it, in
+//! to three feeds: as always, with `no_vectors`, and with `general_only`. Seeds are printed on
+//! failure; `FAST_FRAMES=5000000` tries that many frames. The captures are run too where they are
+//! at hand (`OKX_CORPUS`). That plain frames really take the fast path is tested beside it, in
 //! `src/fast/tests.rs`.
 #![allow(clippy::unwrap_used)]
 

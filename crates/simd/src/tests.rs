@@ -50,7 +50,8 @@ fn decimals_of_every_shape() {
                     let mut one = chunk;
                     one[at] = byte;
                     assert!(held(v, one, length), "{one:?} {length}");
-                    for second in 0..16 {
+                    let common = matches!(byte, b'.'..=b'0' | b'9'..=b':' | b'"' | 0 | 128 | 255);
+                    for second in (0..16).filter(|_| common) {
                         let mut two = one;
                         two[second] = b'.';
                         assert!(held(v, two, length), "{two:?} {length}");

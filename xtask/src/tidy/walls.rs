@@ -62,6 +62,7 @@ const PURE: [(&str, &[&str]); 3] = [
             // Not compiled: cargo names it because a feature of postcard speaks of it.
             "embedded-io",
             "market-data-model",
+            "market-data-simd",
             "postcard",
             "proc-macro2",
             "quote",

@@ -103,7 +103,8 @@ proptest! {
         let raw = crate::json::parse(row).unwrap();
         let cells: Vec<_> = raw.items().map(|cell| cell.text().unwrap().into_owned()).collect();
         prop_assert_eq!(cells.len(), 4);
-        let held = [level.px.to_string(), level.qty.to_string(), "0".into(), level.orders.to_string()];
+        let (px, qty) = (level.px.to_string(), level.qty.to_string());
+        let held = [px, qty, "0".into(), level.orders.to_string()];
         prop_assert_eq!(&cells[..], &held[..]);
     }
 }
