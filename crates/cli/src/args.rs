@@ -22,6 +22,7 @@ Examples:
   market-data watch 'BTC-*-SWAP' --channels trades,books --json > records.ndjson
   market-data watch BTC-USDT --sim           no internet needed: a pretend exchange inside
   market-data check --sim --duration 60s
+  market-data instruments 'BTC-*' --type swap
   market-data decode capture.tsv --summary
   market-data run --config market-data.toml --dry-run
   market-data replay tape --check
@@ -50,6 +51,8 @@ pub enum Command {
     Run(cmd::run::RunArgs),
     /// Test the connection, with reconnect drills and a verdict
     Check(cmd::check::CheckArgs),
+    /// List what trades
+    Instruments(cmd::instruments::InstrumentsArgs),
     /// Decode captured frames
     Decode(cmd::decode::DecodeArgs),
     /// Play a tape again, and check that it comes out the same

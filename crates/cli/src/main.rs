@@ -72,6 +72,7 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => block_on(cmd::watch::run(args, console)),
         Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
+        Command::Instruments(args) => block_on(cmd::instruments::run(args, console)),
         Command::Decode(args) => cmd::decode::run(args, console),
         Command::Replay(args) => cmd::replay::run(args, console),
         Command::Verify(args) => cmd::verify::run(args, console),

@@ -149,7 +149,8 @@ impl Instrument {
             (InstType::Spot | InstType::Margin, _) => Ok(Contract::Coins),
             (InstType::Swap | InstType::Futures, "linear") => Ok(Contract::OfCoins(worth()?)),
             (InstType::Swap | InstType::Futures, "inverse") => Ok(Contract::OfMoney(worth()?)),
-            (InstType::Option, "" | "linear") => Ok(Contract::OfCoins(worth()?)),
+            // Of options `inverse` says what they settle in; a contract is coins all the same.
+            (InstType::Option, "" | "linear" | "inverse") => Ok(Contract::OfCoins(worth()?)),
             (InstType::Events, _) => Ok(Contract::OfEvent(worth()?)),
             _ => Err(UnitsError::UnknownKind),
         }

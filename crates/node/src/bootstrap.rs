@@ -88,6 +88,31 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     Ok(Prepared { catalogue: loader.catalogue, subscriptions, plan })
 }
 
+/// Loads the lists of instruments that a spelling can mean, or those of one kind.
+///
+/// # Errors
+/// [`Error::Bootstrap`] when they cannot be had.
+pub async fn instruments(
+    options: &ServiceOptions,
+    spelling: Option<&str>,
+    kind: Option<&InstType>,
+) -> Result<Catalogue, Error> {
+    let dialer = Arc::new(Dialer::new(&options.proxy, &options.trust)?);
+    let endpoints = &options.endpoints;
+    let rest = Rest::new(dialer, &endpoints.rest, endpoints.simulated)?;
+    let mut loader = Loader::new(&rest, options.patience);
+    match kind {
+        Some(kind) => loader.load(std::slice::from_ref(kind)).await?,
+        None => loader.load(&COMMON).await?,
+    }
+    let known = |catalogue: &Catalogue| spelling.is_some_and(|s| catalogue.resolve(s).is_ok());
+    let rare = spelling.is_some_and(|s| may_mean_rare(s) || !known(&loader.catalogue));
+    if kind.is_none() && rare {
+        loader.load(&RARE).await?;
+    }
+    Ok(loader.catalogue)
+}
+
 /// The subscription that tells changes of instruments of one kind. The margin twin of a spot
 /// market changes with it.
 fn news_of(kind: &InstType) -> Option<Subscription> {

@@ -14,8 +14,8 @@
 //!
 //! This is the only crate with sockets, files, clocks, tasks and `await`. Read in this order:
 //! [`Client`], then [`Service`] underneath it, then `live.rs` (the loop that waits), `bus.rs` (who
-//! gets what), `net/` (how bytes travel), `bootstrap.rs` and `supervisor.rs` (the instrument
-//! list), [`sim_server`] (the pretend exchange behind a local WebSocket).
+//! gets what), `net/` (how bytes travel), `bootstrap.rs`, `supervisor.rs` and `follow.rs` (the
+//! instrument list), [`sim_server`] (the pretend exchange behind a local WebSocket).
 //!
 //! Invariants: no queue is unbounded; no event is lost without an event that says so; a receive
 //! stamp is taken once, at the read.
@@ -28,6 +28,7 @@ mod clock;
 pub mod config;
 pub mod convert;
 mod error;
+mod follow;
 mod live;
 mod metrics;
 mod net;
@@ -44,7 +45,7 @@ mod supervisor;
 mod testing;
 mod venue;
 
-pub use bootstrap::{Prepared, prepare};
+pub use bootstrap::{Prepared, instruments, prepare};
 pub use client::{Client, ClientBuilder};
 pub use config::Config;
 pub use error::Error;

@@ -8,6 +8,7 @@
 use crate::bootstrap::Prepared;
 use crate::bus::{Publisher, Queue};
 use crate::error::Error;
+use crate::follow::{Follower, Load};
 use crate::live::{Ask, BookUnavailable, Driver, Io, Made, Setup};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
@@ -142,6 +143,7 @@ impl Service {
         let ids = Arc::new(AtomicU32::new(1));
         let catalogue = Arc::new(RwLock::new(prepared.catalogue));
         let (mut lines, mut listeners) = (Vec::new(), Vec::new());
+        let mut loads = Vec::new();
         let mut drivers = JoinSet::new();
         for connection in prepared.plan.connections {
             let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
@@ -160,6 +162,7 @@ impl Service {
                 tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
             };
             drivers.spawn(Driver::new(setup).run());
+            loads.push(Load::new(connection.path, &connection.subscriptions));
             let subscriptions = connection.subscriptions;
             let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
             listeners.push(Listener { keys, asks: asks_sender.clone() });
@@ -172,6 +175,7 @@ impl Service {
                 catalogue: Arc::clone(&catalogue),
                 rest,
                 listeners,
+                follower: Follower::new(&options.wants, loads),
                 news,
                 refresh: options.refresh,
                 metrics: Arc::clone(&metrics),

@@ -1,12 +1,14 @@
 //! Keeps the instrument list current and tells the feeds what changed of theirs.
 //!
 //! News comes from the venue's own channel, through the drivers, and from a periodic look over
-//! REST, which brings whatever the channel missed. Owned by one task of the service; ends when
+//! REST, which brings whatever the channel missed. What patterns mean and has been listed is
+//! subscribed (`follow.rs`). Owned by one task of the service; ends when
 //! every driver has ended.
 //!
 //! Invariant: never holds a driver up; a driver whose queue is full is told at the next refresh.
 
 use crate::bootstrap;
+use crate::follow::Follower;
 use crate::live::Ask;
 use crate::metrics::Metrics;
 use crate::net::Rest;
@@ -34,6 +36,8 @@ pub(crate) struct Supervisor {
     pub types: Vec<InstType>,
     pub rest: Arc<Rest>,
     pub listeners: Vec<Listener>,
+    /// What patterns mean, in the order of the listeners.
+    pub follower: Follower,
     pub news: mpsc::Receiver<Arc<Batch>>,
     pub refresh: Duration,
     pub metrics: Arc<Metrics>,
@@ -69,6 +73,7 @@ impl Supervisor {
             }
         }
         self.tell(&changed);
+        self.follow(&changed);
     }
 
     /// Asks for all lists again. Works on a copy, so that readers never wait for the network.
@@ -96,6 +101,30 @@ impl Supervisor {
         let known = read(&self.catalogue).len();
         tracing::debug!(changed = changed.len(), known, "instruments refreshed");
         self.tell(&changed);
+        if self.follower.follows() {
+            // All of them: what found no room or a full queue has its next chance here.
+            let all: Vec<_> = read(&self.catalogue).iter().cloned().collect();
+            self.follow(&all);
+        }
+    }
+
+    /// Subscribes to what patterns mean and has opened.
+    fn follow(&mut self, changed: &[Arc<Instrument>]) {
+        for (home, list) in self.follower.news(changed.iter()) {
+            let Some(listener) = self.listeners.get_mut(home) else { continue };
+            let keys: BTreeSet<Arc<str>> = list.iter().map(|s| Arc::clone(&s.key)).collect();
+            let theirs = changed.iter().filter(|x| keys.contains(&*x.inst_id)).cloned().collect();
+            let known = Ask::Command(Command::Instruments(theirs));
+            let wanted = Ask::Command(Command::Subscribe(list.clone()));
+            let sent = listener.asks.try_send(known).is_ok();
+            if sent && listener.asks.try_send(wanted).is_ok() {
+                tracing::info!(count = list.len(), "subscribing to what has been listed");
+                listener.keys.extend(keys);
+            } else {
+                tracing::warn!(count = list.len(), "a feed is too busy for what has been listed");
+                self.follower.failed(home, &list);
+            }
+        }
     }
 
     fn tell(&self, changed: &[Arc<Instrument>]) {

@@ -76,7 +76,7 @@ fn bug_class_39_one_contract_of_each_kind_in_coins_and_in_money() {
     assert_eq!(said(btc.exact().unwrap()), "0.01 BTC");
 
     // BTC-USD-261225-50000-C: 1 BTC × 0.01 a contract, priced and settled in BTC.
-    let option = instrument(InstType::Option, "", ["1", "0.01"], ["BTC", "BTC"]);
+    let option = instrument(InstType::Option, "inverse", ["1", "0.01"], ["BTC", "BTC"]);
     assert_eq!(said(coins(&option, "3", None).unwrap().exact().unwrap()), "0.03 BTC");
     let premium = option.premium(Qty(dec("3")), Px(dec("0.0450"))).unwrap();
     assert_eq!(said(premium), "0.00135 BTC");
