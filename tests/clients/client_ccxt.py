@@ -11,6 +11,7 @@ import sys
 
 import ccxt.pro
 from checks import Checks, coherent_bar, need, ordered_book, rising
+from derivatives import ccxt_figures, check_ccxt
 
 SYMBOLS = ("BTC/USDT", "BTC/USDT:USDT")
 PATIENCE = 15
@@ -164,6 +165,8 @@ async def main(address, seconds):
         checks.check("loadMarkets", lambda: check_markets(exchange))
         history = await exchange.fetch_ohlcv("BTC/USDT", "1m", limit=100)
         checks.check("fetchOHLCV", lambda: check_history(history))
+        figures = await ccxt_figures(exchange)
+        checks.check("funding, open interest, mark, index, greeks", lambda: check_ccxt(figures))
         watchers = [Watcher(exchange, symbol, seconds) for symbol in SYMBOLS]
         await asyncio.gather(*(watcher.run() for watcher in watchers))
         for watcher in watchers:

@@ -13,7 +13,9 @@ import sys
 
 import websockets
 from checks import Checks, coherent_bar, need, ordered_book, rising
+from derivatives import CHANNELS, check_options, check_swap
 from okx.PublicData import PublicAPI
+from okx.websocket.WsPrivateAsync import WsPrivateAsync
 from okx.websocket.WsPublicAsync import WsPublicAsync
 
 INSTRUMENTS = ("BTC-USDT", "ETH-USDT-SWAP")
@@ -40,7 +42,7 @@ class Client:
     """One socket of python-okx and what came through it."""
 
     def __init__(self, url):
-        self.okx = WsPublicAsync(url)
+        self.url, self.okx = url, WsPublicAsync(url)
         self.okx.factory = PlainFactory(url)
         self.events, self.frames, self.pongs = [], [], 0
 
@@ -147,6 +149,14 @@ def check_left(client, inst_id, mark):
     need(not late, f"{len(late)} frames long after the end")
 
 
+def check_login(client):
+    logins = client.named("login")
+    need([e["code"] for e in logins] == ["0"], f"{client.events}")
+    frames = client.of("books50-l2-tbt", INSTRUMENTS[0])
+    need(frames and frames[0]["action"] == "snapshot", f"{client.events}")
+    return f"{len(frames)} frames of books50-l2-tbt"
+
+
 def check_rest(address):
     api = PublicAPI(flag="0", domain=f"http://{address}")
     swaps = api.get_instruments(instType="SWAP")
@@ -161,6 +171,10 @@ def check_rest(address):
 async def main(address, seconds):
     checks = Checks("python-okx")
     public, business = (Client(f"ws://{address}/ws/v5/{path}") for path in ("public", "business"))
+    derived, member = Client(f"ws://{address}/ws/v5/public"), Client(f"ws://{address}/ws/v5/public")
+    # python-okx signs this one itself.
+    member.okx = WsPrivateAsync("sim", "sim", "sim", member.url, False)
+    member.okx.factory = PlainFactory(member.url)
     readers = []
     try:
         channels = ("tickers", "books", "trades")
@@ -172,6 +186,13 @@ async def main(address, seconds):
             readers.append(asyncio.create_task(client.okx.consume()))
         await public.subscribe([{"channel": "tickers", "instId": "NO-SUCH"}], "nosuch")
         await public.subscribe([bars[0]], "wrongpath")
+        await derived.okx.connect()
+        await derived.subscribe(list(CHANNELS), "md4")
+        readers.append(asyncio.create_task(derived.okx.consume()))
+        await member.okx.connect()
+        readers.append(asyncio.create_task(member.okx.consume()))
+        tbt = [{"channel": "books50-l2-tbt", "instId": INSTRUMENTS[0]}]
+        await member.okx.subscribe(tbt, member.take)
         await asyncio.sleep(seconds / 2)
         await public.okx.websocket.send("ping")
         await asyncio.sleep(seconds / 2)
@@ -191,6 +212,10 @@ async def main(address, seconds):
         checks.check("errors", lambda: check_errors(public))
         checks.check("ping is answered", lambda: need(public.pongs == 1, f"{public.pongs} pongs"))
         checks.check("unsubscribe", lambda: check_left(public, INSTRUMENTS[0], mark))
+        checks.check("acks of the derived channels", lambda: check_acks(derived, CHANNELS, "md4"))
+        checks.check("a perpetual's figures", lambda: check_swap(derived))
+        checks.check("option summary", lambda: check_options(derived))
+        checks.check("login", lambda: check_login(member))
         checks.check("REST", lambda: check_rest(address))
     except Exception as error:
         failure = error
