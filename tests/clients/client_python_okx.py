@@ -186,6 +186,8 @@ async def main(address, seconds):
             readers.append(asyncio.create_task(client.okx.consume()))
         await public.subscribe([{"channel": "tickers", "instId": "NO-SUCH"}], "nosuch")
         await public.subscribe([bars[0]], "wrongpath")
+        # Three handshakes a second and address.
+        await asyncio.sleep(1.1)
         await derived.okx.connect()
         await derived.subscribe(list(CHANNELS), "md4")
         readers.append(asyncio.create_task(derived.okx.consume()))

@@ -80,7 +80,7 @@ async def ccxt_figures(exchange):
         "funding": await exchange.fetch_funding_rate(symbol),
         "history": await exchange.fetch_funding_rate_history(symbol, limit=50),
         "interest": await exchange.fetch_open_interest(symbol),
-        "mark": await exchange.fetch_mark_price(symbol),
+        "mark": await exchange.fetch_mark_price(symbol, {"instType": "SWAP"}),
         "index": await exchange.fetch_ohlcv(symbol, "1m", limit=50, params={"price": "index"}),
         "marks": await exchange.fetch_ohlcv(symbol, "1m", limit=50, params={"price": "mark"}),
         "greeks": await exchange.fetch_greeks(option),

@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::{Method, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::serve::ListenerExt as _;
 use market_data_model::Nanos;
@@ -113,14 +113,34 @@ pub struct SimServer {
     ended: Option<oneshot::Receiver<TapeEnd>>,
 }
 
+/// Headers of a handshake, by name.
+type Headers = Vec<(String, String)>;
+
 enum Ask {
-    Open { path: String, outbox: mpsc::Sender<ToClient>, reply: oneshot::Sender<Opened> },
-    Receive { conn: ConnId, message: Message },
-    Gone { conn: ConnId },
-    Rest { path: String, reply: oneshot::Sender<RestReply> },
-    Faults { faults: FaultProfile },
+    Open {
+        path: String,
+        headers: Headers,
+        outbox: mpsc::Sender<ToClient>,
+        reply: oneshot::Sender<Opened>,
+    },
+    Receive {
+        conn: ConnId,
+        message: Message,
+    },
+    Gone {
+        conn: ConnId,
+    },
+    Rest {
+        path: String,
+        reply: oneshot::Sender<RestReply>,
+    },
+    Faults {
+        faults: FaultProfile,
+    },
     Stop,
-    Injected { reply: oneshot::Sender<BTreeMap<&'static str, u64>> },
+    Injected {
+        reply: oneshot::Sender<BTreeMap<&'static str, u64>>,
+    },
 }
 
 /// Starts the pretend exchange.
@@ -258,12 +278,13 @@ async fn handle(
     State(Door { inbox, guest }): State<Door>,
     method: Method,
     uri: Uri,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response<Body> {
     let path = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     if uri.path().starts_with("/ws/") {
         return match upgrade {
-            Ok(upgrade) => socket(Door { inbox, guest }, path, upgrade).await,
+            Ok(upgrade) => socket(Door { inbox, guest }, (path, signed(&headers)), upgrade).await,
             Err(rejection) => rejection.into_response(),
         };
     }
@@ -275,7 +296,8 @@ async fn handle(
     match answer.await {
         Ok(reply) => {
             tokio::time::sleep(Duration::from_nanos(reply.delay_ns)).await;
-            response(reply.status, reply.content_type, reply.body)
+            let bytes = if reply.bytes.is_empty() { reply.body.into_bytes() } else { reply.bytes };
+            response(reply.status, reply.content_type, bytes)
         }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -283,12 +305,12 @@ async fn handle(
 
 async fn socket(
     Door { inbox, guest }: Door,
-    path: String,
+    (path, headers): (String, Headers),
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
     let (outbox, messages) = mpsc::channel(OUTBOX);
     let (reply, answer) = oneshot::channel();
-    drop(inbox.send(Ask::Open { path, outbox, reply }).await);
+    drop(inbox.send(Ask::Open { path, headers, outbox, reply }).await);
     match answer.await {
         Ok(Opened::Accepted(conn)) => {
             let guard = Guard { conn, inbox: inbox.clone() };
@@ -300,10 +322,17 @@ async fn socket(
         }
         Ok(Opened::Refused { status, body }) => {
             let kind = if body.starts_with('{') { "application/json" } else { "text/html" };
-            response(status, kind, body)
+            response(status, kind, body.into_bytes())
         }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
+}
+
+/// The headers that sign a handshake.
+fn signed(headers: &HeaderMap) -> Headers {
+    let ours = headers.iter().filter(|(name, _)| name.as_str().starts_with("ok-access-"));
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    ours.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Tells the exchange that a connection has gone, however it went.
@@ -337,6 +366,13 @@ async fn carry(
                     tokio::select! {
                         sent = sent => if sent.is_err() { return },
                         // The queue was full: the client does not read.
+                        () = cut_off(&messages) => return,
+                    }
+                }
+                Some(ToClient::Binary(bytes)) => {
+                    let sent = socket.send(Message::Binary(bytes.to_vec().into()));
+                    tokio::select! {
+                        sent = sent => if sent.is_err() { return },
                         () = cut_off(&messages) => return,
                     }
                 }
@@ -387,7 +423,7 @@ async fn last_word(mut socket: WebSocket, code: u16, reason: String) {
     drop(tokio::time::timeout(LAST_WORD, goodbye).await);
 }
 
-fn response(status: u16, kind: &'static str, body: String) -> Response<Body> {
+fn response(status: u16, kind: &'static str, body: Vec<u8>) -> Response<Body> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     ([("content-type", kind)], (status, body)).into_response()
 }

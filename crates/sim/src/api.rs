@@ -114,6 +114,8 @@ pub enum FromClient<'a> {
 pub enum ToClient {
     /// A text frame.
     Text(Arc<str>),
+    /// A binary frame, on `/ws/v5/public-sbe` only.
+    Binary(Arc<[u8]>),
     /// A protocol ping.
     Ping(Vec<u8>),
     /// A protocol pong.
@@ -168,6 +170,8 @@ pub struct RestReply {
     pub content_type: &'static str,
     /// The body; under faults it can be HTML, or empty.
     pub body: String,
+    /// In place of the body, of `books-sbe`.
+    pub bytes: Vec<u8>,
     /// How long the answer takes to arrive.
     pub delay_ns: u64,
 }

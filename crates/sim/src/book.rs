@@ -15,6 +15,7 @@ use crate::api::{TruthBook, TruthLevel};
 use crate::channel::BookKind;
 use crate::engine::{Engine, Level, Side};
 use crate::instrument::Instrument;
+use crate::sbe::Triple;
 use crate::text::push_decimal;
 
 /// One published level.
@@ -46,6 +47,18 @@ impl Book {
     pub fn look(kind: BookKind, engine: &Engine, seq: i64) -> Self {
         let side = |side| window(kind, engine.side(side));
         Self { kind, bids: side(Side::Bid), asks: side(Side::Ask), seq }
+    }
+
+    /// Asks and bids as numbers.
+    pub fn triples(&self) -> (Vec<Triple>, Vec<Triple>) {
+        (numbers(&self.asks), numbers(&self.bids))
+    }
+
+    /// The asks and bids that changed since `before`, as numbers.
+    pub fn changed_triples(&self, before: &Self) -> (Vec<Triple>, Vec<Triple>) {
+        let bids = delta(&before.bids, &self.bids, |a, b| b.cmp(&a));
+        let asks = delta(&before.asks, &self.asks, |a, b| a.cmp(&b));
+        (numbers(&asks), numbers(&bids))
     }
 
     /// The same book in ticks a tenth as large.
@@ -197,6 +210,10 @@ impl Book {
         };
         TruthBook { seq: self.seq, bids: side(&self.bids), asks: side(&self.asks) }
     }
+}
+
+fn numbers(rows: &[Row]) -> Vec<Triple> {
+    rows.iter().map(|row| (row.px, row.lots, row.orders)).collect()
 }
 
 /// The checksum of IEEE 802.3, bit by bit.

@@ -48,6 +48,14 @@ impl BookKind {
     }
 }
 
+/// The channels of the binary socket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SbeKind {
+    Bbo,
+    Books,
+    Trades,
+}
+
 /// Any channel of the exchange.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Channel {
@@ -81,6 +89,7 @@ pub enum Channel {
     SprdTickers,
     SprdTrades,
     SprdCandle(Bar),
+    Sbe(SbeKind),
 }
 
 /// What a subscription is about.
@@ -108,6 +117,7 @@ pub type FeedKey = (Target, Channel);
 pub enum Endpoint {
     Public,
     Business,
+    Sbe,
 }
 
 impl Channel {
@@ -148,6 +158,16 @@ impl Channel {
             "sprd-public-trades" => Self::SprdTrades,
             _ => return Self::candle(name),
         })
+    }
+
+    /// The channel of that name on the binary socket.
+    pub fn sbe_named(name: &str) -> Option<Self> {
+        Some(Self::Sbe(match name {
+            "bbo-tbt" => SbeKind::Bbo,
+            "books-l2-tbt" => SbeKind::Books,
+            "trades" => SbeKind::Trades,
+            _ => return None,
+        }))
     }
 
     fn candle(name: &str) -> Option<Self> {
@@ -204,6 +224,9 @@ impl Channel {
             Self::SprdTickers => "sprd-tickers".into(),
             Self::SprdTrades => "sprd-public-trades".into(),
             Self::SprdCandle(bar) => format!("sprd-candle{}", bar.name),
+            Self::Sbe(SbeKind::Bbo) => "bbo-tbt".into(),
+            Self::Sbe(SbeKind::Books) => "books-l2-tbt".into(),
+            Self::Sbe(SbeKind::Trades) => "trades".into(),
         }
     }
 
@@ -218,6 +241,7 @@ impl Channel {
             | Self::BlockTrades
             | Self::StrucBlockTrades
             | Self::EconomicCalendar => Endpoint::Business,
+            Self::Sbe(_) => Endpoint::Sbe,
             _ if self.of_spread() => Endpoint::Business,
             _ => Endpoint::Public,
         }
@@ -231,7 +255,8 @@ impl Channel {
     /// The lowest fee tier that may have it: the `tbt` books are for VIP4, the calendar for VIP1.
     pub fn tier(self) -> u8 {
         match self {
-            Self::Book(BookKind::L2Tbt | BookKind::L50Tbt) => 4,
+            Self::Book(BookKind::L2Tbt | BookKind::L50Tbt)
+            | Self::Sbe(SbeKind::Books | SbeKind::Trades) => 4,
             Self::EconomicCalendar => 1,
             _ => 0,
         }
@@ -250,7 +275,18 @@ impl Channel {
                 | Self::SprdTickers
                 | Self::SprdTrades
                 | Self::SprdCandle(_)
+                | Self::Sbe(_)
         )
+    }
+
+    /// The book that a feed of it remembers.
+    pub fn book(self) -> Option<BookKind> {
+        match self {
+            Self::Book(kind) => Some(kind),
+            Self::Sbe(SbeKind::Bbo) => Some(BookKind::Bbo),
+            Self::Sbe(SbeKind::Books) => Some(BookKind::L2Tbt),
+            _ => None,
+        }
     }
 
     /// About a spread, named by `sprdId`.

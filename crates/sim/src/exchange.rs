@@ -27,6 +27,7 @@ use crate::recorded::Shelf;
 use crate::rest::Limits;
 use crate::rng::mix;
 use crate::rows::Index;
+use crate::sbe_feed::PING_AFTER_NS;
 use crate::session::{Conn, HANDSHAKES_MAX, REQUEST_BYTES_MAX};
 use crate::universe::{self, Lists};
 use crate::{script, table};
@@ -192,8 +193,13 @@ impl Exchange {
         exchange
     }
 
-    /// A WebSocket handshake for `/ws/v5/public` or `/ws/v5/business`.
+    /// A WebSocket handshake for `/ws/v5/public` or `/ws/v5/business`, without headers.
     pub fn open(&mut self, now_ns: u64, path_and_query: &str) -> Opened {
+        self.open_signed(now_ns, path_and_query, &[])
+    }
+
+    /// A handshake by somebody whose headers are fine.
+    pub(crate) fn accept(&mut self, now_ns: u64, path_and_query: &str) -> Opened {
         self.advance(now_ns);
         let now = self.now_ns;
         while self.handshakes.front().is_some_and(|&at| at + SECOND <= now) {
@@ -206,6 +212,7 @@ impl Exchange {
         let endpoint = match path_and_query.split('?').next().unwrap_or("") {
             "/ws/v5/public" => Endpoint::Public,
             "/ws/v5/business" => Endpoint::Business,
+            "/ws/v5/public-sbe" => Endpoint::Sbe,
             _ => return refused(404, "{\"code\":\"404\",\"msg\":\"Not Found\",\"data\":[]}"),
         };
         if self.net.hit(self.config.faults.blackout, "blackout") {
@@ -220,7 +227,8 @@ impl Exchange {
         let hex = format!("{:08x}", mix(self.config.seed ^ self.opened) as u32);
         self.conns.insert(conn, Conn::new(endpoint, hex, now));
         self.schedule(now + crate::session::IDLE_NS, Event::Idle(conn));
-        self.schedule(now + PING_NS, Event::Ping(conn));
+        let ping = if endpoint == Endpoint::Sbe { PING_AFTER_NS } else { PING_NS };
+        self.schedule(now + ping, Event::Ping(conn));
         Opened::Accepted(conn)
     }
 
@@ -232,14 +240,19 @@ impl Exchange {
         let answers = now >= state.nopong_until_ns && now >= state.silent_until_ns;
         match msg {
             FromClient::Close => self.gone(now, conn),
-            FromClient::Pong(_) => {}
+            FromClient::Pong(_) => {
+                state.last_pong_ns = now;
+                if state.endpoint == Endpoint::Sbe {
+                    state.last_alive_ns = now;
+                }
+            }
             FromClient::Ping(payload) => {
                 state.last_alive_ns = now;
                 if answers {
                     self.net.raw(conn, now, ToClient::Pong(payload.to_vec()), None);
                 }
             }
-            FromClient::Text("ping") => {
+            FromClient::Text("ping") if state.endpoint != Endpoint::Sbe => {
                 state.last_alive_ns = now;
                 if answers {
                     let pong = Frame::plain("pong".to_owned());
@@ -321,7 +334,7 @@ impl Exchange {
         self.events.retain(|(_, event)| !matches!(event, Event::Upgrade(_)));
         let now = self.now_ns;
         let books: Vec<FeedKey> =
-            self.feeds.keys().filter(|key| matches!(key.1, Channel::Book(_))).copied().collect();
+            self.feeds.keys().filter(|key| key.1.book().is_some()).copied().collect();
         self.events.retain(|(_, event)| !matches!(event, Event::Beat(_)));
         books.into_iter().for_each(|key| self.schedule(now, Event::Beat(key)));
         self.forecast();
@@ -416,6 +429,9 @@ impl Exchange {
 
     fn ping(&mut self, conn: ConnId) {
         let now = self.now_ns;
+        if self.conns.get(&conn).is_some_and(|state| state.endpoint == Endpoint::Sbe) {
+            return self.sbe_ping(conn);
+        }
         if self.conns.get(&conn).is_some_and(|state| now >= state.silent_until_ns) {
             self.net.raw(conn, now, ToClient::Ping(b"okx".to_vec()), None);
         }

@@ -64,7 +64,7 @@ impl Feed {
         text.push_str(",\"data\":[");
         text.push_str(data);
         text.push_str("]}");
-        Frame { text: text.into(), truth: truth.map(Arc::new) }
+        Frame { text: text.into(), bytes: None, truth: truth.map(Arc::new) }
     }
 
     /// The truth of a frame that is not a book.

@@ -52,6 +52,8 @@ mod rest_more;
 mod rest_spreads;
 mod rng;
 mod rows;
+mod sbe;
+mod sbe_feed;
 mod script;
 mod session;
 mod sign;

@@ -13,7 +13,7 @@ use crate::api::ConnId;
 use crate::bars::{Ohlc, assemble, invent};
 use crate::book::Book;
 use crate::calendar::{Bar, MINUTE, SECOND};
-use crate::channel::{Channel, FeedKey, Target};
+use crate::channel::{BookKind, Channel, FeedKey, Target};
 use crate::exchange::{Event, Exchange};
 use crate::feed::{Feed, LIVE, Listener, Memory};
 use crate::net::Frame;
@@ -77,7 +77,8 @@ impl Exchange {
             arg = format!("{{\"channel\":{channel},\"instId\":{about}}}");
         }
         let memory = match (channel, target) {
-            (Channel::Book(kind), Target::Inst(n)) => {
+            (channel, Target::Inst(n)) if channel.book().is_some() => {
+                let kind = channel.book().unwrap_or(BookKind::Bbo);
                 self.schedule(now + SECOND, Event::Beat(key));
                 let market = &self.markets[n];
                 Memory::Book(Book::look(kind, &market.engine, market.seq))
@@ -126,6 +127,11 @@ impl Exchange {
         match target {
             Target::Inst(n) => {
                 let inst = &self.markets[n].inst;
+                if let (Channel::Sbe(_), Some(code)) = (channel, inst.code) {
+                    let name = channel.name();
+                    let arg = format!("{{\"channel\":\"{name}\",\"instIdCode\":{code}}}");
+                    return (arg, inst.id.clone());
+                }
                 if channel.names_type() {
                     names.push(("instType", inst.kind.name()));
                 }
@@ -184,6 +190,7 @@ impl Exchange {
         match (channel, target) {
             (Channel::Recorded, Target::Recorded(n)) => self.shelf.as_ref()?.first_frame(n),
             (Channel::Book(_), _) => self.whole_book(key),
+            (Channel::Sbe(_), _) => None,
             (Channel::Tickers, Target::Inst(n)) => {
                 let row = rows::ticker(&self.markets[n], &self.assets, self.now_ns);
                 self.rows_frame(key, vec![row])

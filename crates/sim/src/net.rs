@@ -21,13 +21,35 @@ use crate::rng::Rng;
 #[derive(Clone)]
 pub struct Frame {
     pub text: Arc<str>,
+    /// In place of the text, on the binary socket.
+    pub bytes: Option<Arc<[u8]>>,
     pub truth: Option<Arc<Truth>>,
 }
 
 impl Frame {
     /// A frame that is not data.
     pub fn plain(text: String) -> Self {
-        Self { text: text.into(), truth: None }
+        Self { text: text.into(), bytes: None, truth: None }
+    }
+
+    /// A frame of the binary socket.
+    pub fn binary(bytes: Vec<u8>, truth: Option<Truth>) -> Self {
+        Self { text: "".into(), bytes: Some(bytes.into()), truth: truth.map(Arc::new) }
+    }
+
+    fn what(&self) -> ToClient {
+        match &self.bytes {
+            Some(bytes) => ToClient::Binary(Arc::clone(bytes)),
+            None => ToClient::Text(Arc::clone(&self.text)),
+        }
+    }
+
+    /// Cut or damaged; of bytes there remains a beginning that is too short.
+    fn damaged(&self, text: impl FnOnce(&str) -> String) -> ToClient {
+        match &self.bytes {
+            Some(bytes) => ToClient::Binary(bytes[..bytes.len() / 2].into()),
+            None => ToClient::Text(text(&self.text).into()),
+        }
     }
 }
 
@@ -71,29 +93,28 @@ impl Net {
         frame: &Frame,
         fault: Option<&'static str>,
     ) {
-        let text = &frame.text;
         let truth = frame.truth.clone();
         if self.hit(faults.drop, "drop") {
             return;
         }
         if self.hit(faults.truncate, "truncate") {
-            let cut = mangle::truncate(text, &mut self.rng);
-            return self.put(conn, at_ns, ToClient::Text(cut.into()), None, Some("truncate"));
+            let cut = frame.damaged(|text| mangle::truncate(text, &mut self.rng));
+            return self.put(conn, at_ns, cut, None, Some("truncate"));
         }
         if self.hit(faults.corrupt, "corrupt") {
-            let bad = mangle::corrupt(text, &mut self.rng);
-            return self.put(conn, at_ns, ToClient::Text(bad.into()), None, Some("corrupt"));
+            let bad = frame.damaged(|text| mangle::corrupt(text, &mut self.rng));
+            return self.put(conn, at_ns, bad, None, Some("corrupt"));
         }
         if self.hit(faults.reorder, "reorder") {
             let late = at_ns + self.rng.between(20, 400) * MILLI;
-            return self.put(conn, late, ToClient::Text(text.clone()), truth, Some("reorder"));
+            return self.put(conn, late, frame.what(), truth, Some("reorder"));
         }
         if self.hit(faults.duplicate, "duplicate") {
             let again = at_ns + self.rng.below(3) * 60 * MILLI;
-            self.put(conn, at_ns, ToClient::Text(text.clone()), truth.clone(), fault);
-            return self.put(conn, again, ToClient::Text(text.clone()), truth, Some("duplicate"));
+            self.put(conn, at_ns, frame.what(), truth.clone(), fault);
+            return self.put(conn, again, frame.what(), truth, Some("duplicate"));
         }
-        self.put(conn, at_ns, ToClient::Text(text.clone()), truth, fault);
+        self.put(conn, at_ns, frame.what(), truth, fault);
     }
 
     /// Sends something that no frame fault touches.

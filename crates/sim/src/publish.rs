@@ -53,6 +53,7 @@ impl Exchange {
                 Channel::TradesAll => self.publish_fills(key, n, &fresh),
                 Channel::OptionTrades => self.publish_option_trades(key, n, &fresh),
                 Channel::Candle(_) | Channel::SprdCandle(_) => self.feed_candle(key, n, &fresh),
+                Channel::Sbe(kind) => self.publish_sbe(key, n, kind, &fresh),
                 Channel::SprdTrades => self.publish_spread_trades(key, n, &fresh),
                 _ => {}
             }
@@ -124,8 +125,10 @@ impl Exchange {
             self.schedule(due, Event::Beat(key));
             return;
         }
-        let (Target::Inst(n), Channel::Book(kind)) = key else { return };
-        let frame = if kind.whole() {
+        let (Target::Inst(n), Some(kind)) = (key.0, key.1.book()) else { return };
+        let frame = if matches!(key.1, Channel::Sbe(_)) {
+            self.sbe_beat(key)
+        } else if kind.whole() {
             self.whole_book(key)
         } else {
             let Memory::Book(book) = &feed.memory else { return };
@@ -323,7 +326,7 @@ pub fn ticker_state(market: &Market) -> String {
     format!("{:?}{:?}{:?}", market.last.map(|t| t.id), top(Side::Bid), top(Side::Ask))
 }
 
-fn book_truth(feed: &Feed, book: &Book, market: &Market) -> Truth {
+pub(crate) fn book_truth(feed: &Feed, book: &Book, market: &Market) -> Truth {
     let mut truth = feed.truth(Vec::new());
     truth.book = Some(book.truth(&market.inst));
     truth

@@ -126,8 +126,11 @@ impl Shelf {
     pub fn first_frame(&self, n: usize) -> Option<Frame> {
         let feed = &self.feeds[n];
         let last = self.recent.get(&n)?.back()?;
-        (!feed.incremental && is_state(&feed.channel))
-            .then(|| Frame { text: Arc::clone(last), truth: None })
+        (!feed.incremental && is_state(&feed.channel)).then(|| Frame {
+            text: Arc::clone(last),
+            bytes: None,
+            truth: None,
+        })
     }
 }
 
@@ -196,7 +199,7 @@ impl Exchange {
             }
             recent.push_back(Arc::clone(&text));
         }
-        let frame = Frame { text, truth: None };
+        let frame = Frame { text, bytes: None, truth: None };
         let of_it = (id.0, ConnId(0))..=(id.0, ConnId(u64::MAX));
         let waiting: Vec<ConnId> = shelf.waiting.range(of_it).map(|(_, conn)| *conn).collect();
         if whole {

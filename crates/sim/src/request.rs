@@ -26,6 +26,8 @@ struct Arg {
     channel: String,
     /// Everything else that it names, in the order of [`NAMES`].
     named: [Option<String>; NAMES.len()],
+    /// `instIdCode`, a number, for the binary socket.
+    code: Option<i64>,
     /// As it is echoed.
     echo: String,
 }
@@ -226,6 +228,11 @@ impl Exchange {
     fn find_feed(&self, conn: ConnId, arg: &Arg) -> Result<FeedKey, (&'static str, String)> {
         let none = || ("60018", unknown(arg));
         let state = self.conns.get(&conn).ok_or_else(none)?;
+        if state.endpoint == Endpoint::Sbe {
+            let code = arg.code.ok_or_else(none)?;
+            let key = self.find_sbe(&arg.channel, code).ok_or_else(none)?;
+            return allowed(state.tier, key);
+        }
         let recorded = self.find_recorded(&arg.channel, arg.about());
         let channel = match recorded {
             Some(((_, channel), _)) => channel,
@@ -260,14 +267,7 @@ impl Exchange {
             return Err(("64000", msg));
         }
         let target = self.find_target(channel, arg).ok_or_else(none)?;
-        match state.tier {
-            None if channel.needs_login() => Err(("60011", "Please log in".to_owned())),
-            Some(tier) if tier < channel.tier() => {
-                let msg = "Your current fee tier does not support this channel.";
-                Err(("64003", msg.to_owned()))
-            }
-            _ => Ok((target, channel)),
-        }
+        allowed(state.tier, (target, channel))
     }
 
     fn find_target(&self, channel: Channel, arg: &Arg) -> Option<Target> {
@@ -373,6 +373,18 @@ impl Exchange {
     }
 }
 
+/// The feed, for those who may have it.
+fn allowed(tier: Option<u8>, key: FeedKey) -> Result<FeedKey, (&'static str, String)> {
+    match tier {
+        None if key.1.needs_login() => Err(("60011", "Please log in".to_owned())),
+        Some(tier) if tier < key.1.tier() => {
+            let msg = "Your current fee tier does not support this channel.";
+            Err(("64003", msg.to_owned()))
+        }
+        _ => Ok(key),
+    }
+}
+
 fn read_arg(arg: &Value) -> Option<Arg> {
     let text = |name: &str| arg.get(name).and_then(Value::as_str);
     let channel = text("channel")?;
@@ -383,8 +395,12 @@ fn read_arg(arg: &Value) -> Option<Arg> {
             echo.push_str(&format!(",\"{name}\":{}", json(value)));
         }
     }
+    let code = arg.get("instIdCode").and_then(Value::as_i64);
+    if let Some(code) = code {
+        echo.push_str(&format!(",\"instIdCode\":{code}"));
+    }
     echo.push('}');
-    Some(Arg { channel: channel.to_owned(), named, echo })
+    Some(Arg { channel: channel.to_owned(), named, code, echo })
 }
 
 /// Every `instType`.

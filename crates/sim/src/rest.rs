@@ -19,10 +19,15 @@ use crate::query::Query;
 use crate::text::json;
 use crate::{funding, rows};
 
+/// Where binary snapshots are.
+const SBE_PATH: &str = "/api/v5/market/books-sbe";
+
 /// Requests so far, by path, within two seconds.
 #[derive(Default)]
 pub struct Limits {
     recent: BTreeMap<String, VecDeque<u64>>,
+    /// Snapshots so far, by `instIdCode`, within ten seconds.
+    snapshots: BTreeMap<i64, VecDeque<u64>>,
 }
 
 /// Requests in two seconds by path (OKX docs, 2026-08-22); others may do 20.
@@ -47,6 +52,16 @@ static LIMITS: &[(&str, usize)] = &[
 ];
 
 impl Limits {
+    /// Counts a binary snapshot; false when there were too many of it.
+    pub fn allow_snapshot(&mut self, code: i64, now_ns: u64, most: usize) -> bool {
+        let recent = self.snapshots.entry(code).or_default();
+        while recent.front().is_some_and(|&at| at + 10 * SECOND <= now_ns) {
+            recent.pop_front();
+        }
+        recent.push_back(now_ns);
+        recent.len() <= most
+    }
+
     fn allow(&mut self, path: &str, now_ns: u64) -> bool {
         let most = LIMITS.iter().find(|(name, _)| *name == path).map_or(20, |(_, most)| *most);
         let recent = self.recent.entry(path.to_owned()).or_default();
@@ -109,8 +124,13 @@ impl Exchange {
     ) -> RestReply {
         self.advance(now_ns);
         let delay_ns = self.net.rng.between(4, 40) * MILLI;
-        let reply =
-            |status, body| RestReply { status, content_type: "application/json", body, delay_ns };
+        let reply = |status, body| RestReply {
+            status,
+            content_type: "application/json",
+            body,
+            bytes: Vec::new(),
+            delay_ns,
+        };
         if self.net.hit(self.config.faults.blackout, "blackout") {
             return RestReply { content_type: "text/html", ..reply(503, HTML.to_owned()) };
         }
@@ -120,6 +140,12 @@ impl Exchange {
         let query = Query::parse(path_and_query);
         if !self.limits.allow(&query.path, self.now_ns) {
             return reply(429, envelope("50011", "Too Many Requests", ""));
+        }
+        if query.path == SBE_PATH {
+            return match self.rest_sbe(&query, delay_ns) {
+                Some(snapshot) => snapshot,
+                None => reply(200, envelope("51001", "Instrument ID code doesn't exist.", "")),
+            };
         }
         match answer(self, &query) {
             Ok(data) => reply(200, envelope("0", "", &data)),
@@ -141,7 +167,7 @@ impl Exchange {
             5 => (200, "text/html", HTML.to_owned()),
             _ => (200, json, String::new()),
         };
-        RestReply { status, content_type, body, delay_ns }
+        RestReply { status, content_type, body, bytes: Vec::new(), delay_ns }
     }
 
     fn answer(&mut self, query: &Query) -> Answer {

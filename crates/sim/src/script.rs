@@ -257,6 +257,7 @@ impl Exchange {
                 Memory::State(_) | Memory::Events => {}
             }
         }
+        self.sbe_exponents(n);
         self.announce(n);
     }
 

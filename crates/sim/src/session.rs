@@ -35,6 +35,8 @@ pub struct Conn {
     /// The VIP level of who logged in.
     pub tier: Option<u8>,
     requests: VecDeque<u64>,
+    /// When it last answered a ping, or was opened.
+    pub last_pong_ns: u64,
     /// Nothing is delivered until then.
     pub silent_until_ns: u64,
     /// Nothing of one feed is delivered until then.
@@ -59,6 +61,7 @@ impl Conn {
             ever_subscribed: false,
             tier: None,
             requests: VecDeque::new(),
+            last_pong_ns: now_ns,
             silent_until_ns: 0,
             mutes: BTreeMap::new(),
             nopong_until_ns: 0,

@@ -115,7 +115,8 @@ impl Life {
             }
             ToClient::Close { code, reason } => Parcel::Closed { code: Some(code), reason },
             ToClient::Abort => Parcel::Closed { code: None, reason: "connection reset".into() },
-            ToClient::Ping(_) | ToClient::Pong(_) => return Ok(()),
+            // Nobody here opens the binary socket.
+            ToClient::Binary(_) | ToClient::Ping(_) | ToClient::Pong(_) => return Ok(()),
         };
         let rig = &mut self.rigs[feed];
         let at = rig.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);

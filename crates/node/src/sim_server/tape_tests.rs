@@ -69,7 +69,12 @@ impl Guest {
     async fn come(world: &mut World<'_>, subscribe: &str) -> Guest {
         let (outbox, messages) = mpsc::channel(1 << 16);
         let (reply, answer) = oneshot::channel();
-        world.take(Ask::Open { path: "/ws/v5/public".to_owned(), outbox, reply });
+        world.take(Ask::Open {
+            path: "/ws/v5/public".to_owned(),
+            headers: Vec::new(),
+            outbox,
+            reply,
+        });
         let Ok(Opened::Accepted(conn)) = answer.await else { panic!("the path is served") };
         let mut guest = Guest { conn, messages, texts: Vec::new() };
         guest.say(world, subscribe);

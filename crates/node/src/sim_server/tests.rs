@@ -320,7 +320,12 @@ async fn a_client_that_reads_nothing_is_dropped_alone() {
     for room in [1, 64] {
         let (outbox, messages) = mpsc::channel(room);
         let (reply, answer) = oneshot::channel();
-        world.take(Ask::Open { path: "/ws/v5/public".to_owned(), outbox, reply });
+        world.take(Ask::Open {
+            path: "/ws/v5/public".to_owned(),
+            headers: Vec::new(),
+            outbox,
+            reply,
+        });
         let Ok(Opened::Accepted(conn)) = answer.await else { panic!("the path is served") };
         let ask = r#"{"op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"},
             {"channel":"trades","instId":"BTC-USDT"},{"channel":"tickers","instId":"BTC-USDT"}]}"#;

@@ -140,8 +140,8 @@ impl<'t> World<'t> {
     pub(super) fn take(&mut self, ask: Ask) {
         let now = self.clock.now().0;
         match ask {
-            Ask::Open { path, outbox, reply } => {
-                let opened = self.exchange.open(now, &path);
+            Ask::Open { path, headers, outbox, reply } => {
+                let opened = self.exchange.open_signed(now, &path, &headers);
                 if let Opened::Accepted(conn) = opened {
                     self.clients.insert(conn, outbox);
                 }

@@ -14,5 +14,6 @@ mod protocol;
 mod rest;
 mod rig;
 mod rows;
+mod sbe;
 mod size;
 mod window;
