@@ -80,7 +80,7 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Writes the file, and has it on the disk.
+/// Writes the file.
 ///
 /// # Errors
 /// When the file system says no.
@@ -118,7 +118,6 @@ pub fn write(path: &Path, spool: &Spool) -> Result<Written, ExportError> {
     zip.write_all(&bytes).map_err(ExportError::io(path))?;
     let file = zip.finish().map_err(failed)?;
     let file = file.into_inner().map_err(|e| ExportError::io(path)(e.into_error()))?;
-    file.sync_all().map_err(ExportError::io(path))?;
     let bytes = file.metadata().map_err(ExportError::io(path))?.len();
     Ok(Written { rows: count, bytes })
 }
