@@ -105,7 +105,7 @@ pub fn convert(
     let write = WriteOptions { memory: options.memory, book_interval_ms: made.book_interval_ms };
     let mut work = Work { archive: &mut archive, write, current: None, done: &mut done };
     let range = Range { from: plan.from, to: None };
-    let ended = play(tape, &PlayOptions { range, replay }, |played| {
+    let ended = play(tape, &PlayOptions { range, replay, ..PlayOptions::default() }, |played| {
         match played {
             Played::Met(place, met) => {
                 if plan.enters(place.ordinal) {

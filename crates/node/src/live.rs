@@ -9,7 +9,7 @@
 //! frames that wait to be read; a feed that panics is replaced and its stretch marked as ours.
 
 mod actions;
-mod cut;
+pub(crate) mod cut;
 mod observe;
 mod publish;
 mod replace;

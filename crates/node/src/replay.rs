@@ -10,26 +10,33 @@
 //! Start at [`play`]; it hands each record to [`Replay::take`].
 
 pub(crate) mod copy;
+mod crew;
 mod pace;
 mod play;
 pub(crate) mod run;
 
 pub use pace::{Pace, Speed};
+use play::Begin;
 #[cfg(feature = "sim")]
 pub(crate) use play::seek;
 pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
 pub use run::{ReplayEnd, ReplaySettings};
 
+use crate::live::cut::{cut, is_replaced};
 use crate::recorder::feed_config;
 use market_data_model::Subscription;
-use market_data_model::{Action, Command, Events, Feed as _, FeedId, Input, Nanos, Outbox};
+use market_data_model::{
+    Action, Batch, Command, Events, Feed as _, FeedId, Input, Names, Nanos, Outbox,
+};
 use market_data_okx::OkxFeed;
 use market_data_tape::record::{ALL_FEEDS, Outputs};
 use market_data_tape::{Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
 use market_data_tape::{FeedConfig, decode_config};
 use market_data_tape::{OutputDigest, Record};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// What a replay does besides running the feeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,15 +173,61 @@ struct Playing {
     /// Records of it with lower numbers are in its state already.
     entered: u64,
     life: FeedLife,
+    /// What came out: of the last input, or of all since the last [`Replay::gathered`].
+    out: Outbox,
+    witness_out: Batch,
+    /// Where that is put in the end.
+    slot: Option<usize>,
 }
+
+/// What a record did; what came out is beside.
+enum Did {
+    Started(FeedId, Option<Nanos>),
+    Step(FeedId, Ran),
+    Lost(Lost, Vec<FeedId>),
+    Note,
+    Nothing,
+}
+
+/// What an input did, and where what came out lies.
+#[derive(Clone, Debug)]
+struct Ran {
+    slot: usize,
+    events: Range<usize>,
+    actions: Range<usize>,
+    witness: Range<usize>,
+    stopped: bool,
+    over: bool,
+    verifiable: bool,
+    frame_bytes: Option<u64>,
+}
+
+impl Ran {
+    fn step<'a>(&self, out: &'a Outbox, witness: &'a Batch) -> Step<'a> {
+        Step {
+            stopped: self.stopped,
+            verifiable: self.verifiable,
+            frame_bytes: self.frame_bytes,
+            events: out.events.events(self.events.clone()),
+            actions: &out.actions[self.actions.clone()],
+            witness: witness.events(self.witness.clone()),
+        }
+    }
+}
+
+/// What came out of one feed, and of its witness.
+type Said = (Outbox, Batch);
 
 /// Feeds being run again: a record in, what came out of it back.
 pub(crate) struct Replay {
     options: ReplayOptions,
     playing: BTreeMap<FeedId, Playing>,
     ended: Vec<FeedLife>,
-    out: Outbox,
-    witness_out: Outbox,
+    /// What comes out is kept until [`Replay::gathered`] takes it.
+    gathers: bool,
+    said: Vec<Said>,
+    /// Used ones, with their memory.
+    spare: Vec<Said>,
     orphans: u64,
     /// Number of the last record.
     last: u64,
@@ -191,8 +244,9 @@ impl Replay {
             options,
             playing: BTreeMap::new(),
             ended: Vec::new(),
-            out: Outbox::default(),
-            witness_out: Outbox::default(),
+            gathers: false,
+            said: Vec::new(),
+            spare: Vec::new(),
             orphans: 0,
             last: 0,
             from: None,
@@ -201,9 +255,9 @@ impl Replay {
     }
 
     /// Puts the feeds where they are entered; those that nobody entered begin at `from`.
-    fn enter(&mut self, from: Nanos, entered: BTreeMap<FeedId, Entered>) {
-        self.from = Some(from);
-        for (feed, Entered { ordinal, ts, config, state }) in entered {
+    pub(crate) fn enter(&mut self, begin: Begin) {
+        (self.from, self.starts) = (begin.from, begin.starts);
+        for (feed, Entered { ordinal, ts, config, state }) in begin.entered {
             let mut playing = Playing::new(feed, config, ts, &self.options);
             playing.entered = ordinal + 1;
             playing.adopt(state, self.options.witness);
@@ -228,9 +282,24 @@ impl Replay {
     /// Fails when the record cannot be read although its sums hold; its feed is unverifiable from
     /// there.
     pub(crate) fn take<'a>(&'a mut self, record: &Record<'a>) -> Result<Met<'a>, DecodeError> {
+        let did = self.run(record)?;
+        let known = |feed| self.playing.get(&feed).expect("the record was this feed's");
+        Ok(match did {
+            Did::Started(feed, since) => Met::Started(&known(feed).life, since),
+            Did::Step(feed, ran) => {
+                let playing = known(feed);
+                Met::Step(ran.step(&playing.out, &playing.witness_out))
+            }
+            Did::Lost(lost, feeds) => Met::Lost(record.feed, lost, feeds),
+            Did::Note => note(record),
+            Did::Nothing => Met::Nothing,
+        })
+    }
+
+    fn run(&mut self, record: &Record<'_>) -> Result<Did, DecodeError> {
         self.last = record.ordinal;
         if self.is_passed(record) {
-            return Ok(Met::Nothing);
+            return Ok(Did::Nothing);
         }
         let entry = match record.entry() {
             Ok(entry) => entry,
@@ -246,15 +315,15 @@ impl Replay {
                 if let Some(playing) = self.playing.get_mut(&record.feed) {
                     playing.compare(outputs, record.ts, self.options.check);
                 }
-                Ok(Met::Nothing)
+                Ok(Did::Nothing)
             }
             Entry::Lost(lost) => {
                 let feeds = self.mistrust(record, lost.from, &lost.why);
-                Ok(Met::Lost(record.feed, lost, feeds))
+                Ok(Did::Lost(lost, feeds))
             }
-            Entry::Note(text) => Ok(Met::Note(text)),
-            Entry::State(state) => self.state(record, &state),
-            Entry::Other { .. } => Ok(Met::Nothing),
+            Entry::Note(_) => Ok(Did::Note),
+            Entry::State(state) => Ok(self.state(record, &state)),
+            Entry::Other { .. } => Ok(Did::Nothing),
         }
     }
 
@@ -262,7 +331,8 @@ impl Replay {
     pub(crate) fn damaged(&mut self, damage: &Damage) {
         if damage.records_lost != Some(0) {
             let last = self.last;
-            for playing in self.playing.values_mut().filter(|p| p.entered <= last) {
+            let concerned = |p: &&mut Playing| p.entered <= last && !p.is_over();
+            for playing in self.playing.values_mut().filter(concerned) {
                 playing.mistrust(playing.life.to, "the tape is damaged");
             }
         }
@@ -278,15 +348,14 @@ impl Replay {
     /// Every feed that runs at the moment.
     #[cfg(feature = "sim")]
     pub(crate) fn feeds(&self) -> impl Iterator<Item = (FeedId, &OkxFeed)> {
-        let running = self.playing.iter().filter(|(_, playing)| playing.life.failed.is_none());
+        let running = self.playing.iter().filter(|(_, playing)| !playing.is_over());
         running.map(|(feed, playing)| (*feed, &playing.feed))
     }
 
-    /// Every feed met, in the order in which they began.
+    /// Every feed met.
     fn finish(self) -> Vec<FeedLife> {
         let mut lives = self.ended;
         lives.extend(self.playing.into_values().map(|playing| playing.life));
-        lives.sort_by_key(|life| (life.from, life.feed));
         lives
     }
 
@@ -295,56 +364,73 @@ impl Replay {
         self.orphans
     }
 
-    fn start<'a>(
-        &'a mut self,
-        record: &Record<'a>,
-        start: &FeedStart<'_>,
-    ) -> Result<Met<'a>, DecodeError> {
+    /// Takes back what was read, for its memory.
+    fn reuse(&mut self, said: impl Iterator<Item = Said>) {
+        let room = self.playing.len().saturating_sub(self.spare.len());
+        self.spare.extend(said.take(room).map(|(mut out, mut witness)| {
+            out.clear();
+            witness.clear();
+            (out, witness)
+        }));
+    }
+
+    /// What came out since the last time, by [`Ran::slot`].
+    fn gathered(&mut self) -> Vec<Said> {
+        let mut said = std::mem::take(&mut self.said);
+        for playing in self.playing.values_mut() {
+            let Some(slot) = playing.slot.take() else { continue };
+            let (out, witness_out) = self.spare.pop().unwrap_or_default();
+            let out = std::mem::replace(&mut playing.out, out);
+            said[slot] = (out, std::mem::replace(&mut playing.witness_out, witness_out));
+        }
+        said
+    }
+
+    fn start(&mut self, record: &Record<'_>, start: &FeedStart<'_>) -> Result<Did, DecodeError> {
         let feed = record.feed;
         if start.again && self.playing.contains_key(&feed) {
-            return Ok(Met::Nothing);
+            return Ok(Did::Nothing);
         }
         let config = match decode_config(start.config) {
             Ok(config) => config,
             Err(error) => {
-                self.ended.extend(self.playing.remove(&feed).map(|playing| playing.life));
+                self.end(feed);
                 return Err(error);
             }
         };
-        let over = |life: &FeedLife| life.stopped || life.failed.is_some();
-        let paused = self.playing.values().all(|playing| over(&playing.life));
+        // If all of them are over, the recorder was stopped and started.
+        let paused = self.playing.values().all(Playing::is_over);
         let since = self.playing.values().map(|playing| playing.life.to).max();
-        if paused {
-            // All of them are over: the recorder was stopped and started.
-            let over = std::mem::take(&mut self.playing);
-            self.ended.extend(over.into_values().map(|playing| playing.life));
-        } else {
-            self.ended.extend(self.playing.remove(&feed).map(|playing| playing.life));
-        }
+        self.end(feed);
         let mut playing = Playing::new(feed, config, record.ts, &self.options);
         if start.again {
             playing.join_in(record.ts);
         }
-        let playing = self.playing.entry(feed).or_insert(playing);
-        Ok(Met::Started(&playing.life, since.filter(|_| paused)))
+        self.playing.insert(feed, playing);
+        Ok(Did::Started(feed, since.filter(|_| paused)))
+    }
+
+    /// The feed is followed by another of its number.
+    fn end(&mut self, feed: FeedId) {
+        let Some(playing) = self.playing.remove(&feed) else { return };
+        if let Some(slot) = playing.slot {
+            self.said[slot] = (playing.out, playing.witness_out);
+        }
+        self.ended.push(playing.life);
     }
 
     /// The state of a feed is on the tape: compares it, or takes it where the feed's own cannot be
     /// trusted.
-    fn state<'a>(
-        &'a mut self,
-        record: &Record<'a>,
-        state: &FeedState<'_>,
-    ) -> Result<Met<'a>, DecodeError> {
+    fn state(&mut self, record: &Record<'_>, state: &FeedState<'_>) -> Did {
         let feed = record.feed;
         let trusted = self.playing.get(&feed).is_some_and(|playing| playing.trusted);
         let options = self.options;
         let changed = options.witness || options.books.is_some();
         if trusted && !(options.check || changed) {
-            return Ok(Met::Nothing);
+            return Did::Nothing;
         }
         // A state of another version is stepped over.
-        let Ok((config, restored)) = restored(feed, state) else { return Ok(Met::Nothing) };
+        let Ok((config, restored)) = restored(feed, state) else { return Did::Nothing };
         let known = self.playing.contains_key(&feed);
         let playing = self
             .playing
@@ -359,33 +445,25 @@ impl Replay {
             playing.adopt(restored, options.witness);
             playing.life.verifiable_again = Some(record.ts);
         }
-        Ok(if known { Met::Nothing } else { Met::Started(&playing.life, None) })
+        if known { Did::Nothing } else { Did::Started(feed, None) }
     }
 
-    fn input<'a>(&'a mut self, record: &Record<'a>, input: Input<'a>) -> Met<'a> {
-        self.out.clear();
-        self.witness_out.clear();
+    fn input(&mut self, record: &Record<'_>, input: Input<'_>) -> Did {
         let Some(playing) = self.playing.get_mut(&record.feed) else {
             self.orphans += 1;
-            return Met::Nothing;
+            return Did::Nothing;
         };
-        let frame_bytes = match &input {
-            Input::Frame(bytes) => Some(bytes.len() as u64),
-            _ => None,
-        };
-        playing.give(record.ts, input, (&mut self.out, &mut self.witness_out));
-        if self.options.check && playing.trusted {
-            playing.digest.add(1, &self.out);
+        if !self.gathers {
+            playing.out.clear();
+            playing.witness_out.clear();
         }
-        let (out, witness) = (&self.out, &self.witness_out.events);
-        Met::Step(Step {
-            stopped: playing.life.stopped,
-            verifiable: playing.trusted,
-            frame_bytes,
-            events: out.events.events(0..out.events.len()),
-            actions: &out.actions,
-            witness: witness.events(0..witness.len()),
-        })
+        let ran = playing.give(record.ts, input, &mut self.said);
+        if self.options.check && playing.trusted {
+            playing.digest.add_inputs(1);
+            playing.digest.add_events(playing.out.events.events(ran.events.clone()));
+            playing.digest.add_actions(&playing.out.actions[ran.actions.clone()]);
+        }
+        Did::Step(record.feed, ran)
     }
 
     /// From here on what comes out proves nothing; says of which feeds.
@@ -394,12 +472,19 @@ impl Replay {
         for (id, playing) in &mut self.playing {
             let concerned = record.feed == ALL_FEEDS || *id == record.feed;
             let behind = playing.entered <= record.ordinal;
-            if concerned && behind && !playing.life.stopped {
+            if concerned && behind && !playing.is_over() {
                 playing.mistrust(at, why);
                 feeds.push(*id);
             }
         }
         feeds
+    }
+}
+
+fn note<'a>(record: &Record<'a>) -> Met<'a> {
+    match record.entry() {
+        Ok(Entry::Note(text)) => Met::Note(text),
+        _ => Met::Nothing,
     }
 }
 
@@ -449,6 +534,9 @@ impl Playing {
             trusted: true,
             entered: 0,
             life,
+            out: Outbox::default(),
+            witness_out: Batch::default(),
+            slot: None,
         };
         playing.choose_books();
         playing
@@ -504,27 +592,89 @@ impl Playing {
         self.mistrust(at, "its beginning is not on this tape");
     }
 
-    fn give(&mut self, at: Nanos, input: Input<'_>, (out, seen): (&mut Outbox, &mut Outbox)) {
-        let life = &mut self.life;
-        life.inputs += 1;
-        life.frames += u64::from(matches!(input, Input::Frame(_)));
-        life.stopped |= matches!(input, Input::Command(Command::Stop));
-        life.to = at;
+    /// Told to stop, or failed.
+    fn is_over(&self) -> bool {
+        self.life.stopped || self.life.failed.is_some()
+    }
+
+    /// Gives the feed an input; what comes out is behind what came out before.
+    fn give(&mut self, at: Nanos, input: Input<'_>, said: &mut Vec<Said>) -> Ran {
+        let frame_bytes = match &input {
+            Input::Frame(bytes) => Some(bytes.len() as u64),
+            _ => None,
+        };
+        self.life.inputs += 1;
+        self.life.frames += u64::from(frame_bytes.is_some());
+        self.life.stopped |= matches!(input, Input::Command(Command::Stop));
+        self.life.to = at;
         self.since.get_or_insert(at);
-        if life.failed.is_some() {
-            return;
+        let mut lens = self.lens();
+        if self.life.failed.is_none() {
+            let before = (lens != [0; 3]).then(|| self.names().map(Arc::clone));
+            self.handle(at, input);
+            if let Some(before) = before
+                && before.iter().zip(self.names()).any(|(old, new)| is_replaced(old, new))
+            {
+                self.roll(lens, &before, said);
+                lens = [0; 3];
+            }
         }
-        let (feed, witness) = (&mut self.feed, &mut self.witness);
+        let [events, actions, witness] = lens;
+        let ends = self.lens();
+        self.life.events += (ends[0] - events) as u64;
+        let slot = *self.slot.get_or_insert_with(|| {
+            said.push(Said::default());
+            said.len() - 1
+        });
+        Ran {
+            slot,
+            events: events..ends[0],
+            actions: actions..ends[1],
+            witness: witness..ends[2],
+            stopped: self.life.stopped,
+            over: self.is_over(),
+            verifiable: self.trusted,
+            frame_bytes,
+        }
+    }
+
+    fn names(&self) -> [&Arc<Names>; 2] {
+        [self.out.events.names(), self.witness_out.names()]
+    }
+
+    /// How many events, actions, and events of the witness have gathered.
+    fn lens(&self) -> [usize; 3] {
+        [self.out.events.len(), self.out.actions.len(), self.witness_out.len()]
+    }
+
+    /// An instrument was replaced: what came out before the last input keeps the names of its time.
+    fn roll(&mut self, lens: [usize; 3], names: &[Arc<Names>; 2], said: &mut Vec<Said>) {
+        let [events, actions, witness] = lens;
+        let first = Outbox {
+            events: cut(&mut self.out.events, events, &names[0]),
+            actions: self.out.actions.drain(..actions).collect(),
+        };
+        let first = (first, cut(&mut self.witness_out, witness, &names[1]));
+        match self.slot.take() {
+            Some(slot) => said[slot] = first,
+            None => said.push(first),
+        }
+    }
+
+    fn handle(&mut self, at: Nanos, input: Input<'_>) {
+        let (feed, witness, out) = (&mut self.feed, &mut self.witness, &mut self.out);
+        let mut seen =
+            Outbox { events: std::mem::take(&mut self.witness_out), actions: Vec::new() };
         let handled = catch_unwind(AssertUnwindSafe(|| {
             if let Some(witness) = witness {
-                witness.handle(at, input.clone(), seen);
+                witness.handle(at, input.clone(), &mut seen);
             }
             feed.handle(at, input, out);
         }));
-        life.events += out.events.len() as u64;
+        self.witness_out = seen.events;
         if let Err(panic) = handled {
             let why = crate::live::words(&*panic);
-            life.failed = Some(why.clone());
+            self.life.failed = Some(why.clone());
             self.mistrust(at, &format!("a mistake of ours: {why}"));
         }
     }

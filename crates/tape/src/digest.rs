@@ -9,7 +9,7 @@
 
 use crate::record::Outputs;
 use market_data_model::wire::write_json;
-use market_data_model::{Action, Batch, Outbox};
+use market_data_model::{Action, Events, Outbox};
 use std::io::Write as _;
 
 /// Collects what came out of one feed.
@@ -25,7 +25,7 @@ impl OutputDigest {
     /// Adds what `inputs` inputs left in `out`.
     pub fn add(&mut self, inputs: u64, out: &Outbox) {
         self.add_inputs(inputs);
-        self.add_events(&out.events);
+        self.add_events(out.events.events(0..out.events.len()));
         self.add_actions(&out.actions);
     }
 
@@ -35,7 +35,7 @@ impl OutputDigest {
     }
 
     /// Adds events that came out.
-    pub fn add_events(&mut self, events: &Batch) {
+    pub fn add_events(&mut self, events: Events<'_>) {
         for event in events.iter() {
             self.scratch.clear();
             write_json(&event, &mut self.scratch);

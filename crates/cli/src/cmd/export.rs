@@ -7,7 +7,7 @@
 //! Invariants: the tape is only read; an interrupt leaves nothing behind; what is missing on the
 //! tape is in `gaps.csv`.
 
-use crate::cmd::replay::{ended, open};
+use crate::cmd::replay::{ended, open, threads};
 use crate::failure::Failure;
 use crate::instant;
 use crate::out::console::Console;
@@ -187,7 +187,7 @@ pub fn run(args: &ExportArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let books = BookOutput { deltas: true, view_depth: 0 };
     let replay = ReplayOptions { books: Some(books), ..ReplayOptions::default() };
     let mut last = Nanos(0);
-    let end = play(&tape, &PlayOptions { range, replay }, |played| {
+    let end = play(&tape, &PlayOptions { range, replay, threads: threads() }, |played| {
         interrupt.check()?;
         if let Played::Met(place, _) = &played {
             last = place.ts;

@@ -100,7 +100,7 @@ pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let mut progress = (!io::stdout().is_terminal()).then(|| Progress::new(console, tape.bytes()));
     let mut damages = 0u64;
     let range = Range { from: args.from, to: args.to };
-    let options = PlayOptions { range, ..PlayOptions::default() };
+    let options = PlayOptions { range, threads: threads(), ..PlayOptions::default() };
     let end = play(&tape, &options, |played| {
         interrupt.check()?;
         match played {
@@ -175,6 +175,11 @@ pub fn within(tape: &Tape, from: Option<Nanos>, to: Option<Nanos>) -> Result<(),
     Err(Failure::new(outside, format!("the tape goes from {first} to {last}")))
 }
 
+/// How many threads run feeds: one for each processor, up to eight.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8)
+}
+
 /// Opens a tape, with advice when that fails.
 ///
 /// # Errors
@@ -230,7 +235,7 @@ fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<Ex
     let interrupt = Interrupt::listen();
     let mut progress = Progress::new(console, tape.bytes()).doing("checking");
     let range = Range { from: args.from, to: args.to };
-    let end = play(tape, &PlayOptions { range, replay }, |played| {
+    let end = play(tape, &PlayOptions { range, replay, threads: threads() }, |played| {
         interrupt.check()?;
         match played {
             Played::Damage(damage) => damages.push(damage.to_string()),

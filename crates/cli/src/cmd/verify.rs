@@ -7,7 +7,7 @@
 //! Invariants: it writes nothing but the page asked for; "clean" is said only of what was looked
 //! at; exit code 0 is clean, 1 gaps or damage, 2 that it could not look.
 
-use crate::cmd::replay::{ended, failed, open};
+use crate::cmd::replay::{ended, failed, open, threads};
 use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::file::write_whole;
@@ -164,23 +164,27 @@ pub fn is_being_recorded(path: &Path) -> bool {
 fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account, PlayEnd)> {
     let replay = ReplayOptions { check: true, witness: true, books: None };
     let mut account = Account::default();
-    let end = play(tape, &PlayOptions { range: Range::ALL, replay }, |played| {
-        match played {
-            Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
-            Played::Met(place, Met::Step(step)) => {
-                account.step(place.feed, place.ts, &step);
+    let end =
+        play(tape, &PlayOptions { range: Range::ALL, replay, threads: threads() }, |played| {
+            match played {
+                Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
+                Played::Met(place, Met::Step(step)) => {
+                    account.step(place.feed, place.ts, &step);
+                }
+                Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
+                Played::Progress(Progress { records, ts: Some(ts), .. }) => {
+                    let done = crate::out::number::percent(records, total).unwrap_or_default();
+                    let records = counted(records, "record", "records");
+                    console.status(&format!("{done} % run again, {records}, up to {ts}"));
+                }
+                // What is damaged or cannot be read is among the findings of the first pass.
+                Played::Met(..)
+                | Played::Damage(_)
+                | Played::Unreadable(..)
+                | Played::Progress(_) => {}
             }
-            Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
-            Played::Progress(Progress { records, ts: Some(ts), .. }) => {
-                let done = crate::out::number::percent(records, total).unwrap_or_default();
-                let records = counted(records, "record", "records");
-                console.status(&format!("{done} % run again, {records}, up to {ts}"));
-            }
-            // What is damaged or cannot be read is among the findings of the first pass.
-            Played::Met(..) | Played::Damage(_) | Played::Unreadable(..) | Played::Progress(_) => {}
-        }
-        anyhow::Ok(ControlFlow::Continue(()))
-    });
+            anyhow::Ok(ControlFlow::Continue(()))
+        });
     account.finish();
     Ok((account, end.map_err(ended)?))
 }

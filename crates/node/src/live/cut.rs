@@ -10,7 +10,7 @@ use market_data_model::batch::Names;
 use std::sync::Arc;
 
 /// Whether `now` says something else than `before` about what both know.
-pub(super) fn is_replaced(before: &Arc<Names>, now: &Arc<Names>) -> bool {
+pub(crate) fn is_replaced(before: &Arc<Names>, now: &Arc<Names>) -> bool {
     if Arc::ptr_eq(before, now) {
         return false;
     }
@@ -19,7 +19,7 @@ pub(super) fn is_replaced(before: &Arc<Names>, now: &Arc<Names>) -> bool {
 }
 
 /// Takes the first `len` events out of `batch`, with the names that they had.
-pub(super) fn cut(batch: &mut Batch, len: usize, names: &Arc<Names>) -> Batch {
+pub(crate) fn cut(batch: &mut Batch, len: usize, names: &Arc<Names>) -> Batch {
     let (mut first, mut rest) = (Batch::default(), Batch::default());
     first.set_names(names);
     rest.set_names(batch.names());

@@ -203,7 +203,8 @@ impl Recording {
         }
         let Some(digest) = &mut running.digest else { return };
         digest.add_inputs(chunk.inputs);
-        chunk.batches.iter().for_each(|batch| digest.add_events(batch));
+        let batches = chunk.batches.iter();
+        batches.for_each(|batch| digest.add_events(batch.events(0..batch.len())));
         digest.add_actions(&chunk.actions);
         let Some(ts) = chunk.last_ts() else { return };
         let due = digest.inputs() >= DIGEST_INPUTS || ts.since(running.digested) >= DIGEST_NS;

@@ -7,11 +7,11 @@
 //! Invariants: what is handed over depends on the tape and the range only; memory is bounded.
 //! Start at [`play`].
 
-use super::{Entered, FeedLife, Met, Replay, ReplayOptions, restored};
+use super::{Entered, FeedLife, Met, Replay, ReplayOptions, crew, restored};
 use market_data_model::{FeedId, Nanos};
 use market_data_okx::link::LinkState;
 use market_data_tape::reader::{Entrance, Item, Range, ReadError, Tape, Way};
-use market_data_tape::{Damage, DecodeError};
+use market_data_tape::{Damage, DecodeError, Record};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -24,6 +24,9 @@ pub struct PlayOptions {
     pub range: Range,
     /// What is done besides running the feeds.
     pub replay: ReplayOptions,
+    /// How many threads run feeds, besides the caller's and one that reads; 0 or 1 = everything on
+    /// the caller's. What is handed over does not depend on it.
+    pub threads: usize,
 }
 
 /// Where on the tape a record stands.
@@ -112,54 +115,117 @@ pub struct PlayEnd {
 pub fn play<E>(
     tape: &Tape,
     options: &PlayOptions,
-    mut each: impl FnMut(Played<'_>) -> Result<ControlFlow<()>, E>,
+    each: impl FnMut(Played<'_>) -> Result<ControlFlow<()>, E>,
+) -> Result<PlayEnd, PlayError<E>> {
+    let progress = Progress { bytes_total: tape.bytes(), ..Progress::default() };
+    let begin = match options.range.from {
+        Some(from) => seek(tape, from).map_err(PlayError::Read)?,
+        None => Begin::default(),
+    };
+    let mut host = Host { range: options.range, each, progress };
+    match options.threads {
+        0 | 1 => alone(tape, options, begin, host),
+        _ => crew::play(tape, options, begin, &mut host),
+    }
+}
+
+/// Where playing begins.
+#[derive(Default)]
+pub(crate) struct Begin {
+    /// Number of the first record to be read.
+    pub start: u64,
+    /// The time asked for, when feeds are entered.
+    pub from: Option<Nanos>,
+    pub(super) entered: BTreeMap<FeedId, Entered>,
+    /// Records that make feeds which have no state before.
+    pub starts: BTreeMap<FeedId, u64>,
+}
+
+/// Hands over to the receiver what it asked for.
+pub(super) struct Host<F> {
+    range: Range,
+    each: F,
+    pub progress: Progress,
+}
+
+impl<E, F: FnMut(Played<'_>) -> Result<ControlFlow<()>, E>> Host<F> {
+    /// So many bytes of the tape are behind. This and the others say whether the receiver has had
+    /// enough.
+    pub fn bytes(&mut self, bytes: u64) -> Result<bool, PlayError<E>> {
+        if bytes == self.progress.bytes {
+            return Ok(false);
+        }
+        self.progress.bytes = bytes;
+        let progress = self.progress;
+        self.hand(Played::Progress(progress))
+    }
+
+    pub fn damage(&mut self, damage: &Damage) -> Result<bool, PlayError<E>> {
+        let reached = |from| self.progress.ts.is_some_and(|ts| ts >= from);
+        let wanted = self.range.from.is_none_or(reached);
+        Ok(wanted && self.hand(Played::Damage(damage))?)
+    }
+
+    /// A record; what it did is asked for if it is wanted.
+    pub fn record<'a>(
+        &mut self,
+        record: &Record<'_>,
+        met: Result<Met<'a>, DecodeError>,
+    ) -> Result<bool, PlayError<E>> {
+        self.progress.records += 1;
+        self.progress.ts = Some(record.ts);
+        let place = Place { ordinal: record.ordinal, feed: record.feed, ts: record.ts };
+        match met {
+            _ if !self.range.holds(record.ts) => Ok(false),
+            Ok(met) => self.hand(Played::Met(place, met)),
+            Err(error) => self.hand(Played::Unreadable(place, error)),
+        }
+    }
+
+    fn hand(&mut self, played: Played<'_>) -> Result<bool, PlayError<E>> {
+        (self.each)(played).map(|flow| flow.is_break()).map_err(PlayError::Receiver)
+    }
+}
+
+/// Everything on the caller's thread.
+fn alone<E, F: FnMut(Played<'_>) -> Result<ControlFlow<()>, E>>(
+    tape: &Tape,
+    options: &PlayOptions,
+    begin: Begin,
+    mut host: Host<F>,
 ) -> Result<PlayEnd, PlayError<E>> {
     let mut replay = Replay::new(options.replay);
-    let mut progress = Progress { bytes_total: tape.bytes(), ..Progress::default() };
-    let start = match options.range.from {
-        Some(from) => seek(tape, from, &mut replay).map_err(PlayError::Read)?,
-        None => 0,
-    };
-    let mut records = tape.records(Range { from: None, to: options.range.to }).after(start);
+    let mut records = tape.records(Range { from: None, to: options.range.to }).after(begin.start);
+    replay.enter(begin);
     loop {
-        let bytes = records.bytes();
-        if bytes != progress.bytes {
-            progress.bytes = bytes;
-            if hand(&mut each, Played::Progress(progress))? {
-                break;
-            }
+        if host.bytes(records.bytes())? {
+            break;
         }
         let Some(item) = records.read().map_err(PlayError::Read)? else { break };
         let stop = match item {
             Item::Damage(damage) => {
                 replay.damaged(&damage);
-                let reached = |from| progress.ts.is_some_and(|ts| ts >= from);
-                let wanted = options.range.from.is_none_or(reached);
-                wanted && hand(&mut each, Played::Damage(&damage))?
+                host.damage(&damage)?
             }
-            Item::Record(record) => {
-                progress.records += 1;
-                progress.ts = Some(record.ts);
-                let place = Place { ordinal: record.ordinal, feed: record.feed, ts: record.ts };
-                let taken = replay.take(&record);
-                match taken {
-                    _ if !options.range.holds(record.ts) => false,
-                    Ok(met) => hand(&mut each, Played::Met(place, met))?,
-                    Err(error) => hand(&mut each, Played::Unreadable(place, error))?,
-                }
-            }
+            Item::Record(record) => host.record(&record, replay.take(&record))?,
         };
         if stop {
             break;
         }
     }
     let orphans = replay.orphans();
-    Ok(PlayEnd { lives: replay.finish(), orphans, progress })
+    Ok(PlayEnd { lives: sorted(replay.finish()), orphans, progress: host.progress })
+}
+
+/// Lives in the order in which they began.
+pub(super) fn sorted(mut lives: Vec<FeedLife>) -> Vec<FeedLife> {
+    lives.sort_by_key(|life| (life.from, life.feed));
+    lives
 }
 
 /// Puts every feed that runs at `from` into its latest state before; says from which record on the
 /// tape is to be read.
-pub(crate) fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64, ReadError> {
+pub(crate) fn seek(tape: &Tape, from: Nanos) -> Result<Begin, ReadError> {
     let mut states = BTreeMap::new();
     let found = tape.entrances(from, |feed, state| match restored(feed, state) {
         Ok(state) => {
@@ -168,18 +234,19 @@ pub(crate) fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64,
         }
         Err(_) => false,
     })?;
-    let Some(found) = found else { return Ok(0) };
-    let (mut start, mut behind, mut entered) = (None::<u64>, 0, BTreeMap::new());
+    let Some(found) = found else { return Ok(Begin::default()) };
+    let (mut start, mut behind) = (None::<u64>, 0);
+    let mut begin = Begin { from: Some(from), ..Begin::default() };
     for (feed, Entrance { ordinal, ts, way }) in found {
         behind = behind.max(ordinal + 1);
         let over = match (way, states.remove(&feed)) {
             (Way::State, Some((config, state))) => {
                 let over = state.status().link == LinkState::Stopped;
-                entered.insert(feed, Entered { ordinal, ts, config, state });
+                begin.entered.insert(feed, Entered { ordinal, ts, config, state });
                 over
             }
             _ => {
-                replay.starts.insert(feed, ordinal);
+                begin.starts.insert(feed, ordinal);
                 false
             }
         };
@@ -187,14 +254,6 @@ pub(crate) fn seek(tape: &Tape, from: Nanos, replay: &mut Replay) -> Result<u64,
             start = Some(start.map_or(ordinal, |start| start.min(ordinal)));
         }
     }
-    replay.enter(from, entered);
-    Ok(start.unwrap_or(behind))
-}
-
-/// Hands something over; says whether the receiver has had enough.
-fn hand<E>(
-    each: &mut impl FnMut(Played<'_>) -> Result<ControlFlow<()>, E>,
-    played: Played<'_>,
-) -> Result<bool, PlayError<E>> {
-    each(played).map(|flow| flow.is_break()).map_err(PlayError::Receiver)
+    begin.start = start.unwrap_or(behind);
+    Ok(begin)
 }

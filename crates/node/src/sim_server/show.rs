@@ -123,7 +123,9 @@ impl<'t> Show<'t> {
             self.at = self.look()?.unwrap_or_default();
             return Ok(());
         };
-        let start = seek(self.tape, from, &mut self.replay)?;
+        let begin = seek(self.tape, from)?;
+        let start = begin.start;
+        self.replay.enter(begin);
         let range = Range { from: None, to: self.range.to };
         (self.records, self.at) = (self.tape.records(range).after(start), from);
         for index in 0..self.served.len() {

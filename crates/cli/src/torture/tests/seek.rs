@@ -72,9 +72,14 @@ fn write(dir: &Path, options: &LifeOptions) -> Vec<Nanos> {
 }
 
 /// What comes out in a range, a line each, with the time of its input.
-fn said(tape: &Tape, range: Range, replay: ReplayOptions) -> (Vec<(Nanos, String)>, PlayEnd) {
-    let mut lines = Vec::new();
-    let end = play(tape, &PlayOptions { range, replay }, |played| {
+fn said(
+    tape: &Tape,
+    range: Range,
+    replay: ReplayOptions,
+    threads: usize,
+) -> (Vec<(Nanos, String)>, PlayEnd) {
+    let (mut lines, mut progresses) = (Vec::new(), 0u64);
+    let end = play(tape, &PlayOptions { range, replay, threads }, |played| {
         match played {
             Played::Met(place, Met::Step(step)) => {
                 let mut text = format!("{} {} {} ", place.ordinal, step.stopped, step.verifiable);
@@ -89,12 +94,19 @@ fn said(tape: &Tape, range: Range, replay: ReplayOptions) -> (Vec<(Nanos, String
             Played::Met(place, met @ (Met::Lost(..) | Met::Note(_))) => {
                 lines.push((place.ts, format!("{met:?}")));
             }
-            Played::Met(..) | Played::Progress(_) => {}
+            Played::Met(place, Met::Started(life, since)) => {
+                lines.push((place.ts, format!("{} began after {since:?}", life.feed.0)));
+            }
+            Played::Progress(progress) => progresses += progress.bytes ^ progress.records,
+            Played::Met(..) => {}
             Played::Damage(damage) => panic!("{damage}"),
             Played::Unreadable(place, error) => panic!("{place:?}: {error}"),
         }
         Ok::<_, Infallible>(ControlFlow::Continue(()))
     });
+    if range == Range::ALL {
+        lines.push((Nanos(u64::MAX), format!("{progresses}")));
+    }
     (lines, end.unwrap())
 }
 
@@ -119,7 +131,10 @@ fn a_replay_from_the_middle_says_what_one_from_the_start_says() {
         let changes = BookOutput { deltas: true, view_depth: 3 };
         let books = (seed == 4).then_some(changes);
         let replay = ReplayOptions { check: true, witness: true, books };
-        let (all, end) = said(&tape, Range::ALL, replay);
+        let (all, end) = said(&tape, Range::ALL, replay, 1);
+        for threads in 2..5 {
+            assert_eq!(said(&tape, Range::ALL, replay, threads), (all.clone(), end.clone()));
+        }
         let states: u64 = end.lives.iter().map(|life| life.states_checked).sum();
         assert!(books.is_some() || states > 5, "seed {seed}: {states}");
         assert!(end.lives.iter().all(|life| life.state_differs.is_none()), "seed {seed}");
@@ -128,7 +143,8 @@ fn a_replay_from_the_middle_says_what_one_from_the_start_says() {
             let mut pick = || *chance.pick(&times) + chance.below(3) - 1;
             let (a, b) = (pick(), pick());
             let range = Range { from: Some(a.min(b)), to: Some(a.max(b)) };
-            let (lines, end) = said(&tape, range, replay);
+            let threads = 1 + chance.below(3) as usize;
+            let (lines, end) = said(&tape, range, replay, threads);
             let expected: Vec<_> = all.iter().filter(|(at, _)| range.holds(*at)).collect();
             assert_eq!(lines.len(), expected.len(), "seed {seed}, {range:?}");
             for (one, other) in lines.iter().zip(expected) {
