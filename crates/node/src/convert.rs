@@ -23,6 +23,8 @@ use std::path::Path;
 pub struct ConvertOptions {
     /// Convert segments again that are in the archive.
     pub force: bool,
+    /// Take a segment of the same number and length for the same, without reading it.
+    pub by_length: bool,
     /// Leave out a last segment that is not closed: somebody may be writing it.
     pub closed_only: bool,
     /// Milliseconds between snapshots of a book; 0 = after each change; `None` = none.
@@ -37,6 +39,7 @@ impl Default for ConvertOptions {
     fn default() -> ConvertOptions {
         ConvertOptions {
             force: false,
+            by_length: false,
             closed_only: false,
             book_interval_ms: None,
             book_depth: 20,
@@ -164,6 +167,13 @@ impl Plan {
             let Some(header) = &segment.header else { continue };
             plan.starts.push((header.first_ordinal, header.number));
             if i + 1 == segments.len() && segment.footer.is_none() && options.closed_only {
+                continue;
+            }
+            let mut known = archive.root().segments.iter();
+            let like =
+                |other: &Segment| (other.number, other.bytes) == (header.number, segment.bytes);
+            if options.by_length && known.any(like) {
+                done.skipped += 1;
                 continue;
             }
             let (sha256, bytes) = sum_file(&segment.path)?;

@@ -52,7 +52,7 @@ pub use error::Error;
 pub use live::BookUnavailable;
 pub use metrics::{FeedReport, Metrics};
 pub use net::{ProxyError, ProxySetting, TlsTrust};
-pub use options::{ServiceOptions, TapeSettings, Want};
+pub use options::{ParquetSettings, ServiceOptions, TapeSettings, Want};
 pub use recorder::TapeReport;
 pub use replay::{ReplayEnd, ReplaySettings, Speed};
 pub use service::{Ended, Service, SinkReport, StopReport};

@@ -278,6 +278,13 @@ impl Metrics {
                 ("tape_stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
                 ("tape_records_lost_total", "Records lost", "counter", tape.lost_records),
                 ("tape_failures_total", "Times that writing failed", "counter", tape.failures),
+                ("tape_converted_total", "Segments that became Parquet", "counter", tape.converted),
+                (
+                    "tape_convert_failures_total",
+                    "Times that a segment could not be converted",
+                    "counter",
+                    tape.convert_failures,
+                ),
                 ("tape_failing", "Whether writing fails at the moment", "gauge", failing),
                 ("tape_lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
                 ("tape_queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),

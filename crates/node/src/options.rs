@@ -44,6 +44,21 @@ pub struct TapeSettings {
     pub level: i32,
     /// Whether sums over what came out go on the tape, so that a replay can check itself.
     pub digests: bool,
+    /// Whether segments become Parquet files when they are complete; `None` = no.
+    pub parquet: Option<ParquetSettings>,
+}
+
+/// What becomes of segments of the tape that are complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParquetSettings {
+    /// The archive they are converted to.
+    pub dir: PathBuf,
+    /// Milliseconds between snapshots of books in it; `None` = no snapshots.
+    pub book_interval_ms: Option<u64>,
+    /// Converted segments that are older are deleted; `None` = none.
+    pub retain: Option<Duration>,
+    /// The oldest converted segments are deleted while the tape is larger; `None` = none.
+    pub retain_bytes: Option<u64>,
 }
 
 impl TapeSettings {
@@ -56,6 +71,7 @@ impl TapeSettings {
             sync: Duration::from_secs(1),
             level: 1,
             digests: true,
+            parquet: None,
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod chunk;
 mod config;
+mod converter;
 mod lane;
 mod news;
 mod rounds;
@@ -69,6 +70,10 @@ pub struct TapeReport {
     pub lag_ns: u64,
     /// Bytes that wait for the recorder.
     pub queue_bytes: u64,
+    /// Segments that became Parquet files.
+    pub converted: u64,
+    /// Times that this failed.
+    pub convert_failures: u64,
     /// After the end: what is lost without a word of it on the tape; `None` if nothing is.
     pub ended_badly: Option<String>,
     /// After the end: whether the recorder was still busy when we stopped waiting.
@@ -91,6 +96,9 @@ pub(crate) struct Shared {
     pub queue_bytes: AtomicUsize,
     /// Raised when each feed is to leave its state on the tape.
     pub round: AtomicU64,
+    /// Segments that became Parquet files, and times that this failed.
+    pub converted: AtomicU64,
+    pub convert_failures: AtomicU64,
     /// When the log last said that lanes lose, so that it does so once in a while only.
     pub overflow_logged: AtomicU64,
     failing: Mutex<Option<String>>,
@@ -109,6 +117,8 @@ impl Shared {
             failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             lag_ns: self.lag_ns.load(Relaxed),
             queue_bytes: self.queue_bytes.load(Relaxed) as u64,
+            converted: self.converted.load(Relaxed),
+            convert_failures: self.convert_failures.load(Relaxed),
             ended_badly: None,
             unfinished: false,
         }
@@ -180,18 +190,21 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
     let (chunks, queue) = std::sync::mpsc::sync_channel(CHUNKS_MAX);
     let (news_sender, news) = mpsc::channel(NEWS_MAX);
     let (done, ended) = oneshot::channel();
-    let thread =
+    let what = |what: &str| {
+        let what = format!("start a thread for {what}");
+        move |source| Error::Io { what, source }
+    };
+    let parquet = settings.parquet.clone();
+    let wake = parquet.map(|parquet| converter::start(parquet, Arc::clone(&shared))).transpose();
+    let mut thread =
         thread::Recording::new(Arc::clone(&shared), options, settings.digests, news_sender, place);
+    thread.converter = wake.map_err(what("Parquet files"))?;
     let work = move || {
         let lost = thread.run(&queue);
         // Nobody listens once the service was dropped.
         drop(done.send(lost));
     };
-    let what = "start a thread for the tape".to_owned();
-    std::thread::Builder::new()
-        .name("tape".to_owned())
-        .spawn(work)
-        .map_err(|source| Error::Io { what, source })?;
+    std::thread::Builder::new().name("tape".to_owned()).spawn(work).map_err(what("the tape"))?;
     let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: settings.digests };
     Ok((Recorder { shared, news, ended }, lanes))
 }

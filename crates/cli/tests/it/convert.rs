@@ -131,3 +131,39 @@ fn what_cannot_be_is_refused_with_advice() {
     assert!(ran.stderr.contains("is not an archive and not empty"), "{}", ran.stderr);
     assert_eq!(tree(Path::new(&out)).len(), 1, "nothing was written there");
 }
+
+#[test]
+fn complete_segments_are_converted_while_it_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("settings.toml");
+    let [tape, out, again] = ["tape", "out", "again"].map(|name| shown(&folder.path().join(name)));
+    // As recorded by default: without changes of books, which the files have all the same.
+    let text = format!("[tape]\nrotate_seconds = 1\nparquet = {out:?}\nparquet_book_ms = 1000\n");
+    fs::write(&settings, text).expect("the settings are written");
+    let ran = run(&[
+        "run",
+        "--sim",
+        "--for",
+        "8s",
+        "--tape",
+        &tape,
+        "--config",
+        &shown(&settings),
+        "--log-level",
+        "warn",
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("converted"), "{}", ran.stderr);
+    let (root, _) = market_data_archive::Manifest::load(Path::new(&out))
+        .expect("it can be read")
+        .expect("something was converted while it recorded");
+    assert!(!root.segments.is_empty());
+    let args = ["--book-interval", "1s"];
+    let convert = |out: &str| run(&[&["convert", &tape, "--out", out], &args[..]].concat());
+    let ran = convert(&out);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("skipped: there already"), "{}", ran.stdout);
+    let ran = convert(&again);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(tree(Path::new(&out)) == tree(Path::new(&again)), "otherwise than all at once");
+}

@@ -1,6 +1,6 @@
 //! The section `[tape]`.
 
-use crate::options::TapeSettings;
+use crate::options::{ParquetSettings, TapeSettings};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,15 +23,35 @@ pub struct Tape {
     pub level: i32,
     /// Whether sums over what came out go on the tape, for `replay --check`.
     pub digests: bool,
+    /// Where complete segments are converted to as Parquet files; empty = they are not.
+    pub parquet: PathBuf,
+    /// Milliseconds between snapshots of books there; 0 = no snapshots.
+    pub parquet_book_ms: u64,
+    /// Days after which converted segments are deleted; 0 = never.
+    pub retain_days: u64,
+    /// Bytes of tape above which the oldest converted segments are deleted; 0 = never.
+    pub retain_bytes: u64,
 }
 
 impl Default for Tape {
     fn default() -> Tape {
-        let TapeSettings { dir, rotate, rotate_bytes, sync, level, digests } =
+        let TapeSettings { dir, rotate, rotate_bytes, sync, level, digests, parquet: _ } =
             TapeSettings::new("tape");
         let sync_ms = u64::try_from(sync.as_millis()).unwrap_or(u64::MAX);
         let rotate_seconds = rotate.as_secs();
-        Tape { enabled: true, dir, rotate_seconds, rotate_bytes, sync_ms, level, digests }
+        Tape {
+            enabled: true,
+            dir,
+            rotate_seconds,
+            rotate_bytes,
+            sync_ms,
+            level,
+            digests,
+            parquet: PathBuf::new(),
+            parquet_book_ms: 0,
+            retain_days: 0,
+            retain_bytes: 0,
+        }
     }
 }
 
@@ -45,6 +65,18 @@ impl Tape {
             sync: Duration::from_millis(self.sync_ms),
             level: self.level,
             digests: self.digests,
+            parquet: self.parquet(),
         }
+    }
+
+    fn parquet(&self) -> Option<ParquetSettings> {
+        let some = |number: u64| (number > 0).then_some(number);
+        let days = some(self.retain_days);
+        (!self.parquet.as_os_str().is_empty()).then(|| ParquetSettings {
+            dir: self.parquet.clone(),
+            book_interval_ms: some(self.parquet_book_ms),
+            retain: days.map(|days| Duration::from_secs(days.saturating_mul(86_400))),
+            retain_bytes: some(self.retain_bytes),
+        })
     }
 }

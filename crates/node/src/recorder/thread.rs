@@ -6,6 +6,7 @@
 //! and a feed's state right behind a digest; after a loss a feed is not digested until its next
 //! state, because a replay cannot know what it knew.
 
+use super::converter::Wake;
 use super::lane::join;
 use super::rounds::Rounds;
 use super::{Chunk, Shared, TapeLoss};
@@ -45,6 +46,8 @@ pub(super) struct Recording {
     rounds: Rounds,
     /// Whether a segment has been opened.
     writes: bool,
+    /// Who turns complete segments into Parquet files, if somebody does.
+    pub(super) converter: Option<Wake>,
 }
 
 /// Where records go.
@@ -80,6 +83,7 @@ impl Recording {
         let mut recording = Recording {
             rounds: Rounds::new(&options, now),
             writes: false,
+            converter: None,
             shared,
             options,
             digests,
@@ -329,6 +333,9 @@ impl Recording {
                 News::SegmentClosed { path, records, bytes } => {
                     let segment = path.display();
                     tracing::info!(%segment, records, bytes, "a segment of the tape is complete");
+                    if let Some(converter) = &self.converter {
+                        converter.call();
+                    }
                 }
                 News::Failed { at, why } => {
                     tracing::error!(%why, "recording has failed; trying again, the feeds go on");
