@@ -19,7 +19,8 @@ pub const BODIES: [&str; 2] = [
 ];
 
 /// Frames by file.
-pub const FRAMES: [&str; 22] = [
+pub const FRAMES: [&str; 23] = [
+    include_str!("../../testdata/okx/flat/rows.jsonl"),
     include_str!("../../testdata/okx/tickers/rows.jsonl"),
     include_str!("../../testdata/okx/trades/chain.jsonl"),
     include_str!("../../testdata/okx/trades-all/chain.jsonl"),

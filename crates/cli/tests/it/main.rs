@@ -9,6 +9,7 @@ mod convert;
 mod cut;
 mod damage;
 mod decode;
+mod instruments;
 mod live;
 mod play;
 mod run;
