@@ -88,8 +88,9 @@ pub fn cdf(a: i128) -> i128 {
         return if a > 0 { ONE } else { 0 };
     }
     if a.abs() >= TAIL {
-        // Laplace's continued fraction, from its far end.
-        let far = (1..60).rev().fold(a.abs(), |sum, n| a.abs() + div(n << 48, sum));
+        // Laplace's continued fraction, from its far end; it needs the fewer terms the farther out.
+        let terms = 8 + 240 / (mul(a, a) >> 48);
+        let far = (1..terms).rev().fold(a.abs(), |sum, n| a.abs() + div(n << 48, sum));
         let tail = div(pdf(a), far);
         return if a > 0 { ONE - tail } else { tail };
     }
