@@ -136,7 +136,7 @@ fn cross_check(mut rig: Rig, id: &str, seconds: u64) -> (usize, usize, usize) {
     rig.login(public);
     let conn = open(&mut rig, "sim");
     let code = code(&mut rig, id);
-    rig.subscribe(public, &["books-l2-tbt", "trades"], &[id]);
+    rig.subscribe(public, &["books-l2-tbt", "trades", "bbo-tbt"], &[id]);
     listen(&mut rig, conn, code, &["books-l2-tbt", "trades", "bbo-tbt"]);
     let reply =
         rig.exchange.rest(rig.now, &format!("/api/v5/market/books-sbe?instIdCode={code}&source=0"));
@@ -145,7 +145,8 @@ fn cross_check(mut rig: Rig, id: &str, seconds: u64) -> (usize, usize, usize) {
     let mut book = Book { seq: first.root[2], ..Book::default() };
     book.change(&first, (first.root[3], first.root[4]));
     let mut json = NaiveBook::default();
-    let (mut same, mut finer, mut bests) = (0, 0, 0);
+    let (mut same, mut finer) = (0, 0);
+    let (mut bests, mut tops) = (Vec::new(), BTreeMap::new());
     let (mut deals, mut rows) = (Vec::new(), Vec::new());
     for _ in 0..seconds {
         rig.run(SECOND);
@@ -162,7 +163,7 @@ fn cross_check(mut rig: Rig, id: &str, seconds: u64) -> (usize, usize, usize) {
                     book.change(&message, (message.root[5], message.root[6]));
                     finer += usize::from(message.template == 1_002);
                 }
-                1_000 => bests += usize::from(message.root[8] > 0 || message.root[9] > 0),
+                1_000 => bests.push(message.root),
                 _ => deals.push(message.root),
             }
         } else if let Some(text) =
@@ -171,6 +172,10 @@ fn cross_check(mut rig: Rig, id: &str, seconds: u64) -> (usize, usize, usize) {
             let frame: Value = serde_json::from_str(text).unwrap();
             match frame["arg"]["channel"].as_str() {
                 Some("books-l2-tbt") => json.apply(&frame).unwrap(),
+                Some("bbo-tbt") => {
+                    let row = &frame["data"][0];
+                    drop(tops.insert(row["seqId"].as_i64().unwrap(), row.clone()));
+                }
                 _ => rows.extend(frame["data"].as_array().unwrap().clone()),
             }
         }
@@ -190,8 +195,31 @@ fn cross_check(mut rig: Rig, id: &str, seconds: u64) -> (usize, usize, usize) {
         assert_eq!(deal[3], row["seqId"].as_i64().unwrap());
         assert_eq!(deal[1] / 1_000, text("ts").parse::<i64>().unwrap());
     }
-    assert!(bests > 10 && deals.len() > 3, "{bests} {}", deals.len());
+    compare_tops(&bests, &tops);
+    assert!(bests.len() > 10 && deals.len() > 3, "{} {}", bests.len(), deals.len());
     (same, finer, deals.len())
+}
+
+/// Best prices, sizes and counts of both, at the ids that both sent.
+fn compare_tops(bests: &[Vec<i64>], tops: &BTreeMap<i64, Value>) {
+    let mut compared = 0;
+    for best in bests {
+        let Some(row) = tops.get(&best[3]) else { continue };
+        let (px, sz) = (best[10], best[11]);
+        for (name, price, size, count) in
+            [("asks", best[4], best[5], best[8]), ("bids", best[6], best[7], best[9])]
+        {
+            let wanted = row[name].get(0).map_or((0, 0, "0"), |level| {
+                let text = |n: usize| level[n].as_str().unwrap();
+                (units(text(0)), units(text(1)), text(3))
+            });
+            let found = (scaled(price, px), scaled(size, sz));
+            assert_eq!(found, (wanted.0, wanted.1), "{name} of {row}");
+            assert_eq!(count.to_string(), wanted.2, "{name} of {row}");
+        }
+        compared += 1;
+    }
+    assert!(compared > 10, "{compared}");
 }
 
 #[test]
