@@ -29,6 +29,13 @@ const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const FAST: &str = "crates/okx/src/feed/fast.rs";
 const FAST_ROWS: &str = "crates/okx/src/fast/rows.rs";
+const FAST_NUMBER: &str = "crates/okx/src/fast/number.rs";
+const FAST_BOOKS: &str = "crates/okx/src/fast/books.rs";
+const FAST_MOD: &str = "crates/okx/src/fast/mod.rs";
+const CURSOR: &str = "crates/okx/src/fast/cursor.rs";
+const SCAN: &str = "crates/okx/src/fast/scan.rs";
+const AVX2: &str = "crates/simd/src/avx2.rs";
+const WINDOW: &str = "crates/model/src/book/window.rs";
 const CELL: &str = "crates/model/src/book/cell.rs";
 const LADDER: &str = "crates/model/src/book/ladder.rs";
 const DATA: &str = "crates/okx/src/feed/data.rs";
@@ -266,6 +273,151 @@ pub const MUTANTS: &[Mutant] = &[
             file: BOOK,
             old: "UNITS.get(usize::from(self.scale.checked_sub(scale)?))?",
             new: "UNITS.get(usize::from(self.scale.checked_sub(scale)?.saturating_sub(1)))?",
+        }],
+    },
+    Mutant {
+        name: "M27",
+        what: "the plain reader of the fast path counts one decimal too few after eight digits",
+        edits: &[Edit {
+            file: FAST_NUMBER,
+            old: "u64::from((length - whole).saturating_sub(1))",
+            new: "u64::from((length - whole).saturating_sub(1)) - u64::from(length > 8 && whole \
+                  < length)",
+        }],
+    },
+    Mutant {
+        name: "M28",
+        what: "the fast path takes a number with a zero that leads",
+        edits: &[Edit {
+            file: FAST_NUMBER,
+            old: "    whole > 0 && !leads && (has_point",
+            new: "    let _ = leads;\n    whole > 0 && (has_point",
+        }],
+    },
+    Mutant {
+        name: "M29",
+        what: "the fast path takes any byte for a digit",
+        edits: &[Edit {
+            file: FAST_NUMBER,
+            old: "(bytes.wrapping_add(ONES * (0x7f - 9)) | bytes) & HIGHS == 0",
+            new: "bytes & HIGHS == 0",
+        }],
+    },
+    Mutant {
+        name: "M30",
+        what: "a vector reads 16 digits as if the first eight were the last",
+        edits: &[Edit {
+            file: AVX2,
+            old: "(eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)",
+            new: "(eights >> 32) * 100_000_000 + (eights & 0xffff_ffff)",
+        }],
+    },
+    Mutant {
+        name: "M31",
+        what: "a vector keeps the point where it was",
+        edits: &[Edit {
+            file: AVX2,
+            old: "_mm_add_epi8(window(&FROM, length - has_point), window(&BEHIND, decimals))",
+            new: "_mm_add_epi8(window(&FROM, length - has_point), window(&BEHIND, 0))",
+        }],
+    },
+    Mutant {
+        name: "M32",
+        what: "a vector takes a point at the end of a number",
+        edits: &[Edit {
+            file: AVX2,
+            old: "whole == 0 || (has_point == 1 && decimals == 0)",
+            new: "whole == 0",
+        }],
+    },
+    Mutant {
+        name: "M33",
+        what: "a level read at once may have any third cell",
+        edits: &[Edit {
+            file: SCAN,
+            old: "| between ^ BETWEEN;",
+            new: "| (between ^ BETWEEN) & 0xffff_ffff;",
+        }],
+    },
+    Mutant {
+        name: "M34",
+        what: "a level read at once may be followed by anything",
+        edits: &[Edit {
+            file: SCAN,
+            old: "!(more || end[2] == b']')",
+            new: "!(more || end[2] != 0)",
+        }],
+    },
+    Mutant {
+        name: "M35",
+        what: "the fast path swaps buyer and seller",
+        edits: &[Edit {
+            file: FAST_ROWS,
+            old: "at.takes(b\",\\\"side\\\":\\\"buy\\\"\") {\n        Aggressor::Buyer",
+            new: "at.takes(b\",\\\"side\\\":\\\"buy\\\"\") {\n        Aggressor::Seller",
+        }],
+    },
+    Mutant {
+        name: "M36",
+        what: "the fast path takes the sides in the order of the frame",
+        edits: &[Edit {
+            file: FAST_BOOKS,
+            old: "levels(at, form, if are_asks { &mut out.asks }",
+            new: "levels(at, form, if are_asks == asks_first { &mut out.asks }",
+        }],
+    },
+    Mutant {
+        name: "M37",
+        what: "the fast path takes prevSeqId for seqId",
+        edits: &[Edit {
+            file: FAST_BOOKS,
+            old: "out.prev = Some(at.integer()?);",
+            new: "out.seq = Some(at.integer()?);",
+        }],
+    },
+    Mutant {
+        name: "M38",
+        what: "the fast path does not look which instrument a trade names",
+        edits: &[Edit {
+            file: CURSOR,
+            old: "self.rest = self.rest.strip_prefix(text.as_bytes())?.strip_prefix",
+            new: "self.rest = self.rest.get(text.len()..)?.strip_prefix",
+        }],
+    },
+    Mutant {
+        name: "M39",
+        what: "the fast path ignores what follows the frame",
+        edits: &[Edit {
+            file: FAST_MOD,
+            old: "(at.left() == 0).then_some(action)",
+            new: "Some(action)",
+        }],
+    },
+    Mutant {
+        name: "M40",
+        what: "the fast path takes a time of 13 digits that begins with zero",
+        edits: &[Edit {
+            file: FAST_NUMBER,
+            old: "    if leads || rest[13] != b'\"'",
+            new: "    let _ = leads;\n    if rest[13] != b'\"'",
+        }],
+    },
+    Mutant {
+        name: "M41",
+        what: "a cell that is freed stays taken in the book's index of words",
+        edits: &[Edit {
+            file: WINDOW,
+            old: "self.summary = self.summary & !(1 << word) | u64::from(bits != 0) << word;",
+            new: "self.summary |= u64::from(true) << word;",
+        }],
+    },
+    Mutant {
+        name: "M42",
+        what: "a window that moves forgets what falls out of it",
+        edits: &[Edit {
+            file: WINDOW,
+            old: "                        beyond(key, cell);",
+            new: "                        let _ = (&mut beyond, key, cell);",
         }],
     },
 ];
