@@ -100,6 +100,7 @@ fn frame_heading() {
 fn frame_table(streams: &[Stream], repetitions: usize) {
     frame_heading();
     for group in Group::ALL {
+        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
         let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
         let frames: usize = chosen.iter().map(Vec::len).sum();
         if frames < 20 {

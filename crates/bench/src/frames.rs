@@ -87,6 +87,16 @@ impl Stream {
         self.ends.push((self.bytes.len(), group(frame)));
     }
 
+    /// A stream of the frames of a group alone, one behind the other in memory, as a socket's
+    /// are: picked out of everything, each would begin with a wait for memory.
+    pub fn only(&self, wanted: Group) -> Stream {
+        let mut out = Stream::default();
+        for frame in self.select(wanted) {
+            out.push(frame);
+        }
+        out
+    }
+
     /// The frames of a group, in order.
     pub fn select(&self, wanted: Group) -> Vec<&[u8]> {
         let mut start = 0;

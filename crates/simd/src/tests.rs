@@ -79,6 +79,8 @@ fn every_byte_at_every_place_is_a_quote_or_not() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn arbitrary_bytes(bytes in prop::array::uniform16(any::<u8>()), length in 0usize..20) {
         if let Some(v) = vectors() {

@@ -59,6 +59,8 @@ fn leaves_everything_else_alone() {
             assert!(take(&spaced).is_none(), "a space at {at}: {text}");
         }
         assert!(take(&format!("{text}\n")).is_none());
+        let leads = text.replace("\"ts\":\"1", "\"ts\":\"0");
+        assert!(&leads == text || take(&leads).is_none(), "{leads}");
         let (argument, rest) = text.split_at(end);
         if rest.contains("B-U") {
             assert!(take(&format!("{argument}{}", rest.replace("B-U", "B-E"))).is_none());
@@ -79,6 +81,11 @@ fn read(text: &str, tail: &str) -> Option<(Decimal, usize)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(4000)
+    })]
+
     /// A level is read at once or not at all, and then as the general reader does.
     #[test]
     fn levels_are_the_general_ones(
