@@ -254,8 +254,11 @@ fn a_changed_digit_is_found_though_every_sum_holds() {
     let (folder, path, at, head) = to_forge();
     let dir = folder.path().join("tape");
     let good = fs::read(&path).expect("the segment");
-    let (_, byte, end) = frames_of(&good, at, &head)[0];
-    let text = String::from_utf8_lossy(&good[byte..end]).into_owned();
+    let (_, kind, end) = frames_of(&good, at, &head)[0];
+    // Before the text stand feed and time, which are no text.
+    let begins = good[kind..end].windows(6).position(|bytes| bytes == br#"{"arg""#);
+    let byte = kind + begins.expect("a frame");
+    let text = std::str::from_utf8(&good[byte..end]).expect("a frame is text");
     // The quantity of the first level there is.
     let level = text.find(r#":[[""#).expect("a level") + 4;
     let quantity = level + text[level..].find(r#"",""#).expect("a quantity") + 3;
