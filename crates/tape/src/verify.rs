@@ -72,7 +72,20 @@ pub struct Verified {
 ///
 /// # Errors
 /// [`ReadError`] when the file system fails.
-pub fn verify(tape: &Tape, mut found: impl FnMut(Finding)) -> Result<Verified, ReadError> {
+pub fn verify(tape: &Tape, found: impl FnMut(Finding)) -> Result<Verified, ReadError> {
+    verify_watched(tape, found, |_, _| true)
+}
+
+/// The same; `watch` is told the bytes and records that are behind after each record, and ends it
+/// by saying no: what is returned is then of the part that was read.
+///
+/// # Errors
+/// [`ReadError`] when the file system fails.
+pub fn verify_watched(
+    tape: &Tape,
+    mut found: impl FnMut(Finding),
+    mut watch: impl FnMut(u64, u64) -> bool,
+) -> Result<Verified, ReadError> {
     let mut verified = Verified {
         segments: tape.segments().len() as u64,
         unclosed: tape.segments().iter().filter(|s| s.footer.is_none()).count() as u64,
@@ -114,6 +127,9 @@ pub fn verify(tape: &Tape, mut found: impl FnMut(Finding)) -> Result<Verified, R
                 let (feed, ordinal, ts) = (record.feed, record.ordinal, record.ts);
                 tell(Finding::TimeBack { feed, ordinal, ts, before });
             }
+        }
+        if !watch(records.bytes(), verified.records) {
+            break;
         }
     }
     verified.blocks = records.blocks();

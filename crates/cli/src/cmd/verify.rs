@@ -11,10 +11,11 @@ use crate::cmd::replay::{ended, failed, open, threads};
 use crate::failure::Failure;
 use crate::out::console::Console;
 use crate::out::file::write_whole;
-use crate::out::number::counted;
+use crate::out::progress as out;
+use crate::signals::Interrupt;
 use account::Account;
 use clap::Args;
-use market_data::replay::{FeedLife, Met, PlayEnd, PlayOptions, Played, Progress};
+use market_data::replay::{FeedLife, Met, PlayEnd, PlayOptions, Played};
 use market_data::replay::{ReplayOptions, play};
 use market_data_tape::reader::{Range, Tape};
 use market_data_tape::storage::LOCK_NAME;
@@ -108,15 +109,21 @@ pub fn run(args: &VerifyArgs, console: &Console) -> anyhow::Result<ExitCode> {
     }
     let tape = open(&args.path)?;
     let mut findings = Vec::new();
-    console.status("checking sums …");
-    let verified = market_data_tape::verify(&tape, |finding| {
+    let interrupt = Interrupt::listen();
+    let mut progress = out::Progress::new(console, tape.bytes()).doing("checking sums");
+    let note = |finding| {
         if findings.len() < FINDINGS_MAX {
             findings.push(finding);
         }
+    };
+    let verified = market_data_tape::verify::verify_watched(&tape, note, |bytes, records| {
+        progress.at(bytes, records);
+        interrupt.check().is_ok()
     });
     let verified = verified.map_err(failed)?;
-    let (account, PlayEnd { lives, orphans, .. }) = rerun(&tape, verified.records, console)?;
-    console.status("");
+    progress.done();
+    interrupt.check()?;
+    let (account, PlayEnd { lives, orphans, .. }) = rerun(&tape, &interrupt, console)?;
     let killed = verified.unclosed > 0
         && tape.segments().last().is_some_and(|segment| segment.footer.is_none())
         && !is_being_recorded(&args.path);
@@ -161,30 +168,30 @@ pub fn is_being_recorded(path: &Path) -> bool {
 }
 
 /// All frames through the feeds again.
-fn rerun(tape: &Tape, total: u64, console: &Console) -> anyhow::Result<(Account, PlayEnd)> {
+fn rerun(
+    tape: &Tape,
+    interrupt: &Interrupt,
+    console: &Console,
+) -> anyhow::Result<(Account, PlayEnd)> {
     let replay = ReplayOptions { check: true, witness: true, books: None };
     let mut account = Account::default();
-    let end =
-        play(tape, &PlayOptions { range: Range::ALL, replay, threads: threads() }, |played| {
-            match played {
-                Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
-                Played::Met(place, Met::Step(step)) => {
-                    account.step(place.feed, place.ts, &step);
-                }
-                Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
-                Played::Progress(Progress { records, ts: Some(ts), .. }) => {
-                    let done = crate::out::number::percent(records, total).unwrap_or_default();
-                    let records = counted(records, "record", "records");
-                    console.status(&format!("{done} % run again, {records}, up to {ts}"));
-                }
-                // What is damaged or cannot be read is among the findings of the first pass.
-                Played::Met(..)
-                | Played::Damage(_)
-                | Played::Unreadable(..)
-                | Played::Progress(_) => {}
+    let mut progress = out::Progress::new(console, tape.bytes()).doing("running again");
+    let options = PlayOptions { range: Range::ALL, replay, threads: threads() };
+    let end = play(tape, &options, |played| {
+        interrupt.check()?;
+        match played {
+            Played::Met(_, Met::Started(life, stopped)) => account.started(life, stopped),
+            Played::Met(place, Met::Step(step)) => {
+                account.step(place.feed, place.ts, &step);
             }
-            anyhow::Ok(ControlFlow::Continue(()))
-        });
+            Played::Met(_, Met::Lost(feed, lost, feeds)) => account.lost(feed, lost, &feeds),
+            Played::Progress(behind) => progress.at(behind.bytes, behind.records),
+            // What is damaged or cannot be read is among the findings of the first pass.
+            Played::Met(..) | Played::Damage(_) | Played::Unreadable(..) => {}
+        }
+        anyhow::Ok(ControlFlow::Continue(()))
+    });
     account.finish();
+    progress.done();
     Ok((account, end.map_err(ended)?))
 }
