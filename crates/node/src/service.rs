@@ -291,7 +291,7 @@ impl Service {
     /// *Cancel safety:* a call that is dropped loses nothing.
     pub async fn ended(&mut self) -> Ended {
         poll_fn(|cx| {
-            let mut over = false;
+            let (mut over, replays) = (false, self.replay.is_some());
             if let Some(replay) = &mut self.replay {
                 if let Some(ended) = &mut replay.ended
                     && let Poll::Ready(end) = Pin::new(ended).poll(cx)
@@ -306,7 +306,9 @@ impl Service {
                 if let Poll::Ready(outcome) = Pin::new(ended).poll(cx) {
                     sink.ended = None;
                     sink.outcome = outcome.ok();
-                    if !over {
+                    // The queue of a sink that ends well was closed: its replay is about to end.
+                    let well = replays && matches!(sink.outcome, Some(Ok(())));
+                    if !over && !well {
                         return Poll::Ready(Ended::Sink(sink.counters.name.clone()));
                     }
                 }
