@@ -39,7 +39,8 @@ while read -r system group limit; do
     units=$(cut -d ' ' -f 1 "$out/units")
     verdict=$(awk -v o="$ours" -v l="$limit" 'BEGIN {
         d = 100 * (o - l) / l
-        printf "%+.1f %% %s", d, d > 5 ? "TOO MANY" : d < -5 ? "fewer: write new limits" : "" }')
+        what = (d > 5) ? "TOO MANY" : (d < -5) ? "fewer: write new limits" : ""
+        printf("%+.1f %% %s", d, what) }')
     printf '%-7s %-8s %7d instructions a unit  %s\n' "$system" "$group" $((ours / units)) "$verdict"
     case $verdict in *MANY) wrong=1 ;; esac
 done <"$limits"
