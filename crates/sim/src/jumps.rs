@@ -15,9 +15,9 @@ const JUMP_PPM: i64 = 220;
 /// Within which a jump happens.
 const JUMP_NS: u64 = 10 * SECOND;
 /// A move of this many millionths within a minute drains the fund.
-const WARN_PPM: i64 = 900;
+const WARN_PPM: i64 = 1_800;
 /// A move of this many millionths within a minute starts auto-deleveraging.
-const ADL_PPM: i64 = 1_300;
+const ADL_PPM: i64 = 2_500;
 
 /// How far an asset has moved within `over`, in millionths.
 fn moved(asset: &Asset, now: u64, over: u64) -> i64 {
