@@ -289,6 +289,8 @@ def payload(kind, b):
         return {"note": b.rest().decode()}
     if kind == 35:
         return {"venue": b.text(), "config": b.counted().hex(), "state": b.rest().hex()}
+    if kind == 36:
+        return {"path": b.text(), "status": b.varint(), "body": b.rest().hex()}
     return {"payload": b.rest().hex()}
 
 

@@ -306,6 +306,7 @@ impl Config {
             "TAPE_SYNC_MS" => self.tape.sync_ms = number(value)?,
             "TAPE_LEVEL" => self.tape.level = number(value)?,
             "TAPE_DIGESTS" => self.tape.digests = word(value)?,
+            "TAPE_ANCHORS" => self.tape.anchors = tape::parse_time(value)?,
             "LOG_LEVEL" => self.log.level = word(value)?,
             "LOG_FORMAT" => self.log.format = word(value)?,
             _ => {

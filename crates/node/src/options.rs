@@ -44,6 +44,8 @@ pub struct TapeSettings {
     pub level: i32,
     /// Whether sums over what came out go on the tape, so that a replay can check itself.
     pub digests: bool,
+    /// Time in which each followed book is asked for over REST once, for `verify`; zero = never.
+    pub anchors: Duration,
     /// Whether segments become Parquet files when they are complete; `None` = no.
     pub parquet: Option<ParquetSettings>,
 }
@@ -71,6 +73,7 @@ impl TapeSettings {
             sync: Duration::from_secs(1),
             level: 1,
             digests: true,
+            anchors: Duration::ZERO,
             parquet: None,
         }
     }

@@ -9,9 +9,10 @@
 //! is lost is counted, told on the tape, published as a gap of ours and logged.
 //!
 //! Start at [`start`]; then `lane.rs` (the driver's side), `thread.rs` (the disk's side),
-//! `rounds.rs` (when feeds leave their states on the tape), `news.rs`
-//! (what is published about losses).
+//! `rounds.rs` (when feeds leave their states on the tape), `anchors.rs`
+//! (a second witness over REST), `news.rs` (what is published about losses).
 
+mod anchors;
 mod chunk;
 mod config;
 mod converter;
@@ -25,6 +26,7 @@ mod sick_disk_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use anchors::{Anchors, followed};
 pub(crate) use chunk::Chunk;
 pub(crate) use config::{feed_config, tape_config};
 pub(crate) use lane::{Lane, Lanes};
@@ -70,6 +72,8 @@ pub struct TapeReport {
     pub lag_ns: u64,
     /// Bytes that wait for the recorder.
     pub queue_bytes: u64,
+    /// Answers of the REST side that found the queue full and are not on the tape.
+    pub anchors_dropped: u64,
     /// Segments that became Parquet files.
     pub converted: u64,
     /// Times that this failed.
@@ -92,6 +96,8 @@ pub(crate) struct Shared {
     /// Lost because the queue was full, and not yet accounted for by the writer.
     pub dropped: AtomicU64,
     pub failures: AtomicU64,
+    /// Answers of the REST side for which there was no room.
+    pub anchors_dropped: AtomicU64,
     pub lag_ns: AtomicU64,
     pub queue_bytes: AtomicUsize,
     /// Raised when each feed is to leave its state on the tape.
@@ -117,6 +123,7 @@ impl Shared {
             failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             lag_ns: self.lag_ns.load(Relaxed),
             queue_bytes: self.queue_bytes.load(Relaxed) as u64,
+            anchors_dropped: self.anchors_dropped.load(Relaxed),
             converted: self.converted.load(Relaxed),
             convert_failures: self.convert_failures.load(Relaxed),
             ended_badly: None,

@@ -9,12 +9,14 @@
 //!
 //! Start at [`play`]; it hands each record to [`Replay::take`].
 
+mod anchors;
 pub(crate) mod copy;
 mod crew;
 mod pace;
 mod play;
 pub(crate) mod run;
 
+pub use anchors::AnchorDifference;
 pub use pace::{Pace, Speed};
 use play::Begin;
 #[cfg(feature = "sim")]
@@ -24,13 +26,14 @@ pub use run::{ReplayEnd, ReplaySettings};
 
 use crate::live::cut::{cut, is_replaced};
 use crate::recorder::feed_config;
+use anchors::Anchors;
 use market_data_model::Subscription;
 use market_data_model::{
     Action, Batch, Command, Events, Feed as _, FeedId, Input, Names, Nanos, Outbox,
 };
 use market_data_okx::OkxFeed;
 use market_data_tape::record::{ALL_FEEDS, Outputs};
-use market_data_tape::{Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
+use market_data_tape::{Anchor, Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
 use market_data_tape::{FeedConfig, decode_config};
 use market_data_tape::{OutputDigest, Record};
 use std::collections::BTreeMap;
@@ -72,6 +75,37 @@ pub struct Difference {
     pub replayed: Outputs,
 }
 
+/// How often the venue's REST side agreed with a book.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnchorCount {
+    /// Answers on the tape.
+    pub all: u64,
+    /// Of these, those that show the book as it was.
+    pub agree: u64,
+    /// Those that show another one.
+    pub differ: u64,
+    /// The first of those.
+    pub difference: Option<AnchorDifference>,
+}
+
+impl AnchorCount {
+    /// Answers that could not be compared: the book was never met at their id, they have none, or
+    /// they are no book.
+    pub fn not_comparable(&self) -> u64 {
+        self.all - self.agree - self.differ
+    }
+
+    /// Adds those of another feed.
+    pub fn add(&mut self, other: &AnchorCount) {
+        self.all += other.all;
+        self.agree += other.agree;
+        self.differ += other.differ;
+        if self.difference.is_none() {
+            self.difference.clone_from(&other.difference);
+        }
+    }
+}
+
 /// One feed's life on the tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedLife {
@@ -109,6 +143,9 @@ pub struct FeedLife {
     pub state_differs: Option<Nanos>,
     /// What it said when it failed by a mistake of ours, now as then.
     pub failed: Option<String>,
+    /// By channel and instrument, answers of the REST side about its books; compared only beside a
+    /// witness.
+    pub anchors: BTreeMap<(String, String), AnchorCount>,
 }
 
 impl FeedLife {
@@ -163,6 +200,7 @@ struct Entered {
 struct Playing {
     feed: OkxFeed,
     witness: Option<OkxFeed>,
+    anchors: Anchors,
     /// What the feed says of books, if it is not what it said then.
     books: Option<BookOutput>,
     digest: OutputDigest,
@@ -323,6 +361,12 @@ impl Replay {
             }
             Entry::Note(_) => Ok(Did::Note),
             Entry::State(state) => Ok(self.state(record, &state)),
+            Entry::Anchor(anchor) => {
+                if let Some(playing) = self.playing.get_mut(&record.feed) {
+                    playing.anchor(record.ts, &anchor);
+                }
+                Ok(Did::Nothing)
+            }
             Entry::Other { .. } => Ok(Did::Nothing),
         }
     }
@@ -522,12 +566,14 @@ impl Playing {
             states_checked: 0,
             state_differs: None,
             failed: None,
+            anchors: BTreeMap::new(),
         };
         let config = feed_config(feed, config);
         let witness = options.witness.then(|| as_witness(OkxFeed::new(config.clone())));
         let mut playing = Playing {
             feed: OkxFeed::new(config),
             witness,
+            anchors: Anchors::default(),
             books: options.books,
             digest: OutputDigest::default(),
             since: None,
@@ -621,6 +667,8 @@ impl Playing {
         }
         let [events, actions, witness] = lens;
         let ends = self.lens();
+        let seen = self.witness_out.events(witness..ends[2]);
+        self.anchors.follow(seen, self.trusted, &mut self.life.anchors);
         self.life.events += (ends[0] - events) as u64;
         let slot = *self.slot.get_or_insert_with(|| {
             said.push(Said::default());
@@ -677,6 +725,13 @@ impl Playing {
             self.life.failed = Some(why.clone());
             self.mistrust(at, &format!("a mistake of ours: {why}"));
         }
+    }
+
+    /// The venue's REST side said something about a book.
+    fn anchor(&mut self, at: Nanos, anchor: &Anchor<'_>) {
+        let (Some(witness), life) = (&self.witness, &mut self.life) else { return };
+        let witness = self.trusted.then_some(witness);
+        self.anchors.take(at, anchor, (&life.subscriptions, witness), &mut life.anchors);
     }
 
     fn compare(&mut self, recorded: Outputs, at: Nanos, check: bool) {

@@ -169,6 +169,7 @@ impl Service {
             lines.push(Line { current, subscriptions, asks: asks_sender });
         }
         let mut supervisor = JoinSet::new();
+        let anchor_rest = Arc::clone(&rest);
         supervisor.spawn(
             Supervisor {
                 types: types_in_use(&lines, &catalogue),
@@ -182,6 +183,7 @@ impl Service {
             }
             .run(),
         );
+        start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
         let replay = None;
         Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape, replay })
     }
@@ -441,6 +443,22 @@ fn run_recorder(
     let mut news = JoinSet::new();
     news.spawn(recorder::publish_news(recorder.news, Publisher::new(queues)));
     (Some(RunningTape { shared: recorder.shared, ended: recorder.ended, news }), Some(lanes))
+}
+
+/// Asks for books over REST beside the feeds, if that is wanted; ends with the supervisor.
+fn start_anchors(
+    options: &ServiceOptions,
+    tasks: &mut JoinSet<()>,
+    rest: &Arc<Rest>,
+    lanes: Option<Lanes>,
+    lines: &[Line],
+) {
+    let interval = options.tape.as_ref().map_or(Duration::ZERO, |tape| tape.anchors);
+    let of = |line: &Line| recorder::followed(&line.current, &line.subscriptions);
+    let books: Vec<_> = lines.iter().flat_map(of).collect();
+    let Some(lanes) = lanes.filter(|_| !interval.is_zero() && !books.is_empty()) else { return };
+    let rest = Arc::clone(rest);
+    tasks.spawn(recorder::Anchors { interval, rest, lanes, books }.run());
 }
 
 fn start_sinks(

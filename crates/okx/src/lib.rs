@@ -21,6 +21,7 @@ pub mod limits;
 pub mod link;
 pub mod plan;
 pub mod request;
+pub mod rest_book;
 pub mod stats;
 
 pub use endpoints::{Endpoints, Region};

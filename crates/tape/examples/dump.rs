@@ -84,6 +84,11 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
             hex("config", state.config),
             hex("state", state.state),
         ]),
+        Entry::Anchor(anchor) => fields.extend([
+            text("path", anchor.path),
+            number("status", anchor.status),
+            hex("body", anchor.body),
+        ]),
         Entry::Note(note) => fields.push(text("note", note)),
         Entry::Other { payload, .. } => fields.push(hex("payload", payload)),
     }

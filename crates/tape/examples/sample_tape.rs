@@ -7,8 +7,8 @@ use market_data_model::{
     Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
 };
 use market_data_tape::{
-    ALL_FEEDS, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs, TapeOptions,
-    TapeWriter, encode_config,
+    ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,
+    TapeOptions, TapeWriter, encode_config,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -132,6 +132,8 @@ fn put_everything(tape: &mut TapeWriter) {
         Outputs { inputs: 9, events: 300, actions: 1 << 40, events_digest: 1, actions_digest: !0 };
     next(Entry::Outputs(outputs));
     next(Entry::State(FeedState { venue: "okx", config: &config, state: b"\x01state" }));
+    let path = "/api/v5/market/books?instId=BTC-USDT&sz=400";
+    next(Entry::Anchor(Anchor { path, status: 200, body: b"{\"code\":\"0\",\"data\":[]}" }));
     next(Entry::Note("a remark\nin two lines"));
     next(Entry::Other { kind: 250, payload: b"later" });
     let lost = Lost {

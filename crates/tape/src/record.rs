@@ -37,6 +37,7 @@ pub mod kind {
     pub const LOST: u8 = 33;
     pub const NOTE: u8 = 34;
     pub const STATE: u8 = 35;
+    pub const ANCHOR: u8 = 36;
 }
 
 /// What a record says.
@@ -54,6 +55,8 @@ pub enum Entry<'a> {
     Note(&'a str),
     /// The whole state of a feed between two of its inputs.
     State(FeedState<'a>),
+    /// What the venue's REST side said of something that the feed follows.
+    Anchor(Anchor<'a>),
     /// A kind that this version does not know.
     Other {
         /// The kind.
@@ -84,6 +87,18 @@ pub struct FeedState<'a> {
     pub config: &'a [u8],
     /// Its state; opaque to the tape.
     pub state: &'a [u8],
+}
+
+/// An answer of the venue's REST side that no feed was given: a second witness, asked for only to
+/// be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor<'a> {
+    /// What was asked for, for example `/api/v5/market/books?instId=BTC-USDT&sz=400`.
+    pub path: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// Its body, byte for byte.
+    pub body: &'a [u8],
 }
 
 /// What came out of a feed since its start or its last such record.
@@ -147,6 +162,7 @@ impl<'a> Record<'a> {
             kind::LOST => return lost(cursor),
             kind::NOTE => return Ok(Entry::Note(cursor.rest_text("note")?)),
             kind::STATE => return state(cursor),
+            kind::ANCHOR => return anchor(cursor),
             kind::START => Input::Start,
             kind::OPENED => Input::Opened,
             kind::FRAME => Input::Frame(self.payload),
@@ -199,6 +215,12 @@ fn state(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
     Ok(Entry::State(FeedState { venue, config, state: cursor.rest() }))
 }
 
+fn anchor(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
+    let path = cursor.text("path of an anchor")?;
+    let status = cursor.number("status of an anchor")?;
+    Ok(Entry::Anchor(Anchor { path, status, body: cursor.rest() }))
+}
+
 fn outputs(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
     Ok(Entry::Outputs(Outputs {
         inputs: cursor.varint("inputs")?,
@@ -236,6 +258,7 @@ impl Entry<'_> {
             Entry::Lost(_) => kind::LOST,
             Entry::Note(_) => kind::NOTE,
             Entry::State(_) => kind::STATE,
+            Entry::Anchor(_) => kind::ANCHOR,
             Entry::Other { kind, .. } => *kind,
         }
     }
@@ -278,6 +301,11 @@ impl Entry<'_> {
                 put_text(out, state.venue);
                 put_bytes(out, state.config);
                 out.extend_from_slice(state.state);
+            }
+            Entry::Anchor(anchor) => {
+                put_text(out, anchor.path);
+                put_varint(out, anchor.status.into());
+                out.extend_from_slice(anchor.body);
             }
             Entry::Other { payload, .. } => out.extend_from_slice(payload),
         }

@@ -47,7 +47,8 @@ Check a tape or Parquet files: what is whole, what is missing, what cannot be pr
 PATH is a directory that `run` recorded to, or one of its tape-*.mdt files. Every block's sum and \
 every record's number is checked, every frame goes through the same state machine as live, and \
 what comes out is compared with the sums that the recorder left. Then, for each channel and \
-instrument: records, gaps with cause and range, missing trade ids, links of book chains. Of a \
+instrument: records, gaps with cause and range, missing trade ids, links of book chains, and \
+whether REST answers on the tape show the same books. Of a \
 directory of Parquet files, manifests, sums, and records are checked; with --parquet the tape is \
 converted once more into a temporary directory and the records of both are compared. Exit code \
 0 means clean, 1 gaps or damage, 2 that it could not be found out.";
@@ -193,5 +194,7 @@ fn rerun(
     });
     account.finish();
     progress.done();
-    Ok((account, end.map_err(ended)?))
+    let end = end.map_err(ended)?;
+    end.lives.iter().for_each(|life| account.anchors(life));
+    Ok((account, end))
 }

@@ -3,6 +3,7 @@
 //! One binary for all tests. Nothing here needs the internet; what talks, talks to the pretend
 //! exchange on this machine.
 
+mod anchors;
 mod archive;
 mod bad_input;
 mod convert;

@@ -23,6 +23,9 @@ pub struct Tape {
     pub level: i32,
     /// Whether sums over what came out go on the tape, for `replay --check`.
     pub digests: bool,
+    /// Time in which each followed book is asked for over REST once, for `verify`; `0s` = never.
+    #[serde(deserialize_with = "time")]
+    pub anchors: Duration,
     /// Where complete segments are converted to as Parquet files; empty = they are not.
     pub parquet: PathBuf,
     /// Milliseconds between snapshots of books there; 0 = no snapshots.
@@ -35,7 +38,7 @@ pub struct Tape {
 
 impl Default for Tape {
     fn default() -> Tape {
-        let TapeSettings { dir, rotate, rotate_bytes, sync, level, digests, parquet: _ } =
+        let TapeSettings { dir, rotate, rotate_bytes, sync, level, digests, anchors, parquet: _ } =
             TapeSettings::new("tape");
         let sync_ms = u64::try_from(sync.as_millis()).unwrap_or(u64::MAX);
         let rotate_seconds = rotate.as_secs();
@@ -47,6 +50,7 @@ impl Default for Tape {
             sync_ms,
             level,
             digests,
+            anchors,
             parquet: PathBuf::new(),
             parquet_book_ms: 0,
             retain_days: 0,
@@ -65,6 +69,7 @@ impl Tape {
             sync: Duration::from_millis(self.sync_ms),
             level: self.level,
             digests: self.digests,
+            anchors: self.anchors,
             parquet: self.parquet(),
         }
     }
@@ -79,4 +84,25 @@ impl Tape {
             retain_bytes: some(self.retain_bytes),
         })
     }
+}
+
+fn time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_time(&text).map_err(serde::de::Error::custom)
+}
+
+/// A whole number with its unit: `0s`, `90s`, `10m`, `2h`.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let time = seconds.zip(number.parse::<u64>().ok()).and_then(|(s, n)| n.checked_mul(s));
+    let why =
+        || format!("{text:?} is no time; write a whole number with a unit, such as 90s or 10m");
+    time.map(Duration::from_secs).ok_or_else(why)
 }

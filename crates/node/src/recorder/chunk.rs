@@ -6,7 +6,7 @@
 //! Invariant: the texts in `bytes` are in the order of `items` and as long as these say.
 
 use market_data_model::{Action, Batch, Command, FeedId, Input, Nanos};
-use market_data_tape::{Entry, FeedRange, FeedStart};
+use market_data_tape::{Anchor, Entry, FeedRange, FeedStart};
 use std::sync::Arc;
 
 /// Inputs of one feed.
@@ -50,6 +50,7 @@ enum What {
     Response { id: u64, status: u16 },
     Command(Command),
     Note,
+    Anchor { path: Box<str>, status: u16 },
     State,
     End,
 }
@@ -109,6 +110,11 @@ impl Chunk {
 
     pub fn note(&mut self, ts: Nanos, text: &str) {
         self.push(ts, text.as_bytes(), What::Note);
+    }
+
+    pub fn anchor(&mut self, ts: Nanos, anchor: &Anchor<'_>) {
+        let Anchor { path, status, body } = *anchor;
+        self.push(ts, body, What::Anchor { path: path.into(), status });
     }
 
     /// Appends what `write` says is the feed's state; nothing if it says nothing.
@@ -174,6 +180,10 @@ impl Item {
             What::FeedStart { venue, again } => {
                 let start = FeedStart { venue, config: bytes, again: *again };
                 return Part::Put(self.ts, Entry::FeedStart(start));
+            }
+            What::Anchor { path, status } => {
+                let anchor = Anchor { path, status: *status, body: bytes };
+                return Part::Put(self.ts, Entry::Anchor(anchor));
             }
             What::Note => return Part::Put(self.ts, Entry::Note(text())),
             What::Start => Input::Start,

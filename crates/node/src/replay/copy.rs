@@ -87,7 +87,11 @@ fn copy_records(
                 running.remove(&record.feed);
             }
             // States stand at the heads of segments, which are others here.
-            Entry::Input(_) | Entry::Outputs(_) | Entry::Lost(_) | Entry::Note(_) => {}
+            Entry::Input(_)
+            | Entry::Outputs(_)
+            | Entry::Lost(_)
+            | Entry::Note(_)
+            | Entry::Anchor(_) => {}
             _ if record.kind != kind::NOTE => continue,
             _ => {}
         }

@@ -4,7 +4,7 @@ use market_data_model::{
     Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
 };
 use market_data_tape::digest::Xxh64;
-use market_data_tape::{Damage, Entry, FeedStart, Item, Lost, Outputs, Range, Tape};
+use market_data_tape::{Anchor, Damage, Entry, FeedStart, Item, Lost, Outputs, Range, Tape};
 use market_data_tape::{Put, TapeOptions, TapeWriter, record::kind};
 use proptest::prelude::*;
 use std::path::Path;
@@ -31,6 +31,7 @@ pub enum What {
     Outputs(Outputs),
     Lost(Lost),
     Note(String),
+    Anchor(String, u16, Vec<u8>),
     Other(u8, Vec<u8>),
 }
 
@@ -52,6 +53,9 @@ impl What {
             What::Outputs(outputs) => Entry::Outputs(*outputs),
             What::Lost(lost) => Entry::Lost(lost.clone()),
             What::Note(text) => Entry::Note(text),
+            What::Anchor(path, status, body) => {
+                Entry::Anchor(Anchor { path, status: *status, body })
+            }
             What::Other(kind, payload) => Entry::Other { kind: *kind, payload },
         }
     }
@@ -153,6 +157,7 @@ fn what() -> impl Strategy<Value = What> {
         1 => outputs.prop_map(What::Outputs),
         1 => lost.prop_map(What::Lost),
         1 => text().prop_map(What::Note),
+        1 => (text(), any::<u16>(), bytes(200)).prop_map(|(p, s, b)| What::Anchor(p, s, b)),
         1 => (200u8.., bytes(30)).prop_map(|(kind, payload)| What::Other(kind, payload)),
     ]
 }

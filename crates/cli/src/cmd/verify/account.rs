@@ -7,7 +7,7 @@
 //! is counted apart and never called clean.
 
 use super::series::Series;
-use market_data::replay::{FeedLife, Step};
+use market_data::replay::{AnchorCount, FeedLife, Step};
 use market_data_model::event::{Gap, GapCause, Whose};
 use market_data_model::{Body, BookKind, EventRef, FeedId, Nanos};
 use market_data_tape::{ALL_FEEDS, Lost};
@@ -44,7 +44,7 @@ pub struct Hole {
 pub enum State {
     /// Everything is there and proven.
     Clean,
-    /// Something is missing, and it is known where.
+    /// Something is missing or wrong, and it is known where.
     Gap,
     /// Nothing is known to be missing, but not everything could be proven.
     Unverifiable,
@@ -93,6 +93,8 @@ pub struct Row {
     pub links: u64,
     /// Changes that do not, without a gap that says so.
     pub links_broken: u64,
+    /// What the venue's REST side said of the book.
+    pub anchors: AnchorCount,
     pub(super) last_id: Option<u64>,
     pub(super) last_seq: Option<Option<i64>>,
     /// Whether the last record could be proven.
@@ -109,7 +111,8 @@ impl Row {
     pub fn state(&self) -> State {
         let unproven = |hole: &Hole| hole.cause == GapCause::Unverifiable.as_str();
         let (soft, hard): (Vec<&Hole>, Vec<&Hole>) = self.holes.iter().partition(|h| unproven(h));
-        if !hard.is_empty() || self.more_holes + self.ids_missing + self.links_broken > 0 {
+        let wrong = self.ids_missing + self.links_broken + self.anchors.differ;
+        if !hard.is_empty() || self.more_holes + wrong > 0 {
             State::Gap
         } else if !soft.is_empty() || self.unverifiable + self.bars.absent > 0 {
             State::Unverifiable
@@ -252,6 +255,18 @@ impl Account {
             }
         }
         self.unplaced.retain(|(feed, _)| *feed != life.feed);
+    }
+
+    /// What the venue's REST side said of a feed's books.
+    pub fn anchors(&mut self, life: &FeedLife) {
+        for (key, count) in &life.anchors {
+            self.rows.entry(key.clone()).or_default().anchors.add(count);
+        }
+    }
+
+    /// Whether there is a row with such answers.
+    pub fn has_anchors(&self) -> bool {
+        self.rows.values().any(|row| row.anchors.all > 0)
     }
 
     /// The tape is at its end.

@@ -10,6 +10,7 @@
 use super::Found;
 use super::account::{Hole, Row, State};
 use super::coverage::{Day, Piece, WIDTH, days};
+use super::report::{ANCHOR_COLUMNS, anchor_numbers, anchor_words};
 use super::report::{finding_words, lost_time, span};
 use crate::out::number::{counted, grouped, size};
 use market_data_model::Nanos;
@@ -285,7 +286,8 @@ fn findings(text: &mut String, found: &Found) {
 
 fn totals(text: &mut String, found: &Found) {
     text.push_str("<h2>Totals</h2>\n");
-    let columns = [
+    let anchors = found.account.has_anchors();
+    let mut columns = vec![
         "instrument",
         "channel",
         "state",
@@ -297,6 +299,9 @@ fn totals(text: &mut String, found: &Found) {
         "bars absent",
         "unverifiable",
     ];
+    if anchors {
+        columns.extend(ANCHOR_COLUMNS);
+    }
     head(text, &columns, 3);
     for ((channel, inst_id), row) in &found.account.rows {
         let state = row.state().as_str();
@@ -310,7 +315,7 @@ fn totals(text: &mut String, found: &Found) {
             if shown { grouped(number) } else { String::new() }
         };
         let has_links = row.links + row.links_broken > 0;
-        for number in [
+        let mut numbers = vec![
             grouped(row.records),
             grouped(row.gaps()),
             only(row.ids > 0, row.ids_missing),
@@ -318,12 +323,23 @@ fn totals(text: &mut String, found: &Found) {
             only(has_links, row.links_broken),
             only(row.bars.bars > 0, row.bars.absent),
             grouped(row.unverifiable),
-        ] {
+        ];
+        if anchors {
+            let asked = row.anchors.all > 0;
+            numbers.extend(anchor_numbers(row).map(|number| only(asked, number)));
+        }
+        for number in numbers {
             let _ = write!(text, "<td class=\"n\">{number}</td>");
         }
         text.push_str("</tr>\n");
     }
     text.push_str("</tbody></table></div>\n");
+    for ((channel, inst_id), row) in &found.account.rows {
+        if let Some(x) = &row.anchors.difference {
+            let (channel, inst_id, words) = (escape(channel), escape(inst_id), anchor_words(x));
+            let _ = writeln!(text, "<p>{inst_id} {channel} differs: {}.</p>", escape(&words));
+        }
+    }
 }
 
 fn feeds(text: &mut String, found: &Found) {
@@ -379,6 +395,9 @@ fn method(text: &mut String, found: &Found) {
          about once a second.</li>\n\
          <li>Every change of every book had to follow the change before it (<code>prevSeqId</code>), \
          every trade id the one before it, every bar the bar before it.</li>\n\
+         <li>Where the venue's REST side was asked for a book while recording, its answer had to show \
+         the same levels as the book made of the frames at the same <code>seqId</code>. An id that \
+         the frames never stopped at cannot be compared.</li>\n\
          <li>A gap is a stretch that cannot be trusted. <em>unverifiable</em> is what nothing proves: \
          it is counted apart and never called clean. Absent bars are such: the venue may not have \
          sent any because nothing was traded.</li>\n\

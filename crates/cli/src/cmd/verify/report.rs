@@ -5,7 +5,9 @@ use super::account::{Hole, RECORDER, Row, State};
 use crate::out::number::{counted, grouped, size};
 use crate::out::paint::{Colour, Paint};
 use crate::out::table::{Align, Cell, Table};
-use market_data_model::Nanos;
+use market_data::replay::AnchorDifference;
+use market_data_model::event::Level;
+use market_data_model::{Nanos, Side};
 use market_data_tape::{ALL_FEEDS, Finding, Lost};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -27,6 +29,9 @@ pub fn words(found: &Found, paint: Paint) -> String {
         if more > 0 {
             let gaps = counted(more, "more gap", "more gaps");
             text.push_str(&format!("gap: {channel} {inst_id}: {gaps}; --json lists them\n"));
+        }
+        if let Some(x) = &row.anchors.difference {
+            text.push_str(&format!("differs: {channel} {inst_id}: {}\n", anchor_words(x)));
         }
     }
     for finding in &found.findings {
@@ -68,6 +73,23 @@ pub fn words(found: &Found, paint: Paint) -> String {
     text + &sum(found)
 }
 
+/// The first difference between a book and what the venue's REST side said of it.
+pub fn anchor_words(x: &AnchorDifference) -> String {
+    let side = if x.side == Side::Bid { "bid" } else { "ask" };
+    let there = |level: &Option<Level>| match level {
+        Some(level) => {
+            let orders = counted(level.orders.into(), "order", "orders");
+            format!("{} in {orders}", level.qty)
+        }
+        None => "nothing".to_owned(),
+    };
+    let (ours, theirs) = (there(&x.ours), there(&x.theirs));
+    format!(
+        "at seqId {} the {side} {} is {ours} by the frames, {theirs} by the REST answer of {}",
+        x.seq, x.px, x.at
+    )
+}
+
 /// About a recorder that was killed.
 pub fn lost_time(found: &Found) -> String {
     let last = found.lives.iter().map(|life| life.to).max().unwrap_or_default();
@@ -90,8 +112,16 @@ fn sum(found: &Found) -> String {
     )
 }
 
+/// About what the venue's REST side said of books; shown when it said anything.
+pub const ANCHOR_COLUMNS: [&str; 3] = ["REST agrees", "differs", "not comparable"];
+
+/// The numbers of [`ANCHOR_COLUMNS`].
+pub fn anchor_numbers(row: &Row) -> [u64; 3] {
+    [row.anchors.agree, row.anchors.differ, row.anchors.not_comparable()]
+}
+
 fn table(found: &Found) -> Table {
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("channel", Align::Left),
         ("instrument", Align::Left),
         ("records", Align::Right),
@@ -102,7 +132,13 @@ fn table(found: &Found) -> Table {
         ("bars absent", Align::Right),
         ("unverifiable", Align::Right),
         ("state", Align::Left),
-    ]);
+    ];
+    let anchors = found.account.has_anchors();
+    if anchors {
+        let at = columns.len() - 2;
+        columns.splice(at..at, ANCHOR_COLUMNS.map(|name| (name, Align::Right)));
+    }
+    let mut table = Table::new(&columns);
     for ((channel, inst_id), row) in &found.account.rows {
         let state = row.state();
         let colour = match state {
@@ -114,7 +150,7 @@ fn table(found: &Found) -> Table {
             Cell::new(if shown { grouped(number) } else { String::new() })
         };
         let has_links = row.links + row.links_broken > 0;
-        table.row(vec![
+        let mut cells = vec![
             Cell::new(channel.as_str()),
             Cell::new(inst_id.as_str()),
             Cell::new(grouped(row.records)),
@@ -125,7 +161,13 @@ fn table(found: &Found) -> Table {
             only(row.bars.bars > 0, row.bars.absent),
             Cell::new(grouped(row.unverifiable)),
             Cell::painted(state.as_str(), colour),
-        ]);
+        ];
+        if anchors {
+            let at = cells.len() - 2;
+            let asked = row.anchors.all > 0;
+            cells.splice(at..at, anchor_numbers(row).map(|number| only(asked, number)));
+        }
+        table.row(cells);
     }
     table
 }
@@ -263,5 +305,10 @@ fn row_json((channel, inst_id): &(String, String), row: &Row) -> Value {
         "bars": row.bars.bars,
         "barsAbsent": row.bars.absent,
         "barsUnfinished": row.bars.unfinished,
+        "anchors": row.anchors.all,
+        "anchorsAgree": row.anchors.agree,
+        "anchorsDiffer": row.anchors.differ,
+        "anchorsNotComparable": row.anchors.not_comparable(),
+        "anchorsFirstDifference": row.anchors.difference.as_ref().map(anchor_words),
     })
 }

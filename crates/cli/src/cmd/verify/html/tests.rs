@@ -28,6 +28,7 @@ fn life() -> FeedLife {
         states_checked: 3,
         state_differs: None,
         failed: None,
+        anchors: Default::default(),
     }
 }
 
