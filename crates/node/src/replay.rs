@@ -10,6 +10,8 @@
 //! Start at [`play`]; it hands each record to [`Replay::take`].
 
 mod anchors;
+#[cfg(test)]
+mod anchors_tests;
 pub(crate) mod copy;
 mod crew;
 mod pace;

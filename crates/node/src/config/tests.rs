@@ -109,3 +109,22 @@ fn a_file_that_cannot_be_opened_is_named() {
     let error = config.sinks().err().map(|e| e.to_string()).unwrap();
     assert!(error.contains("/nowhere/out.ndjson"), "{error}");
 }
+
+#[test]
+fn a_time_has_a_unit() {
+    let anchors = |text: &str| {
+        let text = format!("[tape]\nanchors = {text:?}\n");
+        Config::parse(&text, "node.toml", vars(&[])).map(|config| config.tape.anchors.as_secs())
+    };
+    for (text, seconds) in [("0s", 0), ("90s", 90), ("10m", 600), (" 2h ", 7200)] {
+        assert_eq!(anchors(text).unwrap(), seconds, "{text}");
+    }
+    for text in
+        ["", "10", "m", "-1s", "1.5h", "1d", "99999999999999999999s", "9999999999999999999h"]
+    {
+        let error = anchors(text).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("10m"), "{text}: {error}");
+    }
+    let config = Config::parse("", "<text>", vars(&[("MARKET_DATA_TAPE_ANCHORS", "5m")])).unwrap();
+    assert_eq!(config.options().unwrap().tape.unwrap().anchors.as_secs(), 300);
+}
