@@ -311,7 +311,8 @@ fn files_that_are_swapped_renamed_deleted_or_repeated_are_found() {
 fn cut_at_a_thousand_places_the_next_recorder_goes_on_and_verify_says_what_is_missing() {
     let seed = 1_000;
     println!("seed {seed}");
-    crate::cut::thousand(original(), &mut Rng(seed));
+    let folder = recorded("4s", 1, 80_000);
+    crate::cut::thousand(&folder.path().join("tape"), &mut Rng(seed));
 }
 
 /// Number, feed, time, kind and payload of every record, for comparison.
