@@ -5,7 +5,7 @@
 //! are never split between row groups; only encodings that DuckDB, Polars and pyarrow all read
 //! (`docs/decisions/0010-parquet.md`).
 //!
-//! Start at [`parquet`].
+//! Start at `parquet()`.
 
 use crate::chunk::Chunk;
 use crate::number::{PRECISION, SCALE};

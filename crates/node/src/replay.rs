@@ -7,7 +7,7 @@
 //! Invariants: a feed sees all of its inputs in order, whatever the reader cares about; where the
 //! tape misses something the feed runs on, and what comes out is marked as unverifiable.
 //!
-//! Start at [`play`]; it hands each record to [`Replay::take`].
+//! Start at [`play`]; it hands each record to `Replay::take`.
 
 mod anchors;
 #[cfg(test)]

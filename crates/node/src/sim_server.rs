@@ -1,8 +1,8 @@
 //! The pretend exchange behind one local port: its sockets and its REST, as OKX lays them out.
 //!
 //! `market-data sim`, `--sim` and [`ClientBuilder::sim`](crate::ClientBuilder::sim) start it. One
-//! task ([`world`]) owns the exchange and its time; connections only carry messages. With a tape
-//! ([`serve_tape`], [`show`]) the exchange sends what was recorded, and has no market of its own.
+//! task (`world`) owns the exchange and its time; connections only carry messages. With a tape
+//! ([`serve_tape`], `show`) the exchange sends what was recorded, and has no market of its own.
 //!
 //! Invariants: nothing but that task touches the exchange; a client that does not read is closed
 //! with 4005, as OKX does, and holds nobody up.

@@ -10,7 +10,7 @@
 //! [`Damage`]; no error of a disk ends the recording; memory does not grow with the tape.
 //!
 //! Read the modules in this order: [`record`] (what is on the tape), [`feed_config`] (how a feed
-//! was made), [`format`] (the bytes around the records), [`writer`], [`reader`], [`mod@verify`].
+//! was made), [`mod@format`] (the bytes around the records), [`writer`], [`reader`], [`mod@verify`].
 //! The tests in `tests/it` say what is promised.
 #![forbid(unsafe_code)]
 
