@@ -23,20 +23,39 @@ pub fn sum(bytes: &[u8]) -> String {
 /// [`Error::Io`].
 pub fn sum_file(path: &Path) -> Result<(String, u64), Error> {
     let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let mut hash = Hashing { hash: Sha256::new(), bytes: 0 };
+    let mut hash = Hashing::new();
     std::io::copy(&mut file, &mut hash).map_err(Error::io("read", path))?;
-    Ok((hex(&hash.hash.finalize()), hash.bytes))
+    Ok(hash.end())
 }
 
-struct Hashing {
+/// SHA-256 of what comes in pieces, and its length.
+#[derive(Clone, Debug, Default)]
+pub struct Hashing {
     hash: Sha256,
     bytes: u64,
 }
 
-impl std::io::Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl Hashing {
+    /// Of nothing.
+    pub fn new() -> Hashing {
+        Hashing::default()
+    }
+
+    /// And of this.
+    pub fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
+    }
+
+    /// The sum in lower-case hexadecimal, and the bytes.
+    pub fn end(self) -> (String, u64) {
+        (hex(&self.hash.finalize()), self.bytes)
+    }
+}
+
+impl std::io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.add(bytes);
         Ok(bytes.len())
     }
 

@@ -65,6 +65,9 @@ pub enum Command {
     Compact(cmd::compact::CompactArgs),
     /// Delete what is too old, or too much
     Prune(cmd::prune::PruneArgs),
+    /// Copy Parquet files to object storage
+    #[cfg(feature = "s3")]
+    Upload(cmd::upload::UploadArgs),
     /// Write a tape as files of other tools
     Export(cmd::export::ExportArgs),
     /// Serve a pretend OKX on a local port

@@ -22,6 +22,8 @@ mod signals;
 mod source;
 mod status;
 mod torture;
+#[cfg(feature = "s3")]
+mod upload;
 
 use anyhow::Context as _;
 use args::{Cli, Command, LogFormat};
@@ -79,6 +81,8 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => cmd::convert::run(args, console),
         Command::Compact(args) => cmd::compact::run(args, console),
         Command::Prune(args) => cmd::prune::run(args, console),
+        #[cfg(feature = "s3")]
+        Command::Upload(args) => block_on(cmd::upload::run(args, console)),
         Command::Export(args) => cmd::export::run(args, console),
         Command::Sim(args) => block_on(cmd::sim::run(args, console)),
         Command::Torture(args) => cmd::torture::run(args.clone()),

@@ -15,5 +15,7 @@ pub mod replay;
 pub mod run;
 pub mod sim;
 pub mod torture;
+#[cfg(feature = "s3")]
+pub mod upload;
 pub mod verify;
 pub mod watch;

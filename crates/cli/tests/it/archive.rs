@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-fn converted(tape: &Path) -> (TempDir, PathBuf) {
+pub fn converted(tape: &Path) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("parquet");
     let args = ["convert", &shown(tape), "--out", &shown(&dir), "--book-interval", "1s"];
@@ -19,7 +19,7 @@ fn converted(tape: &Path) -> (TempDir, PathBuf) {
 }
 
 /// The Parquet files below a directory, in order.
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -34,7 +34,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn verified(args: &[&str], code: i32, words: &[&str]) -> Ran {
+pub fn verified(args: &[&str], code: i32, words: &[&str]) -> Ran {
     let ran = run(&[&["verify"], args].concat());
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(code), ""), "{}", ran.stdout);
     for word in words {
@@ -60,7 +60,7 @@ fn what_was_converted_is_whole_and_is_what_the_tape_gives() {
 }
 
 #[test]
-fn files_that_are_swapped_cut_deleted_or_added_are_found() {
+pub fn files_that_are_swapped_cut_deleted_or_added_are_found() {
     let (_folder, dir) = converted(original());
     let files = files(&dir);
     let shown_dir = shown(&dir);

@@ -15,3 +15,5 @@ mod live;
 mod play;
 mod run;
 mod tape;
+#[cfg(feature = "s3")]
+mod upload;
