@@ -54,7 +54,8 @@ pub fn look(dir: &Path, interrupt: &Interrupt) -> anyhow::Result<Local> {
         for below in &manifest.dirs {
             let rel = join(&node.rel, &below.name);
             let path = dir.join(&rel).join(NAME);
-            let loaded = if is_plain(&below.name) { Manifest::load(&dir.join(&rel))? } else { None };
+            let loaded =
+                if is_plain(&below.name) { Manifest::load(&dir.join(&rel))? } else { None };
             let Some((manifest, sum)) = loaded else {
                 return Err(wrong(&path, "it is gone"));
             };

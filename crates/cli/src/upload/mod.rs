@@ -7,7 +7,8 @@
 //! Invariants: a manifest at the place never names a file that is not there with that sum,
 //! wherever a run ends (before a named file is replaced, its name is taken out of the manifest);
 //! what is sent has the sum that the archive's manifest tells; nothing is deleted but, on request,
-//! Parquet files that the manifest of their directory does not name; memory does not grow with files.
+//! Parquet files that the manifest of their directory does not name; memory does not grow with
+//! files.
 
 pub mod local;
 pub mod place;
@@ -256,11 +257,8 @@ impl<'a> Upload<'a> {
         to: &Path,
         file: &FileRow,
     ) -> anyhow::Result<()> {
-        let unread = |error| market_data_archive::Error::Io {
-            what: "read",
-            path: path.to_owned(),
-            error,
-        };
+        let unread =
+            |error| market_data_archive::Error::Io { what: "read", path: path.to_owned(), error };
         let mut from = tokio::fs::File::open(path).await.map_err(unread)?;
         let mut hash = Hashing::new();
         loop {

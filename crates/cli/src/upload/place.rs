@@ -93,6 +93,36 @@ pub fn refused(what: &str, place: &str, error: &dyn Display) -> Failure {
     } else {
         "run it again: it goes on where it ended"
     };
-    // The last line tells what went wrong; what is above it are the layers it came through.
-    Failure::new(format!("cannot {what} {place}: {text}"), hint)
+    Failure::new(format!("cannot {what} {place}: {}", brief(&text)), hint)
+}
+
+/// One line: what a store sends as XML is told by its code and message.
+fn brief(text: &str) -> String {
+    let part = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0)
+    };
+    match (part("Code"), part("Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => text.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_says_becomes_one_line_and_advice() {
+        let xml = "Generic S3 error: 404 Not Found: <?xml version=\"1.0\"?>\n<Error><Code>\
+                   NoSuchBucket</Code><Message>It does not exist</Message></Error>";
+        let error = anyhow::Error::new(refused("list", "okx", &xml));
+        let shown = crate::failure::render(&error, crate::out::paint::Paint::plain());
+        assert_eq!(
+            shown,
+            "error: cannot list okx: NoSuchBucket: It does not exist\n\nhint: make the bucket \
+             first, or check its name, AWS_REGION and AWS_ENDPOINT\n"
+        );
+        assert_eq!(brief("one\ntwo"), "one");
+    }
 }
