@@ -10,8 +10,8 @@
 //! [`Damage`]; no error of a disk ends the recording; memory does not grow with the tape.
 //!
 //! Read the modules in this order: [`record`] (what is on the tape), [`feed_config`] (how a feed
-//! was made), [`mod@format`] (the bytes around the records), [`writer`], [`reader`], [`mod@verify`].
-//! The tests in `tests/it` say what is promised.
+//! was made), [`mod@format`] (the bytes around the records), [`writer`], [`reader`],
+//! [`mod@verify`]. The tests in `tests/it` say what is promised.
 #![forbid(unsafe_code)]
 
 mod bytes;
