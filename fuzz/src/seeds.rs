@@ -42,6 +42,7 @@ pub const FRAMES: [&str; 23] = [
     "{\"arg\": {\"channel\": \"status\"},\r \"data\": [{\"a\":\t[1,\r 2]}]}",
     // A key twice, with an escape: the judge took the other one.
     "{\"arg\":{\"channel\":\"bo\\u006fks\",\"channel\":\"BTC\\u002dUSDT\"},\"data\":[]}",
+    "{\"event\":\"error\",\"code\":\"64003\",\"msg\":\"one\",\"msg\":2}",
     "ping",
     "pong",
 ];

@@ -132,5 +132,7 @@ fn merge(
         .unwrap_or_default();
     let Some(chunk) = chunk else { return Err(Error::Thread("nothing to merge".to_owned())) };
     let job = Job { dir: rel.to_owned(), name, chunk, segments };
-    job.write(archive.dir()).map(|(_, file)| file)
+    let (_, file) = job.write(archive.dir())?;
+    disk::sync_file(&archive.dir().join(rel).join(&file.name))?;
+    Ok(file)
 }

@@ -76,12 +76,31 @@ fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// [`Error::Io`]; nothing is left behind then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path, bytes, File::sync_data)
+}
+
+/// The same for one of many that nobody trusts before [`sync_file`] was called for each.
+///
+/// # Errors
+/// [`Error::Io`]; nothing is left behind then.
+pub fn write_one_of_many(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path, bytes, |_| Ok(()))
+}
+
+fn write_with(
+    path: &Path,
+    bytes: &[u8],
+    sync: impl FnOnce(&File) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
     let temporary: PathBuf = dir.join(format!("{TEMPORARY}{name}"));
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        sync(&file)
+    });
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
         // What is left over has a name that everybody skips.
         let _ = fs::remove_file(&temporary);
         return Err(Error::io("write", path)(error));
@@ -89,10 +108,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
+/// Brings the content of a file to the disk.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sync_file(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_data()).map_err(Error::io("sync", path))
 }
 
 /// Brings names, renames and deletions in a directory to the disk.

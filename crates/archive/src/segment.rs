@@ -18,10 +18,13 @@ use market_data_model::{Body, EventRef, Gap};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Most rows of a file: what a thread holds in memory while it encodes.
 pub(crate) const FILE_ROWS: usize = 1 << 20;
+/// Most files that wait for the thread that writes them.
+const JOBS_MAX: usize = 4096;
 /// Most gaps of a segment that a manifest lists for one channel and instrument; the table of gaps
 /// has all.
 const GAPS_MAX: usize = 1000;
@@ -29,8 +32,8 @@ const GAPS_MAX: usize = 1000;
 /// How a segment is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Bytes of records that wait for their file, about. Another two files' worth is being
-    /// encoded.
+    /// Bytes of records that wait for their file, about. Half as much again, or one file's worth
+    /// if that is more, is being encoded.
     pub memory: usize,
     /// Milliseconds between snapshots of a book; 0 = after each change; `None` = none.
     pub book_interval_ms: Option<u64>,
@@ -214,7 +217,7 @@ impl SegmentWriter {
         let job = Job { dir: open.dir.clone(), name, chunk, segments: vec![self.segment] };
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            None => self.encoder.insert(Encoder::new(&self.root)?),
+            None => self.encoder.insert(Encoder::new(&self.root, self.options.memory / 2)?),
         };
         if encoder.give(job) {
             return Ok(());
@@ -284,29 +287,70 @@ type Written = (Vec<(String, FileRow)>, Option<Error>);
 struct Encoder {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<Written>>,
+    waiting: Arc<Waiting>,
+    /// Most bytes that wait, one file excepted.
+    room: usize,
+}
+
+/// Bytes handed over and not yet written; nothing more comes once the thread has ended.
+#[derive(Default)]
+struct Waiting {
+    bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Waiting {
+    fn change(&self, by: impl FnOnce(usize) -> usize) {
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *bytes = by(*bytes);
+        self.less.notify_one();
+    }
+
+    /// Waits until there is room.
+    fn until(&self, room: usize) {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |bytes: &mut usize| *bytes > room;
+        drop(self.less.wait_while(bytes, full).unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// However the thread ends, nobody waits for it.
+struct Ends(Arc<Waiting>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.change(|_| 0);
+    }
 }
 
 impl Encoder {
-    fn new(root: &Path) -> Result<Encoder, Error> {
-        let (jobs, waiting) = sync_channel::<Job>(1);
-        let root = root.to_owned();
+    fn new(root: &Path, room: usize) -> Result<Encoder, Error> {
+        let (jobs, given) = sync_channel::<Job>(JOBS_MAX);
+        let waiting = Arc::new(Waiting::default());
+        let (root, ends) = (root.to_owned(), Ends(Arc::clone(&waiting)));
         let work = move || {
             let mut done = Vec::new();
-            for job in waiting {
+            for job in given {
+                let bytes = job.chunk.bytes();
                 match job.write(&root) {
                     Ok(file) => done.push(file),
                     Err(error) => return (done, Some(error)),
                 }
+                ends.0.change(|waiting| waiting.saturating_sub(bytes));
             }
-            (done, None)
+            let synced = sync(&root, &done).err();
+            (done, synced)
         };
         let thread = std::thread::Builder::new().name("parquet".to_owned()).spawn(work);
         let thread = thread.map_err(|error| Error::Thread(error.to_string()))?;
-        Ok(Encoder { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Encoder { jobs: Some(jobs), thread: Some(thread), waiting, room })
     }
 
-    /// Hands over a file; waits while another one waits. False when the thread has ended.
+    /// Hands over a file; waits while others wait that take the room. False when the thread has
+    /// ended.
     fn give(&mut self, job: Job) -> bool {
+        self.waiting.until(self.room);
+        self.waiting.change(|waiting| waiting + job.chunk.bytes());
         self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
     }
 
@@ -321,6 +365,11 @@ impl Encoder {
     }
 }
 
+/// Brings what was written to the disk, all at once: one by one costs more than the writing.
+fn sync(root: &Path, done: &[(String, FileRow)]) -> Result<(), Error> {
+    done.iter().try_for_each(|(dir, file)| disk::sync_file(&root.join(dir).join(&file.name)))
+}
+
 /// Takes away what was written.
 fn forget(root: &Path, done: Vec<(String, FileRow)>) {
     for (dir, file) in done {
@@ -332,12 +381,12 @@ fn forget(root: &Path, done: Vec<(String, FileRow)>) {
 }
 
 impl Job {
-    /// Writes it, and says what the manifest should.
+    /// Writes it, not yet to the disk, and says what the manifest should.
     pub(crate) fn write(self, root: &Path) -> Result<(String, FileRow), Error> {
         let path = root.join(&self.dir).join(&self.name);
         let bytes = write::parquet(&self.chunk)
             .map_err(|error| Error::Encode { path: path.clone(), error })?;
-        disk::write(&path, &bytes)?;
+        disk::write_one_of_many(&path, &bytes)?;
         let chunk = &self.chunk;
         let order = chunk.order();
         let (first, last) = match (order.first(), order.last()) {
