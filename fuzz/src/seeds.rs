@@ -19,7 +19,7 @@ pub const BODIES: [&str; 2] = [
 ];
 
 /// Frames by file.
-pub const FRAMES: [&str; 23] = [
+pub const FRAMES: [&str; 24] = [
     include_str!("../../testdata/okx/flat/rows.jsonl"),
     include_str!("../../testdata/okx/tickers/rows.jsonl"),
     include_str!("../../testdata/okx/trades/chain.jsonl"),
