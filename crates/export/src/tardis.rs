@@ -113,23 +113,36 @@ impl Csvs {
             if !self.types.has(of) {
                 continue;
             }
-            let mut text = std::mem::take(&mut self.text);
-            text.clear();
-            match depth {
+            self.news(folder, desk, when, of, |text| match depth {
                 None => {
                     let book = desk.mirror.book();
-                    best(&mut text, desk, book.best(Side::Bid), book.best(Side::Ask));
+                    best(text, desk, book.best(Side::Bid), book.best(Side::Ask));
                 }
-                Some(depth) => ladder(&mut text, desk, depth),
-            }
-            let said = &mut self.files(desk, Day::of(when.recv)).said[of as usize];
-            let news = *said != text;
-            if news {
-                said.clone_from(&text);
-                self.rows(folder, desk, when, of, |out| stated(out, desk, when, &text))?;
-            }
-            self.text = text;
+                Some(depth) => ladder(text, desk, depth),
+            })?;
         }
+        Ok(())
+    }
+
+    /// A row that says how things stand, unless the last one of its file says the same.
+    fn news(
+        &mut self,
+        folder: &mut Folder,
+        desk: &Desk,
+        when: When,
+        of: DataType,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), ExportError> {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write(&mut text);
+        let said = &mut self.files(desk, Day::of(when.recv)).said[of as usize];
+        let news = *said != text;
+        if news {
+            said.clone_from(&text);
+            self.rows(folder, desk, when, of, |out| stated(out, desk, when, &text))?;
+        }
+        self.text = text;
         Ok(())
     }
 
@@ -167,17 +180,7 @@ impl Csvs {
         if !desk.is_derivative() || !self.types.has(of) {
             return Ok(());
         }
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
-        desk.derivative.write(&mut text);
-        let said = &mut self.files(desk, Day::of(when.recv)).said[of as usize];
-        let news = *said != text;
-        if news {
-            said.clone_from(&text);
-            self.rows(folder, desk, when, of, |out| stated(out, desk, when, &text))?;
-        }
-        self.text = text;
-        Ok(())
+        self.news(folder, desk, when, of, |text| desk.derivative.write(text))
     }
 
     /// A position that the venue closed; it has no id. `side` is that of the order that closes it.

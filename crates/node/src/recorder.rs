@@ -35,6 +35,7 @@ pub(crate) use news::publish as publish_news;
 use crate::error::Error;
 use crate::options::TapeSettings;
 use market_data_model::{FeedId, Nanos};
+use market_data_tape::writer::TapeStats;
 use market_data_tape::{Compression, TapeOptions, TapeWriter};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -129,6 +130,14 @@ impl Shared {
             ended_badly: None,
             unfinished: false,
         }
+    }
+
+    /// What the writer has counted.
+    pub fn count(&self, stats: &TapeStats) {
+        self.records.store(stats.records, Relaxed);
+        self.bytes.store(stats.bytes, Relaxed);
+        self.stored_bytes.store(stats.stored_bytes, Relaxed);
+        self.lost.store(stats.lost_records, Relaxed);
     }
 
     pub fn set_failing(&self, why: Option<&str>) {

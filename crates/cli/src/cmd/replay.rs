@@ -255,6 +255,23 @@ fn check(tape: &Tape, args: &ReplayArgs, console: &Console) -> anyhow::Result<Ex
     Ok(verdict.code())
 }
 
+/// A feed's life for programs, as far as `verify` tells it too.
+pub fn life_json(life: &FeedLife) -> serde_json::Value {
+    serde_json::json!({
+        "feed": life.feed.0,
+        "url": life.url,
+        "from": life.from.0,
+        "to": life.to.0,
+        "inputs": life.inputs,
+        "frames": life.frames,
+        "events": life.events,
+        "checked": life.checked,
+        "firstDifference": life.difference.as_ref().map(|x| [x.from.0, x.to.0]),
+        "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
+        "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
+    })
+}
+
 /// What `--check` found.
 struct Verdict {
     lives: Vec<FeedLife>,
@@ -338,24 +355,12 @@ impl Verdict {
             .lives
             .iter()
             .map(|life| {
-                let difference = life.difference.as_ref();
-                serde_json::json!({
-                    "feed": life.feed.0,
-                    "url": life.url,
-                    "from": life.from.0,
-                    "to": life.to.0,
-                    "inputs": life.inputs,
-                    "frames": life.frames,
-                    "events": life.events,
-                    "checked": life.checked,
-                    "differing": life.differing,
-                    "firstDifference": difference.map(|x| [x.from.0, x.to.0]),
-                    "statesChecked": life.states_checked,
-                    "stateDiffersAt": life.state_differs.map(|at| at.0),
-                    "verifiableAgainFrom": life.verifiable_again.map(|at| at.0),
-                    "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
-                    "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
-                })
+                let mut told = life_json(life);
+                told["differing"] = life.differing.into();
+                told["statesChecked"] = life.states_checked.into();
+                told["stateDiffersAt"] = life.state_differs.map(|at| at.0).into();
+                told["verifiableAgainFrom"] = life.verifiable_again.map(|at| at.0).into();
+                told
             })
             .collect();
         let checked = self.sum(|life| life.checked);

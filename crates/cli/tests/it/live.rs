@@ -1,5 +1,7 @@
 //! `watch`, `run`, `check` and `sim` against the pretend exchange, over a real local socket.
 
+#[cfg(unix)]
+use crate::run::run_until_told;
 use crate::run::{command, file, run, shown};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -194,20 +196,9 @@ fn a_sim_serves_other_processes() {
 #[cfg(unix)]
 #[test]
 fn sigterm_ends_the_service_with_everything_flushed() {
-    let mut child = command(&["run", "--sim", "--no-tape", "--log-level", "error"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let mut text = String::new();
-    stdout.read_line(&mut text).expect("a record comes out");
-    let pid = child.id().to_string();
-    let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
-    assert!(killed.expect("kill is there").success());
-    stdout.read_to_string(&mut text).expect("the rest comes out");
-    let output = child.wait_with_output().expect("the command ends");
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let ran = run_until_told(&["run", "--sim", "--no-tape", "--log-level", "error"], "-TERM");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let text = ran.stdout;
     assert!(text.ends_with('\n'), "no record is cut off");
     let records = records(&text);
     assert!(records.iter().any(|r| r["type"] == "session" && r["event"] == "down"), "{text}");

@@ -1,6 +1,8 @@
 //! What was recorded, played again: into the sinks of `run`, and over OKX's protocol to another
 //! client.
 
+#[cfg(unix)]
+use crate::run::run_until_told;
 use crate::run::{Ran, command, run, shown};
 use market_data_model::Input;
 use market_data_tape::Entry;
@@ -295,21 +297,10 @@ fn an_interrupt_ends_a_replay_with_whole_lines() {
     let folder = folder();
     let dir = shown(&folder.path().join("tape"));
     record(&dir, "2s", &[]);
-    let mut child = command(&["replay", &dir, "--json", "--speed", "0.01"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let mut text = String::new();
-    stdout.read_line(&mut text).expect("a record comes out");
-    let pid = child.id().to_string();
-    let told = std::process::Command::new("kill").args(["-INT", &pid]).status();
-    assert!(told.expect("kill is there").success());
-    stdout.read_to_string(&mut text).expect("the rest comes out");
-    let output = child.wait_with_output().expect("the command ends");
-    assert_eq!(output.status.code(), Some(130));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "interrupted\n");
+    let ran = run_until_told(&["replay", &dir, "--json", "--speed", "0.01"], "-INT");
+    assert_eq!(ran.code, Some(130));
+    assert_eq!(ran.stderr, "interrupted\n");
+    let text = ran.stdout;
     assert!(text.ends_with('\n'));
     let all = run(&["replay", &dir, "--json"]);
     assert!(all.stdout.starts_with(&text) && text.len() < all.stdout.len());

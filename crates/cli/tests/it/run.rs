@@ -1,6 +1,6 @@
 //! Runs the built command and catches everything it says.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -41,6 +41,23 @@ pub fn run_with(args: &[&str], stdin: &str) -> Ran {
     pipe.write_all(stdin.as_bytes()).expect("the command reads its stdin");
     drop(pipe);
     ran(child.wait_with_output().expect("the command ends"))
+}
+
+/// Sends it this signal once it has printed a line.
+#[cfg(unix)]
+pub fn run_until_told(args: &[&str], signal: &str) -> Ran {
+    let mut child = command(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut text = String::new();
+    stdout.read_line(&mut text).expect("a record comes out");
+    let told = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(told.expect("kill is there").success());
+    stdout.read_to_string(&mut text).expect("the rest comes out");
+    Ran { stdout: text, ..ran(child.wait_with_output().expect("the command ends")) }
 }
 
 fn ran(output: Output) -> Ran {

@@ -316,10 +316,7 @@ impl Recording {
             let Place::Tape(writer) = &mut self.place else { return };
             let stats = writer.stats();
             let shared = &self.shared;
-            shared.records.store(stats.records, Relaxed);
-            shared.bytes.store(stats.bytes, Relaxed);
-            shared.stored_bytes.store(stats.stored_bytes, Relaxed);
-            shared.lost.store(stats.lost_records, Relaxed);
+            shared.count(&stats);
             shared.failures.store(stats.failures, Relaxed);
             shared.set_failing(writer.failure().map(|failure| failure.why.as_str()));
             let Some(news) = writer.news() else { return };
@@ -398,10 +395,7 @@ impl Recording {
         };
         match writer.close(now) {
             Ok(stats) => {
-                shared.records.store(stats.records, Relaxed);
-                shared.bytes.store(stats.bytes, Relaxed);
-                shared.stored_bytes.store(stats.stored_bytes, Relaxed);
-                shared.lost.store(stats.lost_records, Relaxed);
+                shared.count(&stats);
                 None
             }
             Err(error) => Some(error.to_string()),

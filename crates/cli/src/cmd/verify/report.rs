@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::account::{Hole, RECORDER, Row, State};
+use crate::cmd::replay::life_json;
 use crate::out::number::{counted, grouped, size};
 use crate::out::paint::{Colour, Paint};
 use crate::out::table::{Align, Cell, Table};
@@ -232,25 +233,7 @@ fn lost_words(all: bool, feed: u32, lost: &Lost) -> String {
 pub fn json(found: &Found) -> serde_json::Result<String> {
     let rows: Vec<Value> = found.account.rows.iter().map(|(key, row)| row_json(key, row)).collect();
     let findings: Vec<String> = found.findings.iter().map(finding_words).collect();
-    let feeds: Vec<Value> = found
-        .lives
-        .iter()
-        .map(|life| {
-            json!({
-                "feed": life.feed.0,
-                "url": life.url,
-                "from": life.from.0,
-                "to": life.to.0,
-                "inputs": life.inputs,
-                "frames": life.frames,
-                "events": life.events,
-                "checked": life.checked,
-                "firstDifference": life.difference.as_ref().map(|x| [x.from.0, x.to.0]),
-                "unverifiableFrom": life.unverifiable.as_ref().map(|(at, _)| at.0),
-                "unverifiableWhy": life.unverifiable.as_ref().map(|(_, why)| why),
-            })
-        })
-        .collect();
+    let feeds: Vec<Value> = found.lives.iter().map(life_json).collect();
     let pauses: Vec<[u64; 2]> =
         found.account.pauses.iter().map(|pause| [pause.from.0, pause.to.0]).collect();
     let v = &found.verified;
