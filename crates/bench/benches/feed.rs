@@ -6,7 +6,7 @@
 //! again and again for a profiler.
 
 use market_data_bench::frames::{self, Group, Stream};
-use market_data_bench::measure::{Case, medians};
+use market_data_bench::measure::{Case, median, medians};
 use market_data_bench::{market, systems};
 use std::process::ExitCode;
 
@@ -149,23 +149,27 @@ fn book_table(streams: &[Stream], repetitions: usize) {
     if levels == 0 {
         return;
     }
-    let mut cases = [
-        Case { name: "ours", pass: Box::new(|| systems::apply_ours(&changes, books)) },
-        Case { name: "sorted vectors", pass: Box::new(|| systems::apply_sorted(&changes, books)) },
-    ];
-    let ns = medians(&mut cases, repetitions);
+    let mut samples = [Vec::new(), Vec::new()];
+    for _ in 0..repetitions {
+        samples[0].push(systems::apply_ours(&changes, books).0 as f64);
+        samples[1].push(systems::apply_sorted(&changes, books).0 as f64);
+    }
     println!("\nbook apply alone: {books} books, {} changes, {levels} levels", changes.len());
     println!("{:<15} {:>9} {:>9}", "book", "ns/change", "ns/level");
-    for (case, ns) in cases.iter().zip(ns) {
+    for (name, samples) in ["ours", "sorted vectors"].into_iter().zip(samples) {
+        let ns = median(samples);
         let (change, level) = (ns / changes.len() as f64, ns / levels as f64);
-        println!("{:<15} {change:>9.0} {level:>9.1}", case.name);
+        println!("{name:<15} {change:>9.0} {level:>9.1}");
     }
+    let tops = (0..repetitions).map(|_| systems::tops(&changes, books, 10_000)).collect();
+    println!("best bid and best ask of a book: {:.1} ns", median(tops));
 }
 
 /// One system alone, for a profiler.
 fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
     let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Mix)).collect();
     let passes: u32 = setting("BENCH_PASSES", 20)?;
+    let (changes, books) = systems::changes(&chosen);
     let mut sum = 0u64;
     for _ in 0..passes {
         sum = sum.rotate_left(1)
@@ -175,9 +179,10 @@ fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
                 "json" => systems::feed(&chosen, true),
                 "decode" => systems::decode(&chosen),
                 "serde" => systems::reference(&chosen, true),
+                "book" => systems::apply_ours(&changes, books).1,
                 other => {
                     return Err(format!(
-                        "BENCH_ONLY is {other:?}: feed, plain, json, decode or serde"
+                        "BENCH_ONLY is {other:?}: feed, plain, json, decode, serde or book"
                     ));
                 }
             };

@@ -52,7 +52,8 @@ pub fn medians(cases: &mut [Case<'_>], repetitions: usize) -> Vec<f64> {
     samples.into_iter().map(median).collect()
 }
 
-fn median(mut samples: Vec<f64>) -> f64 {
+/// The middle one.
+pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples[samples.len() / 2]
 }

@@ -9,6 +9,7 @@
 //! | serde decode | the same without books |
 //! | UTF-8, quotes | the floor: validate the text; find every `"` with memchr |
 
+use crate::measure::now_ns;
 use crate::reference::{KEY_DECIMALS, Reference, SortedBook};
 use market_data_model::*;
 use market_data_okx::channel::books::BookRow;
@@ -116,6 +117,7 @@ pub fn quotes(streams: &Streams<'_>) -> u64 {
 }
 
 /// One decoded row of an incremental book.
+#[derive(Clone, Debug)]
 pub struct Change {
     /// Which book.
     pub book: usize,
@@ -169,11 +171,31 @@ fn plain(level: Level) -> crate::reference::Row {
     (key.unwrap_or(i64::MAX), (quantity, u32::from(level.qty.0.scale())), level.orders)
 }
 
-/// Applies decoded rows to our books.
-pub fn apply_ours(changes: &[Change], books: usize) -> u64 {
-    let mut books = vec![Book::new(); books];
-    for change in changes {
-        let book = &mut books[change.book];
+/// How many changes are put in warm memory at once: in a feed they have just been decoded.
+const WARM: usize = 64;
+
+/// Nanoseconds that applying decoded rows to books takes, one way; copying the rows to warm memory
+/// beforehand is not counted.
+fn apply<B: Clone>(
+    changes: &[Change],
+    mut books: Vec<B>,
+    mut change: impl FnMut(&mut B, &Change),
+) -> (u64, Vec<B>) {
+    let mut spent = 0;
+    for chunk in changes.chunks(WARM) {
+        let warm = black_box(chunk.to_vec());
+        let start = now_ns();
+        for one in &warm {
+            change(&mut books[one.book], one);
+        }
+        spent += now_ns() - start;
+    }
+    (spent, black_box(books))
+}
+
+/// Applies decoded rows to our books: nanoseconds, and the levels left.
+pub fn apply_ours(changes: &[Change], books: usize) -> (u64, u64) {
+    let (ns, books) = apply(changes, vec![Book::new(); books], |book, change| {
         if change.is_snapshot {
             book.clear();
         }
@@ -181,15 +203,14 @@ pub fn apply_ours(changes: &[Change], books: usize) -> u64 {
         let _ = book.apply_all(Side::Ask, &change.asks);
         let _ = book.apply_all(Side::Bid, &change.bids);
         book.truncate(400);
-    }
-    black_box(&books).iter().map(|book| book.depth(Side::Bid) as u64).sum()
+    });
+    (ns, books.iter().map(|book| book.depth(Side::Bid) as u64).sum())
 }
 
-/// Applies decoded rows to the reference's books.
-pub fn apply_sorted(changes: &[Change], books: usize) -> u64 {
-    let mut books = vec![SortedBook::default(); books];
-    for change in changes {
-        let book = &mut books[change.book];
+/// Applies decoded rows to the reference's books: nanoseconds, and the levels left.
+pub fn apply_sorted(changes: &[Change], books: usize) -> (u64, u64) {
+    let books = vec![SortedBook::default(); books];
+    let (ns, books) = apply(changes, books, |book, change| {
         if change.is_snapshot {
             book.clear();
         }
@@ -197,6 +218,25 @@ pub fn apply_sorted(changes: &[Change], books: usize) -> u64 {
             book.apply(*side == Side::Bid, *row);
         }
         book.truncate(400);
+    });
+    (ns, books.iter().map(|book| book.bids.len() as u64).sum())
+}
+
+/// Reads the best bid and the best ask of every book, `rounds` times: nanoseconds a book.
+pub fn tops(changes: &[Change], books: usize, rounds: u32) -> f64 {
+    let mut all = vec![Book::new(); books];
+    for change in changes {
+        let book = &mut all[change.book];
+        // As above.
+        let _ = book.apply_all(Side::Ask, &change.asks);
+        let _ = book.apply_all(Side::Bid, &change.bids);
+        book.truncate(400);
     }
-    black_box(&books).iter().map(|book| book.bids.len() as u64).sum()
+    let start = now_ns();
+    for _ in 0..rounds {
+        for book in black_box(&all) {
+            black_box((book.best(Side::Bid), book.best(Side::Ask)));
+        }
+    }
+    (now_ns() - start) as f64 / f64::from(rounds) / books.max(1) as f64
 }

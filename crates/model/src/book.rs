@@ -10,7 +10,7 @@
 
 use crate::decimal::Px;
 use crate::event::Level;
-use cell::Cell;
+use cell::{Cell, WIDE};
 use ladder::{Ladder, Row};
 use std::fmt;
 
@@ -108,7 +108,7 @@ impl Book {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.bids.best().is_none() && self.asks.best().is_none()
+        self.bids.best_key().is_none() && self.asks.best_key().is_none()
     }
 
     /// The price in whole units of the book's finest decimal, making that finer if needed.
@@ -180,7 +180,7 @@ impl Book {
 
     #[inline]
     fn level(&self, side: Side, row: Row) -> Level {
-        if row.cell.is_wide() {
+        if row.cell == WIDE {
             return self.side(side).wide(row.key).expect("a wide cell has its level beside it");
         }
         // A price below zero is wide; the key of a bid is the negative of its price.
@@ -195,8 +195,8 @@ impl Book {
     /// Whether the best bid is at or above the best ask. Legal in auctions and pre-quote.
     #[inline]
     pub fn is_crossed(&self) -> bool {
-        match (self.bids.best(), self.asks.best()) {
-            (Some(bid), Some(ask)) => -bid.key >= ask.key,
+        match (self.bids.best_key(), self.asks.best_key()) {
+            (Some(bid), Some(ask)) => -bid >= ask,
             _ => false,
         }
     }

@@ -119,6 +119,13 @@ impl Decimal {
         (self.hi & (SIGN_BIT | MANTISSA_HI_MASK) == 0).then_some(self.lo)
     }
 
+    /// How many digits stand after the point, where [`Decimal::small_mantissa`] gives the digits.
+    #[inline]
+    pub(crate) fn small_scale(self) -> Option<u64> {
+        let is_small = self.hi & (SIGN_BIT | MANTISSA_HI_MASK) == 0;
+        is_small.then_some(self.hi >> MANTISSA_HI_BITS)
+    }
+
     fn magnitude(self) -> u128 {
         (u128::from(self.hi & MANTISSA_HI_MASK) << 64) | u128::from(self.lo)
     }

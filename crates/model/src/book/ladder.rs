@@ -1,26 +1,27 @@
 //! One side of a book, best price first.
 //!
 //! Near the best price levels are in a [`Window`], found by price without a search; the rest, and
-//! all of a small side, is in `far`, a sorted vector with the best at its end. `book.rs` alone uses
-//! it.
+//! all of a small side, is in `far`, a sorted vector, best first. `book.rs` alone uses it.
 //!
 //! A key is how far down a price is: for asks the price in whole units, for bids its negative, so
 //! that a lower key is better on both sides.
 //!
 //! Invariants: every key in the window is better than every key in `far`; `far` is strictly
-//! ordered and outside the window's span; `best` is a copy of the best row; `wide` has the levels
-//! of exactly those rows whose cell is wide.
+//! ordered and outside the window's span; `best` is the best key, or [`NOTHING`]; `wide` has the
+//! levels of exactly those keys whose cell is wide.
 
 use super::PRICE_MAX;
-use super::cell::Cell;
-use super::window::{SPAN, Window};
+use super::cell::{Cell, EMPTY, WIDE};
+use super::window::{SPAN_MAX, SPAN_MIN, Window};
 use crate::event::Level;
 use std::collections::BTreeMap;
 
 /// A side with more levels than this gets a window.
 const SMALL: usize = 24;
-/// Better places kept free in a window that has just been placed.
-const HEADROOM: i64 = SPAN as i64 / 16;
+/// Of a side with a window, one level in so many may be outside before the window is made wider.
+const OUTSIDE: usize = 8;
+/// The best key of an empty side: worse than any.
+const NOTHING: i64 = i64::MAX;
 
 /// A key and what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +31,21 @@ pub(super) struct Row {
 }
 
 /// See the file's first comment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    best: Option<Row>,
+    best: i64,
     window: Option<Box<Window>>,
     far: Vec<Row>,
     wide: BTreeMap<i64, Level>,
     /// A window to be used again after [`Ladder::clear`].
     spare: Option<Box<Window>>,
+}
+
+impl Default for Ladder {
+    fn default() -> Ladder {
+        let wide = BTreeMap::new();
+        Ladder { best: NOTHING, window: None, far: Vec::new(), wide, spare: None }
+    }
 }
 
 impl Ladder {
@@ -51,16 +59,15 @@ impl Ladder {
         for level in &levels {
             let row = Row { key: key(level)?, cell: Cell::new(level) };
             let is_next = ladder.far.last().is_none_or(|better| better.key < row.key);
-            if !(is_next && row.cell.is_wanted()) {
+            if !is_next || row.cell == EMPTY {
                 return None;
             }
-            if row.cell.is_wide() {
+            if row.cell == WIDE {
                 ladder.wide.insert(row.key, *level);
             }
             ladder.far.push(row);
         }
-        ladder.best = ladder.far.first().copied();
-        ladder.far.reverse();
+        ladder.find_best();
         if ladder.far.len() > SMALL {
             ladder.open();
         }
@@ -69,7 +76,7 @@ impl Ladder {
 
     /// Forgets every level, keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.best = None;
+        self.best = NOTHING;
         self.far.clear();
         self.wide.clear();
         if let Some(window) = self.window.take() {
@@ -77,14 +84,26 @@ impl Ladder {
         }
     }
 
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.window.as_ref().map_or(0, |window| window.len()) + self.far.len()
+    }
+
+    /// The best key; `None` when the side is empty.
+    #[inline(always)]
+    pub(super) fn best_key(&self) -> Option<i64> {
+        (self.best != NOTHING).then_some(self.best)
     }
 
     /// The best key and its cell.
     #[inline(always)]
     pub(super) fn best(&self) -> Option<Row> {
-        self.best
+        match &self.window {
+            Some(window) if window.spans(self.best) => {
+                Some(Row { key: self.best, cell: window.get(self.best) })
+            }
+            _ => self.far.first().copied(),
+        }
     }
 
     /// The level of a row whose cell is wide.
@@ -92,93 +111,117 @@ impl Ladder {
         self.wide.get(&key).copied()
     }
 
-    fn worst(&self) -> Option<Row> {
-        let window = self.window.as_ref();
-        let in_window = || window.and_then(|w| row_at(w, w.last()?));
-        self.far.first().copied().or_else(in_window)
+    fn worst(&self) -> Option<i64> {
+        let in_window = || self.window.as_ref().and_then(|window| window.last());
+        self.far.last().map(|row| row.key).or_else(in_window)
     }
 
     /// Sets, replaces or removes the level at a key; `cell` was made of `level`.
     #[inline(always)]
     pub(super) fn put(&mut self, key: i64, cell: Cell, level: &Level) {
-        if cell.is_wide() || !self.wide.is_empty() {
-            self.note_wide(key, cell, level);
-        }
-        let Some(window) = &mut self.window else { return self.put_far(key, cell) };
-        let Some(at) = window.place(key) else { return self.put_outside(key, cell) };
-        window.put(at, cell);
-        if self.best.is_none_or(|best| key <= best.key) {
-            self.find_best();
-        }
-    }
-
-    #[cold]
-    fn note_wide(&mut self, key: i64, cell: Cell, level: &Level) {
-        if cell.is_wide() && cell.is_wanted() {
-            self.wide.insert(key, *level);
-        } else {
-            self.wide.remove(&key);
-        }
-    }
-
-    #[inline(always)]
-    fn find_best(&mut self) {
-        let window = self.window.as_ref();
-        let in_window = window.and_then(|window| row_at(window, window.first()?));
-        self.best = in_window.or_else(|| self.far.last().copied());
-    }
-
-    fn put_far(&mut self, key: i64, cell: Cell) {
-        let at = self.far.partition_point(|row| row.key > key);
-        let held = self.far.get(at).is_some_and(|row| row.key == key);
-        match (held, cell.is_wanted()) {
-            (true, true) => self.far[at].cell = cell,
-            (true, false) => drop(self.far.remove(at)),
-            (false, true) => self.far.insert(at, Row { key, cell }),
-            (false, false) => return,
-        }
-        if self.window.is_none() {
-            self.best = self.far.last().copied();
-            if self.far.len() > SMALL {
-                self.open();
+        match &mut self.window {
+            Some(window) if window.spans(key) => {
+                if cell == WIDE || window.get(key) == WIDE {
+                    note_wide(&mut self.wide, key, cell, level);
+                }
+                window.put(key, cell);
+                self.follow_best(key, cell);
             }
-        } else if self.best.is_none_or(|best| key <= best.key) {
+            _ => self.put_outside(key, cell, level),
+        }
+    }
+
+    /// Follows what was put in the window.
+    #[inline(always)]
+    fn follow_best(&mut self, key: i64, cell: Cell) {
+        if key > self.best {
+            return;
+        }
+        if cell != EMPTY {
+            self.best = key;
+        } else if key == self.best {
             self.find_best();
         }
+    }
+
+    #[inline(never)]
+    fn find_best(&mut self) {
+        let in_window = self.window.as_ref().and_then(|window| window.first());
+        let in_far = || self.far.first().map(|row| row.key);
+        self.best = in_window.or_else(in_far).unwrap_or(NOTHING);
     }
 
     /// Takes a level outside the window, and moves the window if the market has moved.
     #[inline(never)]
-    fn put_outside(&mut self, key: i64, cell: Cell) {
-        let base = self.window.as_ref().map_or(0, |window| window.base);
-        let best = self.best.map_or(key, |best| best.key.min(key));
-        let moved = key < base || best.saturating_sub(base) > HEADROOM * 2;
-        if moved && cell.is_wanted() {
-            self.shift(best.saturating_sub(HEADROOM));
+    fn put_outside(&mut self, key: i64, cell: Cell, level: &Level) {
+        if cell == WIDE || !self.wide.is_empty() {
+            note_wide(&mut self.wide, key, cell, level);
+        }
+        if cell != EMPTY {
+            self.move_window(self.best.min(key));
         }
         match &mut self.window {
-            Some(window) if let Some(at) = window.place(key) => {
-                window.put(at, cell);
-                if self.best.is_none_or(|best| key <= best.key) {
-                    self.find_best();
-                }
+            Some(window) if window.spans(key) => {
+                window.put(key, cell);
+                self.follow_best(key, cell);
             }
             _ => self.put_far(key, cell),
         }
     }
 
-    /// Moves the window to another base, at or before the best key; what falls out goes to `far`.
-    fn shift(&mut self, base: i64) {
+    fn put_far(&mut self, key: i64, cell: Cell) {
+        let at = self.far.partition_point(|row| row.key < key);
+        let held = self.far.get(at).is_some_and(|row| row.key == key);
+        match (held, cell != EMPTY) {
+            (true, true) => self.far[at].cell = cell,
+            (true, false) => drop(self.far.remove(at)),
+            (false, true) => self.far.insert(at, Row { key, cell }),
+            (false, false) => return,
+        }
+        if key <= self.best {
+            self.find_best();
+        }
+        if self.window.is_none() && self.far.len() > SMALL {
+            self.open();
+        }
+    }
+
+    /// Makes the window wider if too much is outside, and moves it if the market has moved: if
+    /// `best`, the best key or a better one, is before it or far behind its base.
+    fn move_window(&mut self, best: i64) {
+        let Some(window) = &self.window else { return };
+        if window.span() < SPAN_MAX && self.far.len() > self.len() / OUTSIDE {
+            self.dissolve();
+            self.open();
+        }
+        let Some(window) = &self.window else { return };
+        let behind = best.saturating_sub(window.base());
+        if behind < 0 || behind > headroom(window.span()) * 3 {
+            self.shift(best);
+        }
+    }
+
+    /// Moves the window around a key that is at or before the best; what falls out goes to `far`.
+    fn shift(&mut self, best: i64) {
         let Some(window) = &mut self.window else { return };
-        window.shift(base, |key, cell| self.far.push(Row { key, cell }));
+        let mut out = Vec::new();
+        let base = best.saturating_sub(headroom(window.span()));
+        window.shift(base, |key, cell| out.push(Row { key, cell }));
+        out.reverse();
+        self.far.splice(..0, out);
         fill(window, &mut self.far);
     }
 
-    /// Puts a window around the best level, where there is none.
+    /// Puts a window around the best levels, where there is none, wide enough for nearly all.
     fn open(&mut self) {
-        let Some(best) = self.best.filter(|_| self.window.is_none()) else { return };
-        let mut window = self.spare.take().unwrap_or_else(Window::new);
-        window.reset(best.key.saturating_sub(HEADROOM));
+        let Some(best) = self.best_key().filter(|_| self.window.is_none()) else { return };
+        let nearly = self.far.len() - 1 - self.far.len() / (2 * OUTSIDE);
+        let width = self.far[nearly].key.saturating_sub(best);
+        let wanted = usize::try_from(width.saturating_add(width / 4)).unwrap_or(SPAN_MAX);
+        let span = wanted.clamp(SPAN_MIN, SPAN_MAX).next_power_of_two();
+        let spare = self.spare.take().filter(|window| window.span() >= span);
+        let mut window = spare.unwrap_or_else(|| Window::new(span));
+        window.reset(best.saturating_sub(headroom(window.span())));
         fill(&mut window, &mut self.far);
         self.window = Some(window);
     }
@@ -187,28 +230,31 @@ impl Ladder {
     fn dissolve(&mut self) {
         let Some(window) = self.window.take() else { return };
         let mut next = window.last();
-        while let Some(at) = next {
-            self.far.extend(row_at(&window, at));
-            next = at.checked_sub(1).and_then(|before| window.previous(before));
+        let mut rows = Vec::with_capacity(window.len() + self.far.len());
+        while let Some(key) = next {
+            rows.push(Row { key, cell: window.get(key) });
+            next = window.previous(key);
         }
+        rows.reverse();
+        rows.append(&mut self.far);
+        self.far = rows;
         self.spare = Some(window);
     }
 
     /// Whether every key can be multiplied.
     pub(super) fn can_scale(&self, by: i64) -> bool {
         // The ends have the largest keys; if they fit, all do.
-        let ends = [self.best, self.worst()];
+        let ends = [self.best_key(), self.worst()];
         let fits = |key: i64| key.checked_mul(by).is_some_and(|key| key.abs() <= PRICE_MAX);
-        ends.into_iter().flatten().all(|row| fits(row.key))
+        ends.into_iter().flatten().all(fits)
     }
 
     /// Multiplies every key by what [`Ladder::can_scale`] has allowed.
     pub(super) fn scale(&mut self, by: i64) {
         let had_window = self.window.is_some();
         self.dissolve();
-        for row in self.far.iter_mut().chain(&mut self.best) {
-            row.key *= by;
-        }
+        self.far.iter_mut().for_each(|row| row.key *= by);
+        self.find_best();
         let wide = std::mem::take(&mut self.wide);
         self.wide.extend(wide.into_iter().map(|(key, level)| (key * by, level)));
         if had_window {
@@ -229,60 +275,65 @@ impl Ladder {
     #[inline(never)]
     fn drop_worst(&mut self, count: usize) {
         let of_far = count.min(self.far.len());
-        self.far.drain(..of_far);
+        self.far.truncate(self.far.len() - of_far);
         for _ in of_far..count {
             let Some(window) = &mut self.window else { break };
-            let Some(at) = window.last() else { break };
-            window.put(at, Cell::default());
+            let Some(key) = window.last() else { break };
+            window.put(key, EMPTY);
         }
         if self.len() == 0 {
-            self.best = None;
+            self.best = NOTHING;
         }
         if !self.wide.is_empty() {
-            let worst = self.worst().map(|row| row.key);
+            let worst = self.worst();
             self.wide.retain(|key, _| worst.is_some_and(|worst| *key <= worst));
         }
     }
 
     pub(super) fn iter(&self) -> Iter<'_> {
-        Iter {
-            window: self.window.as_deref(),
-            in_window: self.window.as_ref().map_or(0, |window| window.len()),
-            front: 0,
-            back: SPAN - 1,
-            far: &self.far,
-        }
+        let (front, back) = match &self.window {
+            Some(window) => (window.first(), window.last()),
+            None => (None, None),
+        };
+        let in_window = self.window.as_ref().map_or(0, |window| window.len());
+        Iter { window: self.window.as_deref(), in_window, front, back, far: &self.far }
     }
 
     /// Whether the invariants in the file's first comment hold.
     pub(super) fn is_consistent(&self) -> bool {
-        let mut rows = Vec::with_capacity(self.len());
-        if let Some(window) = &self.window {
-            rows.extend((0..SPAN).filter_map(|at| row_at(window, at)));
-            if !window.is_consistent() || self.far.iter().any(|r| window.place(r.key).is_some()) {
-                return false;
-            }
+        let spans = |window: &Window| self.far.iter().any(|row| window.spans(row.key));
+        if self.window.as_ref().is_some_and(|w| !w.is_consistent() || spans(w)) {
+            return false;
         }
-        rows.extend(self.far.iter().rev());
-        rows.windows(2).all(|w| w[0].key < w[1].key)
-            && rows.iter().all(|row| row.cell.is_wanted())
-            && rows.first() == self.best.as_ref()
-            && rows.iter().filter(|row| row.cell.is_wide()).map(|row| &row.key).eq(self.wide.keys())
+        let rows: Vec<Row> = self.iter().collect();
+        let wide = rows.iter().filter(|row| row.cell == WIDE).map(|row| &row.key);
+        rows.len() == self.len()
+            && rows.windows(2).all(|w| w[0].key < w[1].key)
+            && rows.iter().all(|row| row.cell != EMPTY)
+            && rows.first() == self.best().as_ref()
+            && rows.first().map(|row| row.key) == self.best_key()
+            && wide.eq(self.wide.keys())
     }
+}
+
+#[cold]
+fn note_wide(wide: &mut BTreeMap<i64, Level>, key: i64, cell: Cell, level: &Level) {
+    if cell == WIDE {
+        wide.insert(key, *level);
+    } else {
+        wide.remove(&key);
+    }
+}
+
+/// Better keys that a window of that span has room for when it has just been placed.
+fn headroom(span: usize) -> i64 {
+    span as i64 / 16
 }
 
 /// Takes over what is within the window's span.
 fn fill(window: &mut Window, far: &mut Vec<Row>) {
-    while let Some(row) = far.last() {
-        let Some(at) = window.place(row.key) else { break };
-        window.put(at, row.cell);
-        far.pop();
-    }
-}
-
-#[inline]
-fn row_at(window: &Window, at: usize) -> Option<Row> {
-    window.get(at).map(|(key, cell)| Row { key, cell })
+    let within = far.partition_point(|row| window.spans(row.key));
+    far.drain(..within).for_each(|row| window.put(row.key, row.cell));
 }
 
 /// The rows of a side, best first.
@@ -291,9 +342,9 @@ pub(super) struct Iter<'a> {
     window: Option<&'a Window>,
     /// How many of the window are left.
     in_window: usize,
-    /// The window's places from here to there are left.
-    front: usize,
-    back: usize,
+    /// The first and the last of them.
+    front: Option<i64>,
+    back: Option<i64>,
     far: &'a [Row],
 }
 
@@ -303,13 +354,12 @@ impl Iterator for Iter<'_> {
     #[inline]
     fn next(&mut self) -> Option<Row> {
         if self.in_window > 0 {
-            let window = self.window?;
-            let at = window.next(self.front)?;
+            let (window, key) = (self.window?, self.front?);
             self.in_window -= 1;
-            self.front = at + 1;
-            return row_at(window, at);
+            self.front = window.next(key);
+            return Some(Row { key, cell: window.get(key) });
         }
-        let (row, rest) = self.far.split_last()?;
+        let (row, rest) = self.far.split_first()?;
         self.far = rest;
         Some(*row)
     }
@@ -322,18 +372,17 @@ impl Iterator for Iter<'_> {
 
 impl DoubleEndedIterator for Iter<'_> {
     fn next_back(&mut self) -> Option<Row> {
-        if let Some((row, rest)) = self.far.split_first() {
+        if let Some((row, rest)) = self.far.split_last() {
             self.far = rest;
             return Some(*row);
         }
         if self.in_window == 0 {
             return None;
         }
-        let window = self.window?;
-        let at = window.previous(self.back)?;
+        let (window, key) = (self.window?, self.back?);
         self.in_window -= 1;
-        self.back = at.saturating_sub(1);
-        row_at(window, at)
+        self.back = window.previous(key);
+        Some(Row { key, cell: window.get(key) })
     }
 }
 

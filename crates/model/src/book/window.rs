@@ -1,202 +1,189 @@
-//! The part of a side that is near its best price, addressed by price: one place a key, one bit a
-//! place, and the levels themselves wherever there was room.
+//! The part of a side that is near its best price: one cell a tick, one bit a cell that is taken.
 //!
-//! `ladder.rs` alone uses it. [`Window::put`] sets, replaces and removes without a branch that
-//! depends on what the venue does, because the processor cannot guess that.
+//! `ladder.rs` alone uses it. A key's place is its lowest bits, so that the window moves without
+//! moving what is in it: it goes round, like a wheel.
 //!
-//! Invariants: a bit is set exactly where a place is taken; a bit of `summary` is set exactly where
-//! a word of `bits` is not zero; a cell's number is in one place or in `free[..top]`, and once;
-//! `free` has one element more than there are cells.
+//! Invariants: the number of cells is a power of two from [`SPAN_MIN`] to [`SPAN_MAX`]; `base` is a
+//! multiple of 64; a bit is set exactly where a cell is not empty; `taken` is the number of bits.
 
-use super::cell::Cell;
-use std::hint::select_unpredictable;
+use super::cell::{Cell, EMPTY};
 
-/// Keys that a window spans.
-pub(super) const SPAN: usize = WORDS * 64;
-const WORDS: usize = 64;
-/// Cells of a full side of the deepest channel: 400, and what one update may add before the worst
-/// are dropped.
-const DEEP: usize = 432;
+/// Fewest keys that a window spans.
+pub(super) const SPAN_MIN: usize = 512;
+/// Most keys that a window spans. Sides of real books of 400 levels reach from 820 to 4,200 ticks
+/// (captures of BTC-USDT); wider windows would cost more memory than they save time.
+pub(super) const SPAN_MAX: usize = 4096;
 
 /// See the file's first comment.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    /// The key of the first place.
-    pub(super) base: i64,
-    summary: u64,
-    bits: [u64; WORDS],
-    /// 0 = free; otherwise the number of the cell, plus one.
-    places: [u16; SPAN],
-    cells: Vec<Cell>,
-    /// How many of `free` are free; the rest is of no meaning.
-    top: usize,
-    free: Vec<u16>,
+    /// The first key it has a place for.
+    base: i64,
+    taken: usize,
+    bits: [u64; SPAN_MAX / 64],
+    cells: Box<[Cell]>,
+}
+
+/// The largest base at or before a key.
+pub(super) fn base_of(key: i64) -> i64 {
+    key & !63
 }
 
 impl Window {
-    pub(super) fn new() -> Box<Window> {
-        Box::new(Window {
-            base: 0,
-            summary: 0,
-            bits: [0; WORDS],
-            places: [0; SPAN],
-            cells: Vec::new(),
-            top: 0,
-            free: vec![0],
-        })
+    /// An empty one of `span` keys, a power of two.
+    pub(super) fn new(span: usize) -> Box<Window> {
+        let cells = vec![EMPTY; span.clamp(SPAN_MIN, SPAN_MAX)].into();
+        Box::new(Window { base: 0, taken: 0, bits: [0; SPAN_MAX / 64], cells })
     }
 
-    /// Frees every place and moves to another base.
+    /// Empties it and moves it to another base.
     pub(super) fn reset(&mut self, base: i64) {
-        (self.base, self.summary) = (base, 0);
-        self.bits.fill(0);
-        self.places.fill(0);
-        self.top = 0;
-        self.release(0);
+        for (cells, bits) in self.cells.chunks_exact_mut(64).zip(&mut self.bits) {
+            if std::mem::take(bits) != 0 {
+                cells.fill(EMPTY);
+            }
+        }
+        (self.base, self.taken) = (base_of(base), 0);
     }
 
-    /// Moves to another base, at or before the first key; what is beyond the span then is given
-    /// out, the worst first.
+    /// How many keys it has a place for.
+    #[inline(always)]
+    pub(super) fn span(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Where a key is kept.
+    #[inline(always)]
+    fn place(&self, key: i64) -> usize {
+        key as usize & (self.cells.len() - 1)
+    }
+
+    /// The first key it has a place for.
+    pub(super) fn base(&self) -> i64 {
+        self.base
+    }
+
+    /// How many places are taken.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether it has a place for a key. Keys are of 63 bits, so the difference cannot come around.
+    #[inline(always)]
+    pub(super) fn spans(&self, key: i64) -> bool {
+        key.wrapping_sub(self.base).cast_unsigned() < self.span() as u64
+    }
+
+    /// What is at a key that it spans.
+    #[inline(always)]
+    pub(super) fn get(&self, key: i64) -> Cell {
+        self.cells[self.place(key)]
+    }
+
+    /// Sets, replaces or (an empty cell) removes what is at a key that it spans. Without a branch
+    /// that depends on what the venue does, because the processor cannot guess that.
+    #[inline(always)]
+    pub(super) fn put(&mut self, key: i64, cell: Cell) {
+        let place = self.place(key);
+        let held = std::mem::replace(&mut self.cells[place], cell);
+        let (had, has) = (held != EMPTY, cell != EMPTY);
+        self.taken = self.taken + usize::from(has) - usize::from(had);
+        self.bits[place / 64 % (SPAN_MAX / 64)] ^= u64::from(had != has) << (place % 64);
+    }
+
+    /// Moves to another base; what is at keys that it does not span then is given out, worst first.
     pub(super) fn shift(&mut self, base: i64, mut beyond: impl FnMut(i64, Cell)) {
-        let by = self.base.wrapping_sub(base);
-        let mut next = if by > 0 { self.last() } else { self.first() };
-        while let Some(at) = next {
-            next = if by > 0 {
-                at.checked_sub(1).and_then(|before| self.previous(before))
-            } else {
-                self.next(at + 1)
-            };
-            match (at as i64).checked_add(by).and_then(|to| usize::try_from(to).ok()) {
-                Some(to) if to < SPAN => self.relocate(at, to),
-                _ => {
-                    if let Some((key, cell)) = self.get(at) {
-                        beyond(key, cell);
-                    }
-                    self.put(at, Cell::default());
-                }
+        let base = base_of(base);
+        let span = self.span() as u64;
+        let out = |key: i64| key.wrapping_sub(base).cast_unsigned() >= span;
+        let mut next = self.last();
+        while let Some(key) = next {
+            next = self.previous(key);
+            if out(key) {
+                beyond(key, self.get(key));
+                self.put(key, EMPTY);
+            } else if base < self.base {
+                // The rest is better still.
+                break;
             }
         }
         self.base = base;
     }
 
-    fn relocate(&mut self, at: usize, to: usize) {
-        self.places[to % SPAN] = std::mem::take(&mut self.places[at % SPAN]);
-        for (at, taken) in [(at, false), (to, true)] {
-            let (word, bit) = (at / 64 % WORDS, at % 64);
-            self.bits[word] = self.bits[word] & !(1 << bit) | u64::from(taken) << bit;
-            self.summary = self.summary & !(1 << word) | u64::from(self.bits[word] != 0) << word;
-        }
+    /// The first taken key.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.from(0, u64::MAX)
     }
 
-    /// Makes the cells from `first` on free, the lowest to be taken first.
-    fn release(&mut self, first: usize) {
-        for cell in (first..self.cells.len()).rev() {
-            self.free[self.top] = cell as u16;
-            self.top += 1;
-        }
-    }
-
-    /// Makes room for more cells: by half, but in the end what the deepest channel needs, so that a
-    /// full side wastes little memory. There are never more cells than places.
-    #[cold]
-    fn grow(&mut self) {
-        let had = self.cells.len();
-        let grown = had + had / 2 + 32;
-        let wanted = if had < DEEP && grown > DEEP / 2 { DEEP } else { grown.min(SPAN + 1) };
-        self.cells.reserve_exact(wanted - had);
-        self.cells.resize(wanted, Cell::default());
-        self.free.reserve_exact(wanted - had);
-        self.free.resize(wanted + 1, 0);
-        self.release(had);
-    }
-
-    /// How many places are taken.
-    pub(super) fn len(&self) -> usize {
-        self.cells.len() - self.top
-    }
-
-    /// The place of a key; `None` when it is outside. Keys are of 63 bits, so the difference
-    /// cannot come around to a place.
-    #[inline(always)]
-    pub(super) fn place(&self, key: i64) -> Option<usize> {
-        let at = key.wrapping_sub(self.base).cast_unsigned();
-        (at < SPAN as u64).then_some(at as usize)
-    }
-
-    /// The key and the cell at a place.
+    /// The first taken key behind one that it spans.
     #[inline]
-    pub(super) fn get(&self, at: usize) -> Option<(i64, Cell)> {
-        let cell = self.places[at % SPAN].checked_sub(1)?;
-        Some((self.base.wrapping_add_unsigned(at as u64), self.cells[usize::from(cell)]))
+    pub(super) fn next(&self, key: i64) -> Option<i64> {
+        let mask = (u64::MAX << (key & 63)) << 1;
+        self.from(self.word(key), mask)
     }
 
-    /// Sets or replaces the cell at a place, or frees the place if the cell is not wanted.
+    /// How many words from the base a key that it spans is.
     #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, cell: Cell) {
-        if self.top == 0 {
-            self.grow();
-        }
-        let (word, bit) = (at / 64 % WORDS, at % 64);
-        let held = self.places[at % SPAN];
-        let (taken, wanted) = (held != 0, cell.is_wanted());
-        let free = self.free[self.top - 1];
-        let number = select_unpredictable(taken, held.wrapping_sub(1), free);
-        // A cell that is not wanted goes into one that is free, or about to be.
-        self.cells[usize::from(number)] = cell;
-        self.places[at % SPAN] = select_unpredictable(wanted, number.wrapping_add(1), 0);
-        self.free[self.top] = number;
-        self.top = self.top + usize::from(taken & !wanted) - usize::from(!taken & wanted);
-        let bits = self.bits[word] & !(1 << bit) | u64::from(wanted) << bit;
-        self.bits[word] = bits;
-        self.summary = self.summary & !(1 << word) | u64::from(bits != 0) << word;
+    fn word(&self, key: i64) -> usize {
+        key.wrapping_sub(self.base) as usize / 64
     }
 
-    /// The first taken place.
+    /// The bits of the word that many words from the base.
     #[inline(always)]
-    pub(super) fn first(&self) -> Option<usize> {
-        let word = self.summary.trailing_zeros() as usize;
-        let bits = *self.bits.get(word)?;
-        Some(word * 64 + bits.trailing_zeros() as usize)
+    fn bits(&self, word: usize) -> u64 {
+        let first = self.place(self.base) / 64;
+        self.bits[(first + word) & (self.span() / 64 - 1) & (SPAN_MAX / 64 - 1)]
     }
 
-    /// The last taken place.
-    pub(super) fn last(&self) -> Option<usize> {
-        let word = 63usize.checked_sub(self.summary.leading_zeros() as usize)?;
-        Some(word * 64 + 63 - self.bits[word].leading_zeros() as usize)
+    /// The key of a bit, as counted from the base.
+    #[inline(always)]
+    fn key(&self, word: usize, bit: u32) -> i64 {
+        self.base.wrapping_add(word as i64 * 64 + i64::from(bit))
     }
 
-    /// The first taken place from `at` on.
+    /// The first taken key from a word on, of which only the bits of `mask` count.
     #[inline]
-    pub(super) fn next(&self, at: usize) -> Option<usize> {
-        let word = at / 64;
-        let here = self.bits.get(word)? & (u64::MAX << (at % 64));
-        if here != 0 {
-            return Some(word * 64 + here.trailing_zeros() as usize);
+    fn from(&self, word: usize, mut mask: u64) -> Option<i64> {
+        for word in word..self.span() / 64 {
+            let bits = self.bits(word) & mask;
+            if bits != 0 {
+                return Some(self.key(word, bits.trailing_zeros()));
+            }
+            mask = u64::MAX;
         }
-        let later = self.summary & u64::MAX.checked_shl(word as u32 + 1).unwrap_or(0);
-        let word = later.trailing_zeros() as usize;
-        Some(word * 64 + self.bits.get(word)?.trailing_zeros() as usize)
+        None
     }
 
-    /// The last taken place up to and with `at`.
-    pub(super) fn previous(&self, at: usize) -> Option<usize> {
-        (0..=at / 64).rev().find_map(|word| {
-            let mask = if word == at / 64 { u64::MAX >> (63 - at % 64) } else { u64::MAX };
-            let here = self.bits[word] & mask;
-            (here != 0).then(|| word * 64 + 63 - here.leading_zeros() as usize)
-        })
+    /// The last taken key.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.back_from(self.span() / 64 - 1, u64::MAX)
+    }
+
+    /// The last taken key before one that it spans.
+    pub(super) fn previous(&self, key: i64) -> Option<i64> {
+        self.back_from(self.word(key), (1 << (key & 63)) - 1)
+    }
+
+    fn back_from(&self, word: usize, mut mask: u64) -> Option<i64> {
+        for word in (0..=word).rev() {
+            let bits = self.bits(word) & mask;
+            if bits != 0 {
+                return Some(self.key(word, 63 - bits.leading_zeros()));
+            }
+            mask = u64::MAX;
+        }
+        None
     }
 
     /// Whether the invariants in the file's first comment hold.
     pub(super) fn is_consistent(&self) -> bool {
         let taken = |at: usize| self.bits[at / 64] >> (at % 64) & 1 == 1;
-        let held = self.places.iter().filter_map(|place| place.checked_sub(1));
-        let mut numbers: Vec<u16> = held.chain(self.free[..self.top].iter().copied()).collect();
-        numbers.sort_unstable();
-        numbers.iter().enumerate().all(|(n, number)| n == usize::from(*number))
-            && numbers.len() == self.cells.len()
-            && self.free.len() == self.cells.len() + 1
-            && (0..SPAN).all(|at| taken(at) == (self.places[at] != 0))
-            && (0..WORDS).all(|w| (self.summary >> w & 1 == 1) == (self.bits[w] != 0))
+        let count: u32 = self.bits.iter().map(|bits| bits.count_ones()).sum();
+        self.base == base_of(self.base)
+            && self.taken == count as usize
+            && self.span().is_power_of_two()
+            && (SPAN_MIN..=SPAN_MAX).contains(&self.span())
+            && (0..self.span()).all(|at| taken(at) == (self.cells[at] != EMPTY))
     }
 }

@@ -53,7 +53,8 @@ impl<'a, S: Scan> Cursor<'a, S> {
     /// A number and its closing quote.
     #[inline(always)]
     pub(super) fn number(&mut self) -> Option<Decimal> {
-        let (number, rest) = self.scan.quoted(self.rest)?;
+        let read = self.scan.quoted(self.rest).or_else(|| number::long(self.rest));
+        let (number, rest) = read?;
         self.rest = rest;
         Some(number)
     }

@@ -1,7 +1,8 @@
 //! Reads the numbers of a frame eight or sixteen bytes at a time, without vector instructions.
 //!
-//! The files beside this one call it. What it does not read at once (a sign, more than 15
-//! characters, an exponent) it leaves alone: `None`, and the general decoder takes the frame.
+//! The files beside this one call it. What it does not read (a sign, an exponent) it leaves alone:
+//! `None`, and the general decoder takes the frame. Numbers of more than 15 characters, as turnovers
+//! are, are left to [`long`].
 //!
 //! Invariants: a number it gives is the one that [`Decimal::parse`] gives for the same text; it
 //! never looks past the end of the slice. Start at [`quoted`].
@@ -23,6 +24,17 @@ pub(super) fn quoted(rest: &[u8]) -> Option<(Decimal, &[u8])> {
         return None;
     }
     Some((Decimal::small(digits, (shape >> 8) as u8), rest.get((shape & 0xff) as usize + 1..)?))
+}
+
+/// Longest number that [`long`] looks for the end of: what a decimal can hold.
+const LONG_MAX: usize = 40;
+
+/// The same for a number of any length, without a sign: turnovers have 16 to 20 characters.
+#[inline(never)]
+pub(super) fn long(rest: &[u8]) -> Option<(Decimal, &[u8])> {
+    let end = rest.iter().take(LONG_MAX).position(|byte| *byte == b'"')?;
+    let number = Decimal::parse(&rest[..end]).ok().filter(|number| !number.is_negative())?;
+    Some((number, &rest[end + 1..]))
 }
 
 /// A whole number that ends at a quote, in canonical spelling, and what follows the quote.

@@ -18,6 +18,8 @@ const PLAIN: &[&str] = &[
     r#"{"arg":{"channel":"trades","instId":"B-U"},"data":[{"instId":"B-U","tradeId":"1","px":"1","sz":"1","side":"sell","ts":"1646311839593"},{"instId":"B-U","tradeId":"2","px":"1","sz":"1","side":"sell","ts":"1646311839593"}]}"#,
     r#"{"arg":{"channel":"trades-all","instId":"B-U"},"data":[{"instId":"B-U","tradeId":"1","px":"1","sz":"1","side":"sell","source":"1","ts":"1646311839593"}]}"#,
     r#"{"arg":{"channel":"tickers","instId":"B-U"},"data":[{"instType":"SWAP","instId":"B-U","last":"65922","lastSz":"0.69","askPx":"65922","askSz":"52.48","bidPx":"","bidSz":"1751.67","open24h":"66283.9","high24h":"66710","low24h":"65505.4","sodUtc0":"66519.8","sodUtc8":"66011.3","volCcy24h":"77067.3476","vol24h":"7706734.76","ts":"1784756082169"}]}"#,
+    r#"{"arg":{"channel":"tickers","instId":"B-U"},"data":[{"instType":"SPOT","instId":"B-U","last":"39016.8143629068452065","lastSz":"0.69","askPx":"65922","askSz":"52.48","bidPx":"0.00000000000000001","bidSz":"1751.67","open24h":"1234567890123456","high24h":"123456789012345678901234567890","low24h":"1.34567890123456","sodUtc0":"1.345678901234567","sodUtc8":"66011.3","volCcy24h":"16325616.398218512","vol24h":"5421.343312","ts":"1784756082169"}]}"#,
+    r#"{"arg":{"channel":"candle1m","instId":"B-U"},"data":[["1763856000000","91210.2","91384.8","91050","91209.9","266.84106265","24338546.640200236","24338546.640200236","0"]]}"#,
     r#"{"arg":{"channel":"candle1m","instId":"B-U"},"data":[["1785096000000","67500","67510.1","67490","67505.2","12.5","843815.0","","0"]]}"#,
     r#"{"arg":{"channel":"mark-price-candle1H","instId":"B-U"},"data":[["1785096000000","1","2","0.5","1.50","1"]]}"#,
 ];
