@@ -3,7 +3,7 @@
 //! `cargo bench -p market-data-bench`. `BENCH_FRAMES=a.jsonl:b.tsv` takes frames from files (one
 //! connection each) instead of generated ones, `BENCH_COUNT` and `BENCH_SEED` change those,
 //! `BENCH_REPETITIONS` the number of samples, `BENCH_ONLY=feed BENCH_PASSES=50` runs one system
-//! again and again for a profiler.
+//! again and again for a profiler, `BENCH_GROUP=trades` only those frames.
 
 use market_data_bench::frames::{self, Group, Stream};
 use market_data_bench::measure::{Case, median, medians};
@@ -167,7 +167,11 @@ fn book_table(streams: &[Stream], repetitions: usize) {
 
 /// One system alone, for a profiler.
 fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
-    let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Mix)).collect();
+    let group: String = setting("BENCH_GROUP", Group::Mix.name().to_owned())?;
+    let group = Group::ALL.into_iter().find(|g| g.name() == group);
+    let group = group.ok_or("BENCH_GROUP is none of the channels in the table")?;
+    let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
+    let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
     let passes: u32 = setting("BENCH_PASSES", 20)?;
     let (changes, books) = systems::changes(&chosen);
     let mut sum = 0u64;

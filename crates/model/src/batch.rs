@@ -105,6 +105,7 @@ impl Batch {
     }
 
     /// Attaches the words that headers refer to. A feed calls this once it has appended.
+    #[inline]
     pub fn set_names(&mut self, names: &Arc<Names>) {
         if !Arc::ptr_eq(&self.names, names) {
             self.names = Arc::clone(names);
@@ -112,24 +113,28 @@ impl Batch {
     }
 
     /// Appends a ticker.
+    #[inline]
     pub fn push_ticker(&mut self, header: Header, ticker: Ticker) {
         self.entries.push((header, Slot::Ticker(self.tickers.len() as u32)));
         self.tickers.push(ticker);
     }
 
     /// Appends a trade.
+    #[inline]
     pub fn push_trade(&mut self, header: Header, trade: Trade) {
         self.entries.push((header, Slot::Trade(self.trades.len() as u32)));
         self.trades.push(trade);
     }
 
     /// Appends a bar.
+    #[inline]
     pub fn push_bar(&mut self, header: Header, bar: Bar) {
         self.entries.push((header, Slot::Bar(self.bars.len() as u32)));
         self.bars.push(bar);
     }
 
     /// Appends a book event with its levels, best first where the kind says so.
+    #[inline]
     pub fn push_book(
         &mut self,
         header: Header,

@@ -16,6 +16,7 @@ impl Tiny {
     pub const CAPACITY: usize = 15;
 
     /// Holds `text`, or `None` when it is longer than [`Tiny::CAPACITY`].
+    #[inline]
     pub fn new(text: &str) -> Option<Tiny> {
         let mut bytes = [0; Tiny::CAPACITY];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());

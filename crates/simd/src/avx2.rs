@@ -1,8 +1,20 @@
-//! The instructions themselves. `lib.rs` alone calls these, with the proof that the processor has
-//! them; the only pointers are those of whole arrays, loaded without a claim to alignment.
+//! The instructions of x86-64: AVX2, and the bit instructions that come with it. `lib.rs` alone
+//! calls these, with the proof that the processor has them; the only pointers are those of whole
+//! arrays, loaded without a claim to alignment. `neon.rs` is the same for aarch64.
 
+use super::places::{BEHIND, FROM};
 use super::{Digits, Work};
 use std::arch::x86_64::*;
+
+/// See [`super::Vectors::detect`].
+#[inline]
+pub(super) fn is_there() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt")
+}
 
 /// See [`super::Vectors::run`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -37,29 +49,6 @@ pub(super) fn quotes_16(chunk: &[u8; 16]) -> u32 {
     let found = _mm_cmpeq_epi8(load_16(chunk), _mm_set1_epi8(b'"' as i8));
     _mm_movemask_epi8(found).cast_unsigned()
 }
-
-/// Where the digit of each of 16 places comes from, when the number ends at the last place: read
-/// at `n`, this is `place - (16 - n)`, and what is negative is no digit.
-static FROM: [i8; 32] = {
-    let mut from = [0; 32];
-    let mut i = 0;
-    while i < 32 {
-        from[i] = i as i8 - 16;
-        i += 1;
-    }
-    from
-};
-
-/// Read at `d`: 1 for the last `d` of 16 places, which come from behind the point.
-static BEHIND: [i8; 32] = {
-    let mut behind = [0; 32];
-    let mut i = 16;
-    while i < 32 {
-        behind[i] = 1;
-        i += 1;
-    }
-    behind
-};
 
 #[target_feature(enable = "avx2")]
 #[inline]

@@ -2,8 +2,9 @@
 //! read 16 bytes at a time. The only crate of the workspace with `unsafe` in it.
 //!
 //! A value of [`Vectors`] is the proof that the processor has the instructions; only
-//! [`Vectors::detect`] makes one. So everything else here is safe to call. Processors without them
-//! (and other kinds than x86-64) get `None` and the caller goes its portable way.
+//! [`Vectors::detect`] makes one. So everything else here is safe to call. They are AVX2 on x86-64
+//! (`avx2.rs`) and NEON on aarch64 (`neon.rs`); processors without them, and every other kind, get
+//! `None` and the caller goes its portable way.
 //!
 //! Invariants: no pointer is read that is not a whole array; [`Vectors::quotes`] and
 //! [`Vectors::decimal`] give what the plain functions in the tests give, for every input.
@@ -12,10 +13,20 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod places;
 #[cfg(test)]
 mod tests;
 
-/// The proof that this processor has AVX2 and the bit instructions that come with it.
+#[cfg(target_arch = "x86_64")]
+use avx2 as arch;
+#[cfg(target_arch = "aarch64")]
+use neon as arch;
+
+/// The proof that this processor has the instructions: on x86-64 AVX2 and the bit instructions that
+/// come with it, on aarch64 NEON.
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors(());
 
@@ -37,38 +48,33 @@ pub struct Digits {
     pub scale: u8,
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Vectors {
     /// Whether the processor can do it. Asked once of the processor, then remembered.
     #[inline]
     pub fn detect() -> Option<Vectors> {
-        let all = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt");
-        all.then_some(Vectors(()))
+        arch::is_there().then_some(Vectors(()))
     }
 
     /// Runs `work` compiled for these instructions: what is inlined into it may use them.
     #[inline]
     pub fn run<W: Work>(self, work: W) -> W::Out {
-        // SAFETY: `self` proves that the processor has every instruction set of `avx2::run`.
-        unsafe { avx2::run(work) }
+        // SAFETY: `self` proves that the processor has every instruction set of `arch::run`.
+        unsafe { arch::run(work) }
     }
 
     /// A bit for each `"`, the first byte's lowest.
     #[inline(always)]
     pub fn quotes(self, chunk: &[u8; 64]) -> u64 {
         // SAFETY: as above.
-        unsafe { avx2::quotes(chunk) }
+        unsafe { arch::quotes(chunk) }
     }
 
     /// The same for 16 bytes.
     #[inline(always)]
     pub fn quotes_16(self, chunk: &[u8; 16]) -> u32 {
         // SAFETY: as above.
-        unsafe { avx2::quotes_16(chunk) }
+        unsafe { arch::quotes_16(chunk) }
     }
 
     /// The number in the first `length` bytes: digits, with at most one point between them, no
@@ -79,12 +85,12 @@ impl Vectors {
             return None;
         }
         // SAFETY: as above.
-        unsafe { avx2::decimal(chunk, length) }
+        unsafe { arch::decimal(chunk, length) }
     }
 }
 
 /// Elsewhere there is no value of this type, so nothing of this can be called.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 impl Vectors {
     /// Nothing here.
     pub fn detect() -> Option<Vectors> {
