@@ -204,11 +204,9 @@ impl Ladder {
     /// Moves the window around a key that is at or before the best; what falls out goes to `far`.
     fn shift(&mut self, best: i64) {
         let Some(window) = &mut self.window else { return };
-        let mut out = Vec::new();
-        let base = best.saturating_sub(headroom(window.span()));
-        window.shift(base, |key, cell| out.push(Row { key, cell }));
-        out.reverse();
-        self.far.splice(..0, out);
+        let (base, had) = (best.saturating_sub(headroom(window.span())), self.far.len());
+        window.shift(base, |key, cell| self.far.push(Row { key, cell }));
+        put_first(&mut self.far, had);
         fill(window, &mut self.far);
     }
 
@@ -229,15 +227,13 @@ impl Ladder {
     /// Puts everything in `far`.
     fn dissolve(&mut self) {
         let Some(window) = self.window.take() else { return };
+        let had = self.far.len();
         let mut next = window.last();
-        let mut rows = Vec::with_capacity(window.len() + self.far.len());
         while let Some(key) = next {
-            rows.push(Row { key, cell: window.get(key) });
+            self.far.push(Row { key, cell: window.get(key) });
             next = window.previous(key);
         }
-        rows.reverse();
-        rows.append(&mut self.far);
-        self.far = rows;
+        put_first(&mut self.far, had);
         self.spare = Some(window);
     }
 
@@ -328,6 +324,12 @@ fn note_wide(wide: &mut BTreeMap<i64, Level>, key: i64, cell: Cell, level: &Leve
 /// Better keys that a window of that span has room for when it has just been placed.
 fn headroom(span: usize) -> i64 {
     span as i64 / 16
+}
+
+/// Puts what is behind the first `had` rows, worst first, before them, best first.
+fn put_first(far: &mut [Row], had: usize) {
+    far[had..].reverse();
+    far.rotate_left(had);
 }
 
 /// Takes over what is within the window's span.
