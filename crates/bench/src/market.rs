@@ -62,6 +62,11 @@ struct Inst {
     volume: i64,
 }
 
+/// The ids of the instruments, and what kind they are of.
+pub fn instruments() -> impl Iterator<Item = (&'static str, &'static str)> {
+    INSTRUMENTS.iter().map(|spec| (spec.0, spec.1))
+}
+
 /// `frames` frames, the snapshots among them.
 pub fn generate(seed: u64, frames: usize) -> Stream {
     let mut rng = Rng::new(seed);

@@ -183,6 +183,11 @@ impl Batch {
         Some(EventRef { header, body: self.body(*slot), names: &self.names })
     }
 
+    /// What the events say about themselves, in order.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = &Header> {
+        self.entries.iter().map(|(header, _)| header)
+    }
+
     /// The events in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> {
         self.events(0..self.len()).iter()

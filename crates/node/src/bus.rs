@@ -10,7 +10,7 @@
 //! sink that has ended holds nobody back.
 
 use crate::metrics::QueueCounters;
-use crate::sink::{Lost, Overflow};
+use crate::sink::{Ended, Inline, Lost, Overflow};
 use market_data_model::{Batch, Nanos};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +24,23 @@ use tokio::time::Instant;
 pub(crate) struct Item {
     pub lost: Vec<Lost>,
     pub batch: Option<Arc<Batch>>,
+    /// When the batch was made; 0 if that is of no interest.
+    pub made: Nanos,
 }
 
-/// The sending end of one sink's queue.
+/// How a sink is reached.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// Through its queue.
+    Queue(mpsc::Sender<Item>),
+    /// At once, on the feed's own thread.
+    Inline(Arc<Inline>),
+}
+
+/// One sink, as feeds see it.
 #[derive(Clone)]
 pub(crate) struct Queue {
-    pub sender: mpsc::Sender<Item>,
+    pub way: Way,
     pub overflow: Overflow,
     pub counters: Arc<QueueCounters>,
 }
@@ -52,10 +63,11 @@ impl Publisher {
         Publisher { lanes: queues.iter().map(lane).collect() }
     }
 
-    /// Hands one batch to every sink, in order; waits for those whose rule says so.
-    pub async fn publish(&mut self, batch: &Arc<Batch>) {
+    /// Hands one batch, made at `made` (0 if that is of no interest), to every sink, in order;
+    /// waits for those whose rule says so.
+    pub async fn publish(&mut self, batch: &Arc<Batch>, made: Nanos) {
         for lane in &mut self.lanes {
-            lane.publish(batch).await;
+            lane.publish(batch, made).await;
         }
     }
 
@@ -65,7 +77,7 @@ impl Publisher {
             for lane in &mut self.lanes {
                 if !lane.lost.is_empty() {
                     let lost = std::mem::take(&mut lane.lost);
-                    lane.deliver(Item { lost, batch: None }).await;
+                    lane.deliver(Item { lost, batch: None, made: Nanos(0) }).await;
                 }
             }
         };
@@ -76,12 +88,22 @@ impl Publisher {
 }
 
 impl Lane {
-    async fn publish(&mut self, batch: &Arc<Batch>) {
+    async fn publish(&mut self, batch: &Arc<Batch>, made: Nanos) {
         if self.ended {
             return;
         }
-        let item = Item { lost: std::mem::take(&mut self.lost), batch: Some(Arc::clone(batch)) };
-        match self.queue.sender.try_send(item) {
+        let sender = match &self.queue.way {
+            Way::Queue(sender) => sender,
+            Way::Inline(sink) => {
+                match sink.take(batch, made) {
+                    Ok(()) => self.queue.counters.delivered(batch.len()),
+                    Err(Ended) => self.end(),
+                }
+                return;
+            }
+        };
+        let lost = std::mem::take(&mut self.lost);
+        match sender.try_send(Item { lost, batch: Some(Arc::clone(batch)), made }) {
             Ok(()) => self.queue.counters.delivered(batch.len()),
             Err(TrySendError::Closed(_)) => self.end(),
             Err(TrySendError::Full(item)) if self.queue.overflow == Overflow::Wait => {
@@ -102,7 +124,8 @@ impl Lane {
     }
 
     async fn deliver(&mut self, item: Item) {
-        if self.queue.sender.send(item).await.is_err() {
+        let Way::Queue(sender) = &self.queue.way else { return };
+        if sender.send(item).await.is_err() {
             self.end();
         }
     }

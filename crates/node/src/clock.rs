@@ -44,6 +44,12 @@ impl Clock {
         self.last
     }
 
+    /// The time of the reading before, for what came with it: a nanosecond later.
+    pub fn again(&mut self) -> Nanos {
+        self.last = self.last + 1;
+        self.last
+    }
+
     /// How long from now until `deadline`; zero when it has passed.
     pub fn until(&mut self, deadline: Nanos) -> Duration {
         Duration::from_nanos(deadline.since(self.now()))

@@ -7,7 +7,7 @@
 
 use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
-use crate::options::{ServiceOptions, Want};
+use crate::options::{OneCore, ServiceOptions, Want};
 use crate::sink::{JsonLines, Overflow, SinkSpec};
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
@@ -77,6 +77,19 @@ pub struct Config {
     pub tape: Tape,
     /// What to log.
     pub log: Log,
+    /// On what it runs.
+    pub runtime: Runtime,
+}
+
+/// On what it runs.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Runtime {
+    /// One core, counted from 0, for everything from the sockets to the sinks; absent: threads and
+    /// cores as usual.
+    pub core: Option<usize>,
+    /// With `core`: never sleep, look for bytes again and again.
+    pub busy_poll: bool,
 }
 
 /// Where the data comes from.
@@ -205,6 +218,7 @@ impl Default for Config {
             output: Output::default(),
             tape: Tape::default(),
             log: Log::default(),
+            runtime: Runtime::default(),
         }
     }
 }
@@ -307,6 +321,12 @@ impl Config {
             "TAPE_LEVEL" => self.tape.level = number(value)?,
             "TAPE_DIGESTS" => self.tape.digests = word(value)?,
             "TAPE_ANCHORS" => self.tape.anchors = tape::parse_time(value)?,
+            "TAPE_PARQUET" => self.tape.parquet = PathBuf::from(value),
+            "TAPE_PARQUET_BOOK_MS" => self.tape.parquet_book_ms = number(value)?,
+            "TAPE_RETAIN_DAYS" => self.tape.retain_days = number(value)?,
+            "TAPE_RETAIN_BYTES" => self.tape.retain_bytes = number(value)?,
+            "RUNTIME_CORE" => self.runtime.core = some().map(|text| number(&text)).transpose()?,
+            "RUNTIME_BUSY_POLL" => self.runtime.busy_poll = word(value)?,
             "LOG_LEVEL" => self.log.level = word(value)?,
             "LOG_FORMAT" => self.log.format = word(value)?,
             _ => {
@@ -331,8 +351,13 @@ impl Config {
     /// The settings as a service takes them, without the sinks.
     ///
     /// # Errors
-    /// When a region or an address is not one.
+    /// When a region or an address is not one, or one setting needs another.
     pub fn options(&self) -> Result<ServiceOptions, ConfigError> {
+        let Runtime { core, busy_poll } = self.runtime;
+        if busy_poll && core.is_none() {
+            let why = "it needs runtime.core: the core that shall never sleep".to_owned();
+            return Err(ConfigError::Value { key: "runtime.busy_poll", why });
+        }
         let wants = self.subscribe.iter();
         let wants = wants.map(|s| Want::new(s.instruments.clone(), s.channels.clone())).collect();
         Ok(ServiceOptions {
@@ -348,6 +373,7 @@ impl Config {
             deltas: self.books.deltas,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
             tape: self.tape.enabled.then(|| self.tape.settings()),
+            one_core: core.map(|core| OneCore { core, busy_poll }),
             ..ServiceOptions::default()
         })
     }

@@ -23,6 +23,7 @@ use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
 use crate::recorder::Lane;
 use crate::venue::Driven;
 use bytes::Bytes;
+use market_data_model::batch::Names;
 use market_data_model::event::FeedId;
 use market_data_model::{Batch, Book, Command, Input, Nanos, Outbox, Subscription};
 use observe::Observer;
@@ -117,6 +118,8 @@ pub(crate) struct Setup<F> {
     pub news: mpsc::Sender<Arc<Batch>>,
     /// The way to the recorder, if there is one.
     pub tape: Option<Lane>,
+    /// Whether the socket is looked at again and again instead of waiting for it.
+    pub busy: bool,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, OpenError>> + Send>>;
@@ -129,10 +132,14 @@ pub(crate) struct Driver<F> {
     numbers: Arc<FeedMetrics>,
     clock: Clock,
     out: Outbox,
+    /// The names of `out`'s events.
+    names: Arc<Names>,
     /// Events cut off `out` because the names have changed since.
     ready: Vec<Batch>,
     observer: Observer,
     socket: Option<Socket>,
+    /// [`Socket::reads`] at the last frame.
+    reads: u64,
     opening: Option<Opening>,
     /// The gate was passed before the feed started.
     admitted: bool,
@@ -175,9 +182,11 @@ impl<F: Driven> Driver<F> {
             numbers,
             clock,
             out: Outbox::default(),
+            names: Arc::default(),
             ready: Vec::new(),
             observer: Observer::default(),
             socket: None,
+            reads: 0,
             opening: None,
             admitted: false,
             gets: JoinSet::new(),
@@ -225,7 +234,7 @@ impl<F: Driven> Driver<F> {
         let ticks = tick.is_some() && tick == nap;
         tokio::select! {
             biased;
-            incoming = read(&mut self.socket) => Wake::Incoming(incoming),
+            incoming = read(&mut self.socket, self.setup.busy) => Wake::Incoming(incoming),
             opened = open(&mut self.opening) => Wake::Opened(Box::new(opened)),
             Some(Ok(response)) = self.gets.join_next() => Wake::Response(response),
             ask = self.setup.asks.recv(), if !self.stopping => {
@@ -258,8 +267,7 @@ impl<F: Driven> Driver<F> {
         for taken in 1.. {
             match next {
                 Incoming::Frame(bytes) => {
-                    let now = self.clock.now();
-                    self.numbers.last_frame.store(now.0, Relaxed);
+                    let now = self.stamp();
                     self.give_at(now, Input::Frame(&bytes));
                 }
                 Incoming::Closed { code, reason } => return self.lost(code, &reason),
@@ -274,6 +282,18 @@ impl<F: Driven> Driver<F> {
                 None => return,
             }
         }
+    }
+
+    /// When the frame just taken was read. Frames that one read has brought were read together.
+    fn stamp(&mut self) -> Nanos {
+        let reads = self.socket.as_ref().map_or(0, Socket::reads);
+        if reads == self.reads {
+            return self.clock.again();
+        }
+        self.reads = reads;
+        let now = self.clock.now();
+        self.numbers.last_frame.store(now.0, Relaxed);
+        now
     }
 
     /// Whatever else is due, so that a busy socket cannot starve timers, commands and answers.
@@ -298,6 +318,8 @@ impl<F: Driven> Driver<F> {
         self.opening = None;
         match result {
             Ok(socket) => {
+                // What came with the handshake is stamped now, not then.
+                self.reads = 0;
                 self.socket = Some(socket);
                 self.numbers.connected.store(true, Relaxed);
                 self.give(Input::Opened);
@@ -341,10 +363,13 @@ impl<F: Driven> Driver<F> {
             tape.input(now, &input);
         }
         let (feed, out) = (&mut self.feed, &mut self.out);
-        let (said, names) = (out.events.len(), Arc::clone(out.events.names()));
+        let said = out.events.len();
         let handled = catch_unwind(AssertUnwindSafe(|| feed.handle(now, input, out)));
-        if said > 0 && cut::is_replaced(&names, self.out.events.names()) {
-            self.ready.push(cut::cut(&mut self.out.events, said, &names));
+        if !Arc::ptr_eq(&self.names, self.out.events.names()) {
+            let names = std::mem::replace(&mut self.names, Arc::clone(self.out.events.names()));
+            if said > 0 && cut::is_replaced(&names, &self.names) {
+                self.ready.push(cut::cut(&mut self.out.events, said, &names));
+            }
         }
         if let Err(panic) = handled {
             self.replace_feed(now, &words(&*panic));
@@ -362,8 +387,15 @@ impl<F: Driven> Driver<F> {
     }
 }
 
-async fn read(socket: &mut Option<Socket>) -> Incoming {
+async fn read(socket: &mut Option<Socket>, busy: bool) -> Incoming {
     match socket {
+        Some(socket) if busy => loop {
+            if let Some(incoming) = socket.try_next() {
+                return incoming;
+            }
+            // The runtime looks whether bytes have come, and comes back at once.
+            tokio::task::yield_now().await;
+        },
         Some(socket) => socket.next().await,
         None => pending().await,
     }

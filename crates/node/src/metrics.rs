@@ -5,7 +5,9 @@
 //!
 //! Invariant: reading never waits for a feed.
 
+use crate::latency::{Hop, Hops, Latency};
 use crate::recorder::{Shared as TapeShared, TapeReport};
+use crate::skew::Skew;
 use crate::venue::{FeedStats, FeedStatus};
 use market_data_model::Nanos;
 use market_data_model::event::FeedId;
@@ -62,6 +64,10 @@ pub struct FeedReport {
     pub last_frame: Option<Nanos>,
     /// How long ago that was.
     pub last_frame_age: Option<Duration>,
+    /// From the venue's own time to our read, our clock put right where it is known to be wrong.
+    pub venue_to_receive: Latency,
+    /// From the read to the record.
+    pub receive_to_record: Latency,
 }
 
 /// One feed's numbers, written by its driver only.
@@ -71,6 +77,7 @@ pub(crate) struct FeedMetrics {
     pub connected: AtomicBool,
     pub connection_errors: AtomicU64,
     pub last_frame: AtomicU64,
+    pub hops: Hops,
     values: [AtomicU64; COUNTERS.len()],
     report: Mutex<(FeedStats, Option<FeedStatus>)>,
 }
@@ -83,6 +90,7 @@ impl FeedMetrics {
             connected: AtomicBool::new(false),
             connection_errors: AtomicU64::new(0),
             last_frame: AtomicU64::new(0),
+            hops: Hops::new(),
             values: std::array::from_fn(|_| AtomicU64::new(0)),
             report: Mutex::default(),
         }
@@ -119,14 +127,17 @@ impl FeedMetrics {
             connection_errors: self.connection_errors.load(Relaxed),
             last_frame,
             last_frame_age: age,
+            venue_to_receive: self.hops.venue.report(),
+            receive_to_record: self.hops.decoded.report(),
         }
     }
 }
 
 /// One sink's numbers.
-#[derive(Debug)]
 pub(crate) struct QueueCounters {
     pub name: String,
+    /// From the record to the sink.
+    pub hop: Hop,
     delivered: AtomicU64,
     dropped: AtomicU64,
     waits: AtomicU64,
@@ -137,7 +148,8 @@ impl QueueCounters {
     pub fn new(name: &str) -> QueueCounters {
         let zero = || AtomicU64::new(0);
         let (delivered, dropped, waits, waited_ns) = (zero(), zero(), zero(), zero());
-        QueueCounters { name: name.to_owned(), delivered, dropped, waits, waited_ns }
+        let (name, hop) = (name.to_owned(), Hop::new());
+        QueueCounters { name, hop, delivered, dropped, waits, waited_ns }
     }
 
     pub fn delivered(&self, events: usize) {
@@ -168,6 +180,7 @@ pub struct Metrics {
     feeds: Mutex<Vec<Arc<FeedMetrics>>>,
     queues: Mutex<Vec<Arc<QueueCounters>>>,
     tape: Mutex<Option<Arc<TapeShared>>>,
+    pub(crate) skew: Arc<Skew>,
     pub(crate) refresh_errors: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
@@ -200,6 +213,17 @@ impl Metrics {
 
     fn queues(&self) -> Vec<Arc<QueueCounters>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the venue's clock is ahead of ours, in ns (negative: behind), and by how much that
+    /// may be wrong; `None` while it is not known.
+    pub fn clock_ahead_ns(&self) -> Option<(i64, u64)> {
+        self.skew.estimate()
+    }
+
+    /// From the record to each sink, by the sinks' names, in the order they were given.
+    pub fn record_to_sink(&self) -> Vec<(String, Latency)> {
+        self.queues().iter().map(|queue| (queue.name.clone(), queue.hop.report())).collect()
     }
 
     /// Every feed as last reported, in the order they were made.
@@ -292,7 +316,36 @@ impl Metrics {
                 family(name, help, kind, vec![(String::new(), value)]);
             }
         }
-        out.replace("{}", "")
+        let mut out = out.replace("{}", "");
+        self.render_latency(&mut out);
+        out
+    }
+
+    fn render_latency(&self, out: &mut String) {
+        let mut family = |name: &str, help: &str, hops: Vec<(String, &Hop)>| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} histogram");
+            hops.iter().for_each(|(label, hop)| hop.render(name, label, out));
+        };
+        let (feeds, queues) = (self.feeds(), self.queues());
+        let of_feeds = |hop: fn(&FeedMetrics) -> &Hop| {
+            feeds.iter().map(|f| (format!("feed=\"{}\"", f.feed.0), hop(f))).collect()
+        };
+        let help = "From the venue's time to our read, with the clock put right";
+        family("okx_venue_to_receive_seconds", help, of_feeds(|f| &f.hops.venue));
+        let help = "From the read to the record";
+        family("okx_receive_to_record_seconds", help, of_feeds(|f| &f.hops.decoded));
+        let of_sinks = queues.iter().map(|q| (label("sink", &q.name), &q.hop)).collect();
+        family("market_data_record_to_sink_seconds", "From the record to the sink", of_sinks);
+        if let Some((ahead, error)) = self.skew.estimate() {
+            for (name, help, value) in [
+                ("okx_clock_ahead_ns", "How far the venue's clock is ahead", ahead.to_string()),
+                ("okx_clock_error_ns", "How wrong that may be", error.to_string()),
+            ] {
+                // As above.
+                let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");
+            }
+        }
     }
 }
 

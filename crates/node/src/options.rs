@@ -102,6 +102,20 @@ pub struct ServiceOptions {
     pub patience: Duration,
     /// Where to record; `None` = nowhere.
     pub tape: Option<TapeSettings>,
+    /// One core for everything from the sockets to the sinks; `None` = threads as usual.
+    pub one_core: Option<OneCore>,
+}
+
+/// One thread on one core of its own receives, decodes and calls the sinks, one after the other:
+/// the shortest way for those who want latency. Sinks must then be quick, since feeds wait for them.
+/// The recorder keeps its own thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneCore {
+    /// Which core, counted from 0.
+    pub core: usize,
+    /// Whether the thread looks for bytes again and again instead of sleeping until they come. It
+    /// then uses the whole core, always.
+    pub busy_poll: bool,
 }
 
 impl Default for ServiceOptions {
@@ -117,6 +131,7 @@ impl Default for ServiceOptions {
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),
             tape: None,
+            one_core: None,
         }
     }
 }

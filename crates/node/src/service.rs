@@ -6,16 +6,17 @@
 //! whatever sinks and network do.
 
 use crate::bootstrap::Prepared;
-use crate::bus::{Publisher, Queue};
+use crate::bus::{Publisher, Queue, Way};
 use crate::error::Error;
 use crate::follow::{Follower, Load};
+use crate::home::Home;
 use crate::live::{Ask, BookUnavailable, Driver, Io, Made, Setup};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
 use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes, TapeReport};
 use crate::replay::{self, ReplayEnd, ReplaySettings};
-use crate::sink::{self, Overflow, SinkError, SinkRun, SinkSpec};
+use crate::sink::{self, Inline, Overflow, SinkError, SinkRun, SinkSpec};
 use crate::supervisor::{Listener, Supervisor};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, Instrument, Subscription};
@@ -104,6 +105,8 @@ pub struct Service {
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
     replay: Option<RunningReplay>,
+    /// The thread of one core, if drivers run there.
+    _home: Option<Home>,
 }
 
 struct RunningReplay {
@@ -137,7 +140,8 @@ impl Service {
         let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
         let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
         let recorder = start_recorder(&options)?;
-        let (queues, sinks) = start_sinks(&metrics, sinks)?;
+        let home = options.one_core.map(Home::start).transpose()?;
+        let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
         let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
         let ids = Arc::new(AtomicU32::new(1));
@@ -160,8 +164,13 @@ impl Service {
                 asks,
                 news: news_sender.clone(),
                 tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
+                busy: options.one_core.is_some_and(|one| one.busy_poll),
             };
-            drivers.spawn(Driver::new(setup).run());
+            let driver = Driver::new(setup).run();
+            match &home {
+                Some(home) => drivers.spawn_on(driver, home.runtime()),
+                None => drivers.spawn(driver),
+            };
             loads.push(Load::new(connection.path, &connection.subscriptions));
             let subscriptions = connection.subscriptions;
             let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
@@ -183,9 +192,10 @@ impl Service {
             }
             .run(),
         );
+        supervisor.spawn(Arc::clone(&metrics.skew).watch(Arc::clone(&anchor_rest)));
         start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
-        let replay = None;
-        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape, replay })
+        let (replay, _home) = (None, home);
+        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape, replay, _home })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -202,7 +212,7 @@ impl Service {
         let tape = Tape::open(&settings.path).map_err(|e| Error::Replay(e.to_string()))?;
         let copy = settings.copy.as_ref();
         let copy = copy.map(|to| replay::copy::open(to, &settings.path)).transpose()?;
-        let (mut queues, sinks) = start_sinks(&metrics, sinks)?;
+        let (mut queues, sinks) = start_sinks(&metrics, sinks, false)?;
         queues.iter_mut().for_each(|queue| queue.overflow = Overflow::Wait);
         let (stop, stopped) = watch::channel(false);
         let copied = match (copy, settings.copy.clone()) {
@@ -227,6 +237,7 @@ impl Service {
             sinks,
             tape: None,
             replay: Some(RunningReplay { stop, ended, end: None, copied }),
+            _home: None,
         })
     }
 
@@ -464,23 +475,30 @@ fn start_anchors(
 fn start_sinks(
     metrics: &Metrics,
     specs: Vec<SinkSpec>,
+    inline: bool,
 ) -> Result<(Vec<Queue>, Vec<RunningSink>), Error> {
     let (mut queues, mut sinks) = (Vec::new(), Vec::new());
     for spec in specs {
         let counters = metrics.add_queue(&spec.name);
-        let sender = match spec.run {
-            SinkRun::Queue(sender) => sender,
+        let way = match spec.run {
+            SinkRun::Queue(sender) => Way::Queue(sender),
+            SinkRun::Thread(run) if inline => {
+                let (inline, ended) = Inline::new(run, &counters);
+                let counters = Arc::clone(&counters);
+                sinks.push(RunningSink { counters, ended: Some(ended), outcome: None });
+                Way::Inline(Arc::new(inline))
+            }
             SinkRun::Thread(run) => {
                 let (sender, queue) = mpsc::channel(spec.capacity.max(1));
                 let what = format!("start a thread for the sink {}", spec.name);
-                let ended = sink::spawn(&spec.name, run, queue)
+                let ended = sink::spawn(&counters, run, queue)
                     .map_err(|source| Error::Io { what, source })?;
                 let counters = Arc::clone(&counters);
                 sinks.push(RunningSink { counters, ended: Some(ended), outcome: None });
-                sender
+                Way::Queue(sender)
             }
         };
-        queues.push(Queue { sender, overflow: spec.overflow, counters });
+        queues.push(Queue { way, overflow: spec.overflow, counters });
     }
     Ok((queues, sinks))
 }

@@ -22,6 +22,7 @@ pub mod link;
 pub mod plan;
 pub mod request;
 pub mod rest_book;
+pub mod server_time;
 pub mod stats;
 
 pub use endpoints::{Endpoints, Region};

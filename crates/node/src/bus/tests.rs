@@ -28,7 +28,7 @@ fn queue(capacity: usize, overflow: Overflow) -> (Publisher, EventReceiver, Arc<
     let (spec, receiver) = channel_sink("test", capacity, overflow);
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
     let counters = Arc::new(QueueCounters::new("test"));
-    let queue = Queue { sender, overflow, counters: Arc::clone(&counters) };
+    let queue = Queue { way: Way::Queue(sender), overflow, counters: Arc::clone(&counters) };
     (Publisher::new(&[queue]), receiver, counters)
 }
 
@@ -51,10 +51,10 @@ fn stretch(delivery: &Delivery) -> (u64, u64, bool) {
 async fn a_full_queue_drops_the_newest_and_says_so_before_the_next() {
     let (mut publisher, mut receiver, counters) = queue(2, Overflow::DropAndMark);
     for n in 1..=5 {
-        publisher.publish(&batch(n, 1)).await;
+        publisher.publish(&batch(n, 1), Nanos(0)).await;
     }
     assert_eq!(stretch(&receiver.recv().await.unwrap()), (1, 1, false));
-    publisher.publish(&batch(6, 1)).await;
+    publisher.publish(&batch(6, 1), Nanos(0)).await;
     assert_eq!(stretch(&receiver.recv().await.unwrap()), (2, 2, false));
     assert_eq!(stretch(&receiver.recv().await.unwrap()), (3, 5, true));
     assert_eq!(stretch(&receiver.recv().await.unwrap()), (6, 6, false));
@@ -64,8 +64,8 @@ async fn a_full_queue_drops_the_newest_and_says_so_before_the_next() {
 #[tokio::test]
 async fn a_loss_at_the_very_end_is_told() {
     let (mut publisher, mut receiver, _) = queue(1, Overflow::DropAndMark);
-    publisher.publish(&batch(1, 2)).await;
-    publisher.publish(&batch(3, 4)).await;
+    publisher.publish(&batch(1, 2), Nanos(0)).await;
+    publisher.publish(&batch(3, 4), Nanos(0)).await;
     let reader = tokio::spawn(async move {
         let mut all = Vec::new();
         while let Some(delivery) = receiver.recv().await {
@@ -82,7 +82,7 @@ async fn a_queue_that_waits_loses_nothing_and_counts_the_wait() {
     let (mut publisher, mut receiver, counters) = queue(1, Overflow::Wait);
     let writer = tokio::spawn(async move {
         for n in 1..=50 {
-            publisher.publish(&batch(n, 1)).await;
+            publisher.publish(&batch(n, 1), Nanos(0)).await;
         }
     });
     for n in 1..=50 {
@@ -98,10 +98,10 @@ async fn a_queue_that_waits_loses_nothing_and_counts_the_wait() {
 async fn a_reader_that_has_gone_holds_nobody_back() {
     for overflow in [Overflow::Wait, Overflow::DropAndMark] {
         let (mut publisher, receiver, counters) = queue(1, overflow);
-        publisher.publish(&batch(1, 1)).await;
+        publisher.publish(&batch(1, 1), Nanos(0)).await;
         drop(receiver);
         for n in 2..100 {
-            publisher.publish(&batch(n, 1)).await;
+            publisher.publish(&batch(n, 1), Nanos(0)).await;
         }
         assert_eq!(counters.totals().0, 1);
     }
@@ -110,9 +110,9 @@ async fn a_reader_that_has_gone_holds_nobody_back() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_goes_while_a_feed_waits_frees_it() {
     let (mut publisher, receiver, _) = queue(1, Overflow::Wait);
-    publisher.publish(&batch(1, 1)).await;
+    publisher.publish(&batch(1, 1), Nanos(0)).await;
     let second = batch(2, 1);
-    let waiting = publisher.publish(&second);
+    let waiting = publisher.publish(&second, Nanos(0));
     let leaving = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(receiver);
@@ -135,7 +135,7 @@ proptest! {
             for step in steps {
                 match step {
                     Some(len) => {
-                        publisher.publish(&batch(next, len)).await;
+                        publisher.publish(&batch(next, len), Nanos(0)).await;
                         next += len;
                     }
                     None => seen.extend(receiver.try_recv().as_ref().map(stretch)),

@@ -4,7 +4,7 @@
 
 use super::{Driver, REPORT_EVERY, SPARE_MAX};
 use crate::venue::Driven;
-use market_data_model::Batch;
+use market_data_model::{Batch, Nanos};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -18,7 +18,10 @@ impl<F: Driven> Driver<F> {
         }
         let batches: Vec<Arc<Batch>> = batches.into_iter().map(Arc::new).collect();
         let mut rare = false;
+        let made = if batches.is_empty() { Nanos(0) } else { self.clock.now() };
+        let ahead = self.setup.metrics.skew.ahead_ns();
         for batch in &batches {
+            self.numbers.hops.note(batch, made, ahead);
             let seen = self.observer.look(batch, &self.numbers);
             self.last_n = seen.last_n;
             rare |= seen.rare;
@@ -37,7 +40,7 @@ impl<F: Driven> Driver<F> {
             tape.send();
         }
         for batch in batches {
-            self.setup.publisher.publish(&batch).await;
+            self.setup.publisher.publish(&batch, made).await;
             if self.spare.len() < SPARE_MAX {
                 self.spare.push_back(batch);
             }

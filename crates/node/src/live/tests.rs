@@ -1,7 +1,7 @@
 //! The driver with a puppet for a feed and a real WebSocket server on this machine.
 
 use super::*;
-use crate::bus::Queue;
+use crate::bus::{Queue, Way};
 use crate::net::{ProxySetting, TlsTrust};
 use crate::sink::{Delivery, EventReceiver, Overflow, SinkRun, channel_sink};
 use crate::testing::{Puppet, echo_http, listener, rude_server};
@@ -26,7 +26,8 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
     let (spec, events) = channel_sink("test", 4096, Overflow::Wait);
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
     let metrics = Arc::new(Metrics::default());
-    let queue = Queue { sender, overflow: Overflow::Wait, counters: metrics.add_queue("test") };
+    let counters = metrics.add_queue("test");
+    let queue = Queue { way: Way::Queue(sender), overflow: Overflow::Wait, counters };
     let (asks_sender, asks) = mpsc::channel(16);
     let url: Arc<str> = format!("ws://{ws}/ws").into();
     let address = Arc::clone(&url);
@@ -42,6 +43,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         asks,
         news: mpsc::channel(16).0,
         tape: None,
+        busy: false,
     };
     let driver = tokio::spawn(Driver::new(setup).run());
     let seen = std::collections::VecDeque::new();

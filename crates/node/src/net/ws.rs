@@ -15,9 +15,11 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::future::{Future as _, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -54,9 +56,45 @@ pub(crate) struct OpenError {
     pub reason: String,
 }
 
+/// A byte stream that counts how often it has given bytes.
+struct Counted {
+    stream: Box<dyn ByteStream>,
+    reads: u64,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.reads += u64::from(read.is_ready());
+        read
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// An open WebSocket.
 pub(crate) struct Socket {
-    stream: WebSocketStream<Box<dyn ByteStream>>,
+    stream: WebSocketStream<Counted>,
     /// Running while bytes wait to be sent.
     stuck: Option<Pin<Box<Sleep>>>,
     /// What ended it, kept until read.
@@ -78,6 +116,7 @@ impl Socket {
     async fn shake_hands(dialer: &Dialer, url: &str) -> Result<Socket, String> {
         let uri: Uri = url.parse().map_err(|e| format!("{url} is not an address: {e}"))?;
         let stream = dialer.dial(&uri).await.map_err(|e| e.0)?;
+        let stream = Counted { stream, reads: 0 };
         let mut request = url.into_client_request().map_err(|e| format!("{url}: {e}"))?;
         request.headers_mut().insert("User-Agent", HeaderValue::from_static(USER_AGENT));
         let config = WebSocketConfig::default()
@@ -92,6 +131,11 @@ impl Socket {
             }
             Err(error) => Err(format!("no WebSocket at {url}: {}", chain(&error))),
         }
+    }
+
+    /// How many reads have brought bytes. Frames between which it does not change came together.
+    pub fn reads(&self) -> u64 {
+        self.stream.get_ref().reads
     }
 
     /// The next thing that arrives. Cancel safe.

@@ -6,7 +6,7 @@
 use super::TapeLoss;
 use crate::bus::Publisher;
 use crate::venue;
-use market_data_model::Batch;
+use market_data_model::{Batch, Nanos};
 use market_data_model::batch::{Names, Other};
 use market_data_model::event::{Gap, GapCause, Header, Whose};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const FINISH_WAIT: Duration = Duration::from_secs(1);
 /// Runs until the recorder has ended.
 pub(crate) async fn publish(mut news: mpsc::Receiver<TapeLoss>, mut publisher: Publisher) {
     while let Some(loss) = news.recv().await {
-        publisher.publish(&Arc::new(loss.to_batch())).await;
+        publisher.publish(&Arc::new(loss.to_batch()), Nanos(0)).await;
     }
     publisher.finish(FINISH_WAIT).await;
 }

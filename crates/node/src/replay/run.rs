@@ -236,7 +236,7 @@ impl OnWay {
         let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = publisher.publish(&batch) => false,
+                () = publisher.publish(&batch, Nanos(0)) => false,
                 _ = stop.wait_for(|stop| *stop) => true,
             }
         });

@@ -7,6 +7,7 @@
 
 mod channel;
 mod counter;
+mod inline;
 mod json_lines;
 mod processor;
 mod thread;
@@ -15,6 +16,7 @@ pub use channel::{Delivery, EventReceiver, channel_sink};
 pub use counter::{Counter, Counts};
 pub use json_lines::JsonLines;
 pub use processor::{Processor, ProcessorSink};
+pub(crate) use inline::{Ended, Inline};
 pub(crate) use thread::spawn;
 
 use crate::bus::Item;

@@ -1,7 +1,7 @@
 //! What sinks write, and how they end.
 
 use super::*;
-use crate::bus::{Publisher, Queue};
+use crate::bus::{Publisher, Queue, Way};
 use crate::metrics::QueueCounters;
 use market_data_model::event::{Aggressor, Trade};
 use market_data_model::{EventRef, Instrument, Px, Qty};
@@ -98,11 +98,12 @@ fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is_one() {
 /// Runs one sink behind the bus and hands out these batches.
 async fn through(sink: impl Sink, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
     let (sender, queue) = mpsc::channel(64);
-    let ended = spawn("test", Box::new(sink), queue).unwrap();
     let counters = Arc::new(QueueCounters::new("test"));
-    let mut publisher = Publisher::new(&[Queue { sender, overflow: Overflow::Wait, counters }]);
+    let ended = spawn(&counters, Box::new(sink), queue).unwrap();
+    let way = Way::Queue(sender);
+    let mut publisher = Publisher::new(&[Queue { way, overflow: Overflow::Wait, counters }]);
     for batch in batches {
-        publisher.publish(batch).await;
+        publisher.publish(batch, Nanos(0)).await;
     }
     drop(publisher);
     ended.await.unwrap()

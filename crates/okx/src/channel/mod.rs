@@ -15,7 +15,7 @@ pub mod bars;
 pub mod books;
 pub mod figures;
 mod key;
-mod read;
+pub(crate) mod read;
 pub mod tickers;
 pub mod trades;
 

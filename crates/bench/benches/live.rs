@@ -1,0 +1,290 @@
+//! The live loop over loopback: sockets, WebSocket, decoding, books, events, a counting sink.
+//!
+//! `cargo bench -p market-data-bench --bench live`. A second process sends the generated mix; this
+//! one runs the service as users run it and is confined to one core, the sender to the other ones.
+//! `BENCH_COUNT` changes how many frames, `BENCH_LIVE=plain,tls,tape,paced` chooses.
+
+use market_data::model::{Batch, Nanos};
+use market_data::{
+    Endpoints, Lost, Overflow, Service, ServiceOptions, Sink, SinkError, SinkSpec, TapeSettings,
+    TlsTrust, Want,
+};
+use market_data_bench::market;
+use market_data_bench::server::{self, Serving};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CHANNELS: [&str; 6] = ["books", "trades", "tickers", "bbo-tbt", "books5", "candle1m"];
+
+/// One way to run it.
+struct Way {
+    name: &'static str,
+    tls: bool,
+    tape: bool,
+    /// Frames a second; 0 = as many as go.
+    rate: u64,
+}
+
+const WAYS: [Way; 4] = [
+    Way { name: "plain", tls: false, tape: false, rate: 0 },
+    Way { name: "tls", tls: true, tape: false, rate: 0 },
+    Way { name: "tape", tls: false, tape: true, rate: 0 },
+    Way { name: "paced", tls: false, tape: false, rate: 50_000 },
+];
+
+fn main() -> ExitCode {
+    if let Ok(dir) = std::env::var("BENCH_SERVE") {
+        return match serve(Path::new(&dir)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => failed(&why.to_string()),
+        };
+    }
+    let real = std::env::args().any(|arg| arg == "--bench");
+    let default = if real { 1_000_000 } else { 5_000 };
+    let count = std::env::var("BENCH_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let chosen = std::env::var("BENCH_LIVE").unwrap_or_else(|_| "plain,tls,tape,paced".into());
+    println!("{count} frames of the mix over loopback, one core for everything that receives");
+    println!(
+        "{:<7} {:>9} {:>11} {:>13} | receive to sink, us: {:>7} {:>7} {:>7}",
+        "way", "frames", "frames/s", "CPU ns/frame", "p50", "p99", "p99.9"
+    );
+    for way in WAYS.iter().filter(|way| chosen.split(',').any(|name| name == way.name)) {
+        let count = if way.rate > 0 { count.min(way.rate as usize * 10) } else { count };
+        match run(way, count) {
+            Ok(line) => println!("{line}"),
+            Err(why) => return failed(&format!("{}: {why}", way.name)),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(2)
+}
+
+/// The sender's process.
+fn serve(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    confine(|core| core != RECEIVER);
+    let tls = match std::env::var("BENCH_TLS").is_ok() {
+        false => None,
+        true => {
+            let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+            std::fs::write(dir.join("cert.pem"), made.cert.pem())?;
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()?
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.into()], key.into())?;
+            Some(Arc::new(config))
+        }
+    };
+    let frames = number("BENCH_FRAMES_MADE").unwrap_or(1_000) as usize;
+    server::serve(Serving { frames, rate: number("BENCH_RATE").unwrap_or(0), tls })?;
+    Ok(())
+}
+
+/// The core on which everything that receives runs.
+const RECEIVER: usize = 0;
+
+#[cfg(target_os = "linux")]
+fn confine(allowed: impl Fn(usize) -> bool) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut set = rustix::thread::CpuSet::new();
+    (0..cores).filter(|core| cores == 1 || allowed(*core)).for_each(|core| set.set(core));
+    if let Err(why) = rustix::thread::sched_setaffinity(None, &set) {
+        eprintln!("not confined to a core: {why}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn confine(_: impl Fn(usize) -> bool) {
+    eprintln!("not confined to a core: this system has no way that is known here");
+}
+
+struct Sender(Child);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // It may have gone by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_sender(way: &Way, count: usize, dir: &Path) -> Result<(Sender, u16), String> {
+    let exe = std::env::current_exe().map_err(|e| e.to_string())?;
+    let mut command = Command::new(exe);
+    command.env("BENCH_SERVE", dir).env("BENCH_FRAMES_MADE", count.to_string());
+    command.env("BENCH_RATE", way.rate.to_string()).stdout(Stdio::piped());
+    if way.tls {
+        command.env("BENCH_TLS", "1");
+    }
+    let mut child = command.spawn().map_err(|e| format!("no sender: {e}"))?;
+    let out = child.stdout.take().ok_or("the sender says nothing")?;
+    let sender = Sender(child);
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).map_err(|e| e.to_string())?;
+    let port = line.trim().strip_prefix("port ").and_then(|port| port.parse().ok());
+    Ok((sender, port.ok_or_else(|| format!("the sender said {line:?}"))?))
+}
+
+/// Counts events, and how long after their receive stamp they come.
+#[derive(Default)]
+struct Seen {
+    events: AtomicU64,
+    first_ns: AtomicU64,
+    last_ns: AtomicU64,
+    /// Events by microseconds, the last place for all that is longer.
+    waits: Waits,
+}
+
+struct Waits(Box<[AtomicU64]>);
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits((0..1_000_000).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Waits {
+    fn quantile(&self, of: f64) -> usize {
+        let all: u64 = self.0.iter().map(|count| count.load(Relaxed)).sum();
+        let mut left = (all as f64 * of) as u64;
+        let place = self.0.iter().position(|count| {
+            let count = count.load(Relaxed);
+            let here = left < count;
+            left = left.saturating_sub(count);
+            here
+        });
+        place.unwrap_or(self.0.len())
+    }
+}
+
+struct Counting(Arc<Seen>);
+
+impl Sink for Counting {
+    fn batch(&mut self, batch: &Arc<Batch>) -> Result<(), SinkError> {
+        let now = now();
+        let seen = &self.0;
+        seen.events.fetch_add(batch.len() as u64, Relaxed);
+        let _ = seen.first_ns.compare_exchange(0, now.0, Relaxed, Relaxed);
+        seen.last_ns.store(now.0, Relaxed);
+        for event in batch.iter().filter(|event| event.header.ts_event.is_some()) {
+            let us = now.since(event.header.ts_recv) as usize / 1000;
+            seen.waits.0[us.min(seen.waits.0.len() - 1)].fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, lost: &Lost) -> Result<(), SinkError> {
+        Err(SinkError::Other(format!("events were lost: {lost:?}")))
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+fn now() -> Nanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn run(way: &Way, count: usize) -> Result<String, String> {
+    let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let (sender, port) = start_sender(way, count, dir.path())?;
+    confine(|core| core == RECEIVER);
+    let scheme = if way.tls { "https" } else { "http" };
+    let mut options = ServiceOptions {
+        endpoints: Endpoints::local(&format!("{scheme}://127.0.0.1:{port}"))
+            .map_err(|e| e.to_string())?,
+        proxy: market_data::ProxySetting::None,
+        ..ServiceOptions::default()
+    };
+    let ids: Vec<_> = market::instruments().map(|(id, _)| id).collect();
+    options.wants.push(Want::new(ids, CHANNELS));
+    if way.tls {
+        options.trust = TlsTrust::File(dir.path().join("cert.pem"));
+    }
+    if way.tape {
+        options.tape = Some(TapeSettings::new(dir.path().join("tape")));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let line = runtime.block_on(receive(way, count, options));
+    drop(sender);
+    line
+}
+
+async fn receive(way: &Way, count: usize, options: ServiceOptions) -> Result<String, String> {
+    let prepared = market_data::prepare(&options).await.map_err(|e| e.to_string())?;
+    let seen = Arc::new(Seen::default());
+    let sink = SinkSpec::new("count", 1024, Overflow::Wait, Counting(Arc::clone(&seen)));
+    let service = Service::start(options, prepared, vec![sink]).map_err(|e| e.to_string())?;
+    let metrics = service.metrics();
+    let frames = || metrics.okx_messages_received_total();
+    // Acks come first, then a pause, then the frames.
+    let began = Instant::now();
+    let mut start = (Instant::now(), cpu_ns(), frames());
+    let mut end = start;
+    let wanted = count as u64;
+    while end.2 < wanted {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let at = (Instant::now(), cpu_ns(), frames());
+        if at.2 < 200 {
+            start = at;
+        }
+        if at.2 == end.2 && at.0 - end.0 > Duration::from_secs(5) && at.2 > 200 {
+            return Err(format!("only {} of {count} frames came", at.2));
+        }
+        if began.elapsed() > Duration::from_secs(120) {
+            return Err(format!("after two minutes {} of {count} frames", at.2));
+        }
+        if at.2 > end.2 {
+            end = at;
+        }
+    }
+    let report = service.stop().await;
+    let faults: u64 = report.feeds.iter().map(|feed| feed.stats.faults).sum();
+    let gaps: u64 = report.feeds.iter().map(|feed| feed.stats.trades_lost).sum();
+    if faults + gaps > 0 {
+        return Err(format!("{faults} faults, {gaps} trades lost"));
+    }
+    if let Some(tape) = report.tape.filter(|tape| tape.lost_records > 0) {
+        return Err(format!("the tape lost {} records", tape.lost_records));
+    }
+    let taken = (end.2 - start.2) as f64;
+    let speed = taken / (end.0 - start.0).as_secs_f64();
+    let cpu = (end.1 - start.1) as f64 / taken;
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|of| seen.waits.quantile(of));
+    Ok(format!(
+        "{:<7} {:>9} {speed:>11.0} {cpu:>13.0} | {:>20} {p50:>7} {p99:>7} {p999:>7}",
+        way.name, end.2, ""
+    ))
+}
+
+/// Processor time of this process.
+#[cfg(unix)]
+fn cpu_ns() -> u64 {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    at.tv_sec.unsigned_abs() * 1_000_000_000 + at.tv_nsec.unsigned_abs()
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+fn cpu_ns() -> u64 {
+    0
+}
