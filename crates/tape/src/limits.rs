@@ -1,7 +1,7 @@
 //! Every bound and default of the tape, with its reason. Checked against each other at compile
 //! time.
 //!
-//! Figures were measured with `cargo run --release -p market-data-tape --example bench_tape`
+//! Figures were measured with `cargo bench -p market-data-bench --bench tape`
 //! (`docs/decisions/0007-tape.md` holds the table).
 
 use market_data_model::time::{MILLI, SECOND};

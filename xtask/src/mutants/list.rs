@@ -103,8 +103,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "quantity zero does not delete the level",
         edits: &[Edit {
             file: CELL,
-            old: "        self.qty != 0",
-            new: "        self.qty != u64::MAX",
+            old: "Cell(if digits == 0 { 0 } else { all })",
+            new: "Cell(all.max(1))",
         }],
     },
     Mutant {
@@ -262,8 +262,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the best level is not found anew when it goes",
         edits: &[Edit {
             file: LADDER,
-            old: "self.best = in_window.or_else(|| self.far.last().copied());",
-            new: "self.best = in_window;",
+            old: "self.best = in_window.or_else(in_far).unwrap_or(NOTHING);",
+            new: "self.best = in_window.unwrap_or(NOTHING);",
         }],
     },
     Mutant {
@@ -404,11 +404,11 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "M41",
-        what: "a cell that is freed stays taken in the book's index of words",
+        what: "a cell that is freed stays taken in the window's bits",
         edits: &[Edit {
             file: WINDOW,
-            old: "self.summary = self.summary & !(1 << word) | u64::from(bits != 0) << word;",
-            new: "self.summary |= u64::from(true) << word;",
+            old: "^= u64::from(had != has) << (place % 64);",
+            new: "|= u64::from(has) << (place % 64);",
         }],
     },
     Mutant {
@@ -416,8 +416,44 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a window that moves forgets what falls out of it",
         edits: &[Edit {
             file: WINDOW,
-            old: "                        beyond(key, cell);",
-            new: "                        let _ = (&mut beyond, key, cell);",
+            old: "                beyond(key, self.get(key));",
+            new: "                let _ = &mut beyond;",
+        }],
+    },
+    Mutant {
+        name: "M43",
+        what: "a window looks for its next level in half of its words",
+        edits: &[Edit {
+            file: WINDOW,
+            old: "for word in word..self.span() / 64 {",
+            new: "for word in word..self.span() / 128 {",
+        }],
+    },
+    Mutant {
+        name: "M44",
+        what: "the fast path takes a quantity below zero",
+        edits: &[Edit {
+            file: FAST_NUMBER,
+            old: ".ok().filter(|number| !number.is_negative())?;",
+            new: ".ok()?;",
+        }],
+    },
+    Mutant {
+        name: "M45",
+        what: "a cell cuts numbers of orders that it has no room for",
+        edits: &[Edit {
+            file: CELL,
+            old: "            | (orders >> ORDERS_BITS)\n",
+            new: "",
+        }],
+    },
+    Mutant {
+        name: "M46",
+        what: "rows that fall out of a window are kept in the wrong order",
+        edits: &[Edit {
+            file: LADDER,
+            old: "    far[had..].reverse();\n",
+            new: "",
         }],
     },
 ];

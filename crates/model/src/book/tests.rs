@@ -36,6 +36,11 @@ fn gives_back_every_kind_of_level() {
         level("2", "0.000000000000000000001"),
         non_rpi,
         Level { px: Px("4.00".parse().unwrap()), ..beyond },
+        // The last that a cell holds, and the first that it does not.
+        Level { orders: (1 << 14) - 1, ..level("5", "4398046511102") },
+        Level { orders: 1 << 14, ..level("6", "0.000000000000001") },
+        level("7.5", "4398046511103"),
+        Level { orders: u32::MAX, ..level("8.000000000000000", "1") },
     ];
     for round in 0..2 {
         for level in levels {
@@ -45,8 +50,8 @@ fn gives_back_every_kind_of_level() {
         assert_eq!(book.best(Side::Ask), Some(levels[0]));
         assert!(book.is_consistent());
     }
-    book.apply(Side::Ask, level("9.00000001", "2")).unwrap();
-    assert_eq!(book.levels(Side::Ask).take(6).collect::<Vec<_>>(), levels);
+    book.apply(Side::Ask, level("9.0000000000000001", "2")).unwrap();
+    assert_eq!(book.levels(Side::Ask).take(levels.len()).collect::<Vec<_>>(), levels);
     for level in levels {
         book.apply(Side::Ask, Level { qty: Qty("0".parse().unwrap()), ..level }).unwrap();
         assert!(book.is_consistent());
