@@ -1,13 +1,14 @@
-//! Vector instructions for `crates/okx/src/fast`: quotes found 64 bytes at a time, and decimals
-//! read 16 bytes at a time. The only crate of the workspace with `unsafe` in it.
+//! Vector instructions for `crates/okx/src/fast`: quotes found 64 bytes at a time, decimals read 16
+//! bytes at a time, and rows of two decimals read at once. The only crate of the workspace with
+//! `unsafe` in it.
 //!
 //! A value of [`Vectors`] is the proof that the processor has the instructions; only
 //! [`Vectors::detect`] makes one. So everything else here is safe to call. They are AVX2 on x86-64
 //! (`avx2.rs`) and NEON on aarch64 (`neon.rs`); processors without them, and every other kind, get
 //! `None` and the caller goes its portable way.
 //!
-//! Invariants: no pointer is read that is not a whole array; [`Vectors::quotes`] and
-//! [`Vectors::decimal`] give what the plain functions in the tests give, for every input.
+//! Invariants: no pointer is read that is not within a whole array; the methods of [`Vectors`] give
+//! what the plain functions in the tests give, for every input.
 //!
 //! Why it is so, and what it gains: `docs/decisions/0013-vectors.md`. Start at [`Vectors::run`].
 
@@ -17,6 +18,7 @@ mod avx2;
 mod neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod places;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,8 @@ mod tests;
 use avx2 as arch;
 #[cfg(target_arch = "aarch64")]
 use neon as arch;
+
+pub use row::Row;
 
 /// The proof that this processor has the instructions: on x86-64 AVX2 and the bit instructions that
 /// come with it, on aarch64 NEON.
@@ -87,6 +91,13 @@ impl Vectors {
         // SAFETY: as above.
         unsafe { arch::decimal(chunk, length) }
     }
+
+    /// The row at the start, see [`Row`]; `None` says only that it cannot be read at once.
+    #[inline(always)]
+    pub fn row(self, chunk: &[u8; 64]) -> Option<Row> {
+        // SAFETY: as above.
+        unsafe { arch::row(chunk) }
+    }
 }
 
 /// Elsewhere there is no value of this type, so nothing of this can be called.
@@ -114,6 +125,11 @@ impl Vectors {
 
     /// Nothing is read.
     pub fn decimal(self, _chunk: &[u8; 16], _length: usize) -> Option<Digits> {
+        None
+    }
+
+    /// Nothing is read.
+    pub fn row(self, _chunk: &[u8; 64]) -> Option<Row> {
         None
     }
 }

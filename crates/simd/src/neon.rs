@@ -2,6 +2,7 @@
 //! has them; the only pointers are those of whole arrays, loaded without a claim to alignment.
 //! `avx2.rs` is the same for x86-64, and both give the same for every input.
 
+use super::row::{self, Marks, Row};
 use super::places::{BEHIND, FROM};
 use super::{Digits, Work};
 use std::arch::aarch64::*;
@@ -110,4 +111,16 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     let eights = vpaddlq_u32(vmulq_u32(fours, myriads));
     let mantissa = vgetq_lane_u64::<0>(eights) * 100_000_000 + vgetq_lane_u64::<1>(eights);
     Some(Digits { mantissa, scale: decimals as u8 })
+}
+
+/// See [`super::Vectors::row`].
+#[target_feature(enable = "neon")]
+#[inline]
+pub(super) fn row(chunk: &[u8; 64]) -> Option<Row> {
+    let marks = Marks::of(quotes(chunk))?;
+    let Marks { first_end, second_at, second_end, .. } = marks;
+    let first = decimal(row::at(chunk, row::FIRST_AT)?, first_end - row::FIRST_AT)?;
+    let second = decimal(row::at(chunk, second_at)?, second_end - second_at)?;
+    let (count, more) = marks.rest(chunk, 0)?;
+    Some(Row { first, second, count, more, length: marks.count_end + 3 })
 }

@@ -29,6 +29,26 @@ fn plain_decimal(text: &[u8]) -> Option<Digits> {
     Some(Digits { mantissa: text.replace('.', "").parse().ok()?, scale })
 }
 
+/// The row by its text alone.
+fn plain_row(chunk: &[u8; 64]) -> Option<Row> {
+    let text = chunk.get(..chunk.iter().position(|byte| *byte == b']')? + 2)?;
+    let cells = text.strip_prefix(b"[\"")?;
+    let cells = cells.strip_suffix(b"\"],").or_else(|| cells.strip_suffix(b"\"]]"))?;
+    let cells = std::str::from_utf8(cells).ok()?;
+    let [first, second, "0", count] = cells.split("\",\"").collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let decimal = |text: &str| (text.len() <= 16).then(|| plain_decimal(text.as_bytes()))?;
+    let whole = plain_decimal(count.as_bytes()).filter(|n| n.scale == 0 && count.len() <= 7)?;
+    Some(Row {
+        first: decimal(first)?,
+        second: decimal(second)?,
+        count: whole.mantissa as u32,
+        more: text.ends_with(b","),
+        length: text.len(),
+    })
+}
+
 fn held(v: Vectors, chunk: [u8; 16], length: usize) -> bool {
     let plain = if (1..=16).contains(&length) { plain_decimal(&chunk[..length]) } else { None };
     v.decimal(&chunk, length) == plain

@@ -86,6 +86,44 @@ fn seeded_decimals() {
     assert!(numbers > CASES / 2, "SIMD_SEED={seed}: only {numbers} numbers in {CASES}");
 }
 
+/// What is read is what plain code reads, and nothing is left to others but what is long.
+#[test]
+fn seeded_rows() {
+    let Some(v) = vectors() else { return };
+    let seed = seed();
+    let mut dice = Dice(seed);
+    let mut rows = 0;
+    for _ in 0..2 * CASES {
+        let mut chunk: [u8; 64] = dice.arbitrary();
+        let mut text = b"[\"".to_vec();
+        for between in [&b"\",\""[..], b"\",\"0\",\""] {
+            let length = 1 + dice.below(16);
+            text.extend_from_slice(&dice.number(length)[..length]);
+            text.extend_from_slice(between);
+        }
+        let count = 10u64.pow(dice.below(9) as u32);
+        text.extend_from_slice((dice.next() % count.max(10)).to_string().as_bytes());
+        text.extend_from_slice(if dice.below(2) == 0 { b"\"]," } else { b"\"]]" });
+        let end = text.len().min(64);
+        chunk[..end].copy_from_slice(&text[..end]);
+        for damage in 0..4 {
+            let (ours, plain) = (v.row(&chunk), plain_row(&chunk));
+            // What does not fit, or ends within the last three bytes, may be left to others.
+            let is_long = plain.is_some_and(|row| row.length > 60);
+            let said = format!("SIMD_SEED={seed}: {:?}", String::from_utf8_lossy(&chunk));
+            assert!(ours == plain || (is_long && ours.is_none()), "{said}: {ours:?} {plain:?}");
+            rows += u32::from(ours.is_some() && damage == 0);
+            match dice.below(3) {
+                0 => chunk[dice.below(64)] = dice.near(),
+                1 => chunk[dice.below(64)] = dice.byte(),
+                _ => chunk.copy_within(dice.below(60)..62, dice.below(3)),
+            }
+        }
+    }
+    println!("SIMD_SEED={seed}: rows, 8 times {CASES} cases; of the undamaged, {rows} were read");
+    assert!(rows > CASES / 2, "SIMD_SEED={seed}: only {rows} rows of {} read", 2 * CASES);
+}
+
 #[test]
 fn seeded_quotes() {
     let Some(v) = vectors() else { return };
