@@ -6,12 +6,12 @@
 //! run, stands what a program needs that only reads the frames from the socket, and what the
 //! reference needs a frame to decode them: machines differ, and so does one machine by the minute.
 
+use market_data::ReplaySettings;
 use market_data::model::{Batch, Nanos};
 use market_data::{
-    Endpoints, Lost, OneCore, Overflow, Service, ServiceOptions, Sink, SinkError, SinkSpec, TapeSettings,
-    TlsTrust, Want,
+    Endpoints, Lost, OneCore, Overflow, Service, ServiceOptions, Sink, SinkError, SinkSpec,
+    TapeSettings, TlsTrust, Want,
 };
-use market_data::ReplaySettings;
 use market_data_bench::frames::Group;
 use market_data_bench::measure::now_ns;
 use market_data_bench::server::{self, Serving};
@@ -95,7 +95,9 @@ fn floors(count: usize) -> Result<String, String> {
     let (mut socket, _) = tungstenite::client(url, stream).map_err(|e| e.to_string())?;
     let mut args = Vec::new();
     for (id, _) in market::instruments() {
-        args.extend(CHANNELS.map(|channel| format!(r#"{{"channel":"{channel}","instId":"{id}"}}"#)));
+        args.extend(
+            CHANNELS.map(|channel| format!(r#"{{"channel":"{channel}","instId":"{id}"}}"#)),
+        );
     }
     let asked = args.len();
     let request = format!(r#"{{"op":"subscribe","args":[{}]}}"#, args.join(","));

@@ -39,10 +39,10 @@ mod recorder;
 pub mod replay;
 pub mod retain;
 mod service;
-mod skew;
 #[cfg(feature = "sim")]
 pub mod sim_server;
 pub mod sink;
+mod skew;
 mod supervisor;
 #[cfg(test)]
 mod testing;

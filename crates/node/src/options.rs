@@ -107,8 +107,8 @@ pub struct ServiceOptions {
 }
 
 /// One thread on one core of its own receives, decodes and calls the sinks, one after the other:
-/// the shortest way for those who want latency. Sinks must then be quick, since feeds wait for them.
-/// The recorder keeps its own thread.
+/// the shortest way for those who want latency. Sinks must then be quick, since feeds wait for
+/// them. The recorder keeps its own thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneCore {
     /// Which core, counted from 0.

@@ -142,17 +142,15 @@ pub(super) fn row(chunk: &[u8; 64]) -> Option<Row> {
     let (end, end_2) = (1u32 << (length & 31), 1u32 << (length_2 & 31));
     let whole = (points | end).trailing_zeros() as usize;
     let whole_2 = (points >> 16 | end_2).trailing_zeros() as usize;
-    let (has_point, has_point_2) =
-        (usize::from(whole < length), usize::from(whole_2 < length_2));
+    let (has_point, has_point_2) = (usize::from(whole < length), usize::from(whole_2 < length_2));
     let (decimals, decimals_2) = (length - whole - has_point, length_2 - whole_2 - has_point_2);
     // A point at the start or at the end of a number; a zero that leads.
     let ends = end >> 1 | end_2 >> 1 << 16;
     let hangs = points & (ends | 1 | 1 << 16);
     let leads = zeros & !(points >> 1) & !ends & (1 | 1 << 16);
     // SAFETY: `Marks` allows 1 to 16 characters, and decimals are fewer.
-    let ((from, behind), (from_2, behind_2)) = unsafe {
-        (places(length, decimals, has_point), places(length_2, decimals_2, has_point_2))
-    };
+    let ((from, behind), (from_2, behind_2)) =
+        unsafe { (places(length, decimals, has_point), places(length_2, decimals_2, has_point_2)) };
     let from = _mm256_add_epi8(both(from, from_2), both(behind, behind_2));
     let digits = _mm256_shuffle_epi8(_mm256_xor_si256(text, _mm256_set1_epi8(b'0' as i8)), from);
     let nine = _mm256_set1_epi8(9);

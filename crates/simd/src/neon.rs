@@ -2,8 +2,8 @@
 //! has them; the only pointers are those of whole arrays, loaded without a claim to alignment.
 //! `avx2.rs` is the same for x86-64, and both give the same for every input.
 
-use super::row::{self, Marks, Row};
 use super::places::{BEHIND, FROM};
+use super::row::{self, Marks, Row};
 use super::{Digits, Work};
 use std::arch::aarch64::*;
 

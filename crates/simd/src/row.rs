@@ -1,5 +1,5 @@
-//! A row of four texts in brackets, two decimals, a zero and a whole number, as venues write a level
-//! of a book: `["83729.6","70.03","0","4"],`.
+//! A row of four texts in brackets, two decimals, a zero and a whole number, as venues write a
+//! level of a book: `["83729.6","70.03","0","4"],`.
 //!
 //! Where everything ends is known from the quotes alone, so that the next row need not wait for the
 //! numbers of this one. `avx2.rs` reads both decimals in one go, `neon.rs` one after the other.
@@ -77,7 +77,8 @@ impl Marks {
         let length = self.count_end.wrapping_sub(self.second_end + 7);
         // The eight bytes that end with the number; those before it count as zeros.
         let word = u64::from_le_bytes(*at(chunk, self.count_end.wrapping_sub(8))?);
-        let digits = (word ^ ONES * u64::from(b'0')) & u64::MAX << (64 - 8 * (length & 7)) % 64;
+        let own = u64::MAX << ((64 - 8 * (length & 7)) % 64);
+        let digits = (word ^ (ONES * u64::from(b'0'))) & own;
         let odd_digits = (digits.wrapping_add(ONES * (0x7f - 9)) | digits) & HIGHS;
         let leads = u64::from((length > 1) & (between >> 56 == u64::from(b'0')));
         let shape = u64::from(start) | u64::from(commas) | between << 8 ^ BETWEEN | u64::from(end);

@@ -441,19 +441,11 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M45",
         what: "a cell cuts numbers of orders that it has no room for",
-        edits: &[Edit {
-            file: CELL,
-            old: "            | (orders >> ORDERS_BITS)\n",
-            new: "",
-        }],
+        edits: &[Edit { file: CELL, old: "            | (orders >> ORDERS_BITS)\n", new: "" }],
     },
     Mutant {
         name: "M46",
         what: "rows that fall out of a window are kept in the wrong order",
-        edits: &[Edit {
-            file: LADDER,
-            old: "    far[had..].reverse();\n",
-            new: "",
-        }],
+        edits: &[Edit { file: LADDER, old: "    far[had..].reverse();\n", new: "" }],
     },
 ];

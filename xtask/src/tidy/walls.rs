@@ -41,7 +41,10 @@ const OURS: [(&str, &[&str]); 11] = [
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),
     ("market-data-export", &["market-data-model"]),
-    ("market-data-bench", &["market-data-model", "market-data-okx"]),
+    (
+        "market-data-bench",
+        &["market-data", "market-data-model", "market-data-okx", "market-data-tape"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -6,6 +6,8 @@ use super::*;
 /// Of each kind: numbers, numbers with one byte changed, the same at another length, arbitrary
 /// bytes, and 64 bytes with quotes.
 const CASES: u32 = 200_000;
+/// Rows, each of which is damaged three times; plain code takes long over one.
+const ROWS: u32 = 25_000;
 
 /// Marsaglia's xorshift64*: enough for tests, and no other crate.
 struct Dice(u64);
@@ -93,7 +95,7 @@ fn seeded_rows() {
     let seed = seed();
     let mut dice = Dice(seed);
     let mut rows = 0;
-    for _ in 0..2 * CASES {
+    for _ in 0..ROWS {
         let mut chunk: [u8; 64] = dice.arbitrary();
         let mut text = b"[\"".to_vec();
         for between in [&b"\",\""[..], b"\",\"0\",\""] {
@@ -120,8 +122,8 @@ fn seeded_rows() {
             }
         }
     }
-    println!("SIMD_SEED={seed}: rows, 8 times {CASES} cases; of the undamaged, {rows} were read");
-    assert!(rows > CASES / 2, "SIMD_SEED={seed}: only {rows} rows of {} read", 2 * CASES);
+    println!("SIMD_SEED={seed}: rows, 4 times {ROWS} cases; of the undamaged, {rows} were read");
+    assert!(rows > ROWS / 4, "SIMD_SEED={seed}: only {rows} rows of {ROWS} read");
 }
 
 #[test]
