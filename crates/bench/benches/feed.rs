@@ -8,6 +8,7 @@
 use market_data_bench::frames::{self, Group, Stream};
 use market_data_bench::measure::{Case, median, medians};
 use market_data_bench::{market, systems};
+use market_data_model::Side;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -51,6 +52,9 @@ fn run() -> Result<(), String> {
             (vec![market::generate(settings.seed, settings.count)], origin)
         }
     };
+    if std::env::var_os("BENCH_MEMORY").is_some() {
+        return say_memory();
+    }
     if let Ok(only) = std::env::var("BENCH_ONLY") {
         return again_and_again(&streams, &only);
     }
@@ -58,7 +62,38 @@ fn run() -> Result<(), String> {
     println!("medians of {} interleaved repetitions, CPU time\n", settings.repetitions);
     frame_table(&streams, settings.repetitions);
     book_table(&streams, settings.repetitions);
+    // Memory is told by a process that does nothing else.
+    let exe = std::env::current_exe().map_err(|e| e.to_string())?;
+    let said = std::process::Command::new(exe).env("BENCH_MEMORY", "1").output();
+    print!("{}", String::from_utf8_lossy(&said.map_err(|e| e.to_string())?.stdout));
     Ok(())
+}
+
+/// Resident memory of 2,500 books, each 400 levels a side and as wide as real ones.
+fn say_memory() -> Result<(), String> {
+    const BOOKS: usize = 2_500;
+    for width in [1_400, 2_700] {
+        let before = resident_kb();
+        let books: Vec<_> = (0..BOOKS as u64).map(|seed| market::book(seed, width)).collect();
+        let levels: usize = books.iter().map(|book| book.depth(Side::Bid)).sum();
+        let Some((before, after)) = before.zip(resident_kb()) else {
+            println!("memory: this system does not say");
+            return Ok(());
+        };
+        println!(
+            "memory: {BOOKS} books of {} levels a side over {width} ticks: {} MB",
+            levels / BOOKS,
+            (after - before) / 1000
+        );
+    }
+    Ok(())
+}
+
+/// Resident memory in kB, where the system says it.
+fn resident_kb() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 fn frame_heading() {

@@ -67,6 +67,28 @@ pub fn instruments() -> impl Iterator<Item = (&'static str, &'static str)> {
     INSTRUMENTS.iter().map(|spec| (spec.0, spec.1))
 }
 
+/// A book of [`DEPTH`] levels a side, each side about so many ticks wide.
+pub fn book(seed: u64, width: u64) -> market_data_model::Book {
+    use market_data_model::{Book, Decimal, Level, Px, Qty, Side};
+    let mut rng = Rng::new(seed);
+    let mut book = Book::new();
+    for (side, sign) in [(Side::Bid, -1), (Side::Ask, 1)] {
+        let mut price = 1_000_000 + rng.below(1_000_000) as i64;
+        for _ in 0..DEPTH {
+            // On average `width / DEPTH` ticks apart.
+            price += sign * (1 + rng.below(2 * width / DEPTH as u64 - 1) as i64);
+            let level = Level {
+                px: Px(Decimal::small(price.unsigned_abs(), 2)),
+                qty: Qty(Decimal::small(1 + rng.below(1_000_000_000), 4)),
+                non_rpi: Qty(Decimal::NONE),
+                orders: 1 + rng.below(60) as u32,
+            };
+            book.apply(side, level).expect("such prices fit a book");
+        }
+    }
+    book
+}
+
 /// `frames` frames, the snapshots among them.
 pub fn generate(seed: u64, frames: usize) -> Stream {
     let mut rng = Rng::new(seed);

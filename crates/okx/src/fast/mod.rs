@@ -28,6 +28,9 @@ use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
 use market_data_simd::{Vectors, Work};
 use scan::{Plain, Scan};
 
+/// Where the end of an argument is looked for: `{"channel":"x","instId":"` has as many bytes.
+const ARGUMENT_MIN: usize = 24;
+
 /// The rows of one frame, with room to be reused. Only those of the frame's channel are filled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
@@ -51,11 +54,12 @@ impl Rows {
 
 /// The frame's argument, if the frame starts with it, and what follows.
 ///
-/// It is cut at the first `}`: a shorter text than a whole object is not the text of a whole one,
-/// so it is not found among the known arguments.
+/// It is cut at the first `}` from [`ARGUMENT_MIN`] on: a text that is shorter or longer than a
+/// whole object is not the text of one, so it is not found among the known arguments.
 pub(crate) fn argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"{\"arg\":")?;
-    let end = number::find(rest, b'}')?;
+    // Those of instruments are longer than this; what is shorter is left alone.
+    let end = ARGUMENT_MIN + number::find(rest.get(ARGUMENT_MIN..)?, b'}')?;
     rest.split_at_checked(end + 1)
 }
 
