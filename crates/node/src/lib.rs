@@ -27,6 +27,7 @@ mod client;
 mod clock;
 pub mod config;
 pub mod convert;
+mod credentials;
 mod error;
 mod follow;
 mod home;
@@ -39,10 +40,10 @@ mod recorder;
 pub mod replay;
 pub mod retain;
 mod service;
-mod skew;
 #[cfg(feature = "sim")]
 pub mod sim_server;
 pub mod sink;
+mod skew;
 mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -51,6 +52,7 @@ mod venue;
 pub use bootstrap::{Prepared, instruments, prepare};
 pub use client::{Client, ClientBuilder};
 pub use config::Config;
+pub use credentials::{Credentials, CredentialsError, ENV as CREDENTIALS_ENV};
 pub use error::Error;
 pub use latency::Latency;
 pub use live::BookUnavailable;

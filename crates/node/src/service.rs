@@ -7,6 +7,7 @@
 
 use crate::bootstrap::Prepared;
 use crate::bus::{Publisher, Queue, Way};
+use crate::credentials::{self, Credentials, CredentialsError};
 use crate::error::Error;
 use crate::follow::{Follower, Load};
 use crate::home::Home;
@@ -21,6 +22,7 @@ use crate::supervisor::{Listener, Supervisor};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
+use market_data_okx::channel;
 use market_data_okx::plan::Connection;
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
@@ -127,7 +129,8 @@ impl Service {
     /// runtime. Blocks while the end of an existing tape is read.
     ///
     /// # Errors
-    /// When the proxy, the certificates or an address cannot be used, somebody else records in the
+    /// When the proxy, the certificates or an address cannot be used, a login would go out
+    /// unencrypted, somebody else records in the
     /// directory of the tape, or a thread cannot be started.
     pub fn start(
         options: ServiceOptions,
@@ -149,11 +152,14 @@ impl Service {
         let (mut lines, mut listeners) = (Vec::new(), Vec::new());
         let mut loads = Vec::new();
         let mut drivers = JoinSet::new();
+        let taped = lanes.is_some();
         for connection in prepared.plan.connections {
             let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
             let current = Arc::new(AtomicU32::new(0));
+            let credentials = credentials_for(&options, &connection)?;
+            let login = credentials.is_some();
             let setup = Setup {
-                make: maker(&options, &connection, &catalogue, lanes.is_some()),
+                make: maker(&options, &connection, &catalogue, Told { taped, login }),
                 url: endpoints.url(connection.path).into(),
                 subscriptions: connection.subscriptions.clone(),
                 ids: Arc::clone(&ids),
@@ -163,6 +169,7 @@ impl Service {
                 publisher: Publisher::new(&queues),
                 asks,
                 news: news_sender.clone(),
+                credentials,
                 tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
                 busy: options.one_core.is_some_and(|one| one.busy_poll),
             };
@@ -503,12 +510,37 @@ fn start_sinks(
     Ok((queues, sinks))
 }
 
+/// The credentials, where they may be sent and can be of use.
+fn credentials_for(
+    options: &ServiceOptions,
+    connection: &Connection,
+) -> Result<Option<Credentials>, Error> {
+    let url = options.endpoints.url(connection.path);
+    if credentials::may_go_to(url) {
+        return Ok(options.credentials.clone());
+    }
+    let needs = |s: &Subscription| channel::find(&s.channel).is_some_and(|spec| spec.login);
+    if options.credentials.is_some() && connection.subscriptions.iter().any(needs) {
+        return Err(CredentialsError::Unencrypted { url: url.to_owned() }.into());
+    }
+    Ok(None)
+}
+
+/// What a feed is told of the service around it.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Whether it is recorded.
+    taped: bool,
+    /// Whether its driver can log in.
+    login: bool,
+}
+
 /// Makes the connection's feed, each time with what is known of its instruments by then.
 fn maker(
     options: &ServiceOptions,
     connection: &Connection,
     catalogue: &Arc<RwLock<Catalogue>>,
-    taped: bool,
+    Told { taped, login }: Told,
 ) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
     let url: Arc<str> = options.endpoints.url(connection.path).into();
     let subscriptions = connection.subscriptions.clone();
@@ -523,6 +555,7 @@ fn maker(
         config.instruments = instruments;
         config.view_depth = view_depth;
         config.deltas = deltas;
+        config.login = login;
         config.seed = seed ^ u64::from(feed.0) << 32;
         let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
         Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }

@@ -204,6 +204,8 @@ impl Life {
                     self.close(feed);
                     Ok(())
                 }
+                // No feed here has credentials.
+                Action::Login { .. } => Err("asks for a login without credentials".to_owned()),
                 Action::Get { id, path } => {
                     let parcel = Parcel::Ask { id: *id, path: path.clone() };
                     self.network.put(self.now + 20_000_000, feed, 0, parcel);
