@@ -152,14 +152,12 @@ impl Service {
         let (mut lines, mut listeners) = (Vec::new(), Vec::new());
         let mut loads = Vec::new();
         let mut drivers = JoinSet::new();
-        let taped = lanes.is_some();
         for connection in prepared.plan.connections {
             let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
             let current = Arc::new(AtomicU32::new(0));
             let credentials = credentials_for(&options, &connection)?;
-            let login = credentials.is_some();
             let setup = Setup {
-                make: maker(&options, &connection, &catalogue, Told { taped, login }),
+                make: maker(&options, &connection, &catalogue, (&lanes, &credentials)),
                 url: endpoints.url(connection.path).into(),
                 subscriptions: connection.subscriptions.clone(),
                 ids: Arc::clone(&ids),
@@ -526,26 +524,19 @@ fn credentials_for(
     Ok(None)
 }
 
-/// What a feed is told of the service around it.
-#[derive(Clone, Copy)]
-struct Told {
-    /// Whether it is recorded.
-    taped: bool,
-    /// Whether its driver can log in.
-    login: bool,
-}
-
 /// Makes the connection's feed, each time with what is known of its instruments by then.
 fn maker(
     options: &ServiceOptions,
     connection: &Connection,
     catalogue: &Arc<RwLock<Catalogue>>,
-    Told { taped, login }: Told,
+    (lanes, credentials): (&Option<Lanes>, &Option<Credentials>),
 ) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
     let url: Arc<str> = options.endpoints.url(connection.path).into();
     let subscriptions = connection.subscriptions.clone();
     let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
     let catalogue = Arc::clone(catalogue);
+    // The feed knows whether it is recorded and whether there is a key, and no more.
+    let (taped, login) = (lanes.is_some(), credentials.is_some());
     Box::new(move |feed| {
         let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
         let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();

@@ -106,10 +106,10 @@ fn the_environment_is_taken_whole_or_not_at_all() {
     assert!(of(&[]).unwrap().is_none() && of(&[(key, "")]).unwrap().is_none());
     let all = [(key, "k-11"), (secret, "s-22"), (passphrase, "p-33")];
     assert_eq!(of(&all).unwrap(), Some(three()));
-    for missing in 0..3 {
-        let some: Vec<_> = (0..3).filter(|n| *n != missing).map(|n| all[n]).collect();
+    for missing in ENV {
+        let some: Vec<_> = all.into_iter().filter(|(name, _)| *name != missing).collect();
         let words = of(&some).unwrap_err().to_string();
-        assert!(words.contains(ENV[missing]), "{words}");
+        assert!(words.contains(missing), "{words}");
         assert!(!words.contains("-11") && !words.contains("-22"), "{words}");
     }
 }
