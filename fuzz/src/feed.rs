@@ -188,12 +188,14 @@ struct Life {
 }
 
 impl Life {
-    /// `[letter][picks]`: the letter's bits are passive, deltas, and which depth of views.
+    /// `[letter][picks]`: the letter's bits are passive, deltas, which depth of views (two), and
+    /// whether there are credentials.
     fn new(first: &[u8], how: How) -> Life {
         let flags = first.first().copied().unwrap_or(b'B');
         let mut config = OkxConfig::new(FeedId(9), "ws://fuzz");
         config.passive = flags & 1 != 0;
         config.deltas = flags & 2 != 0;
+        config.login = flags & 16 != 0;
         config.view_depth = [0, 1, 5, 400][usize::from(flags >> 2) & 3];
         config.subscriptions = picks(first.get(1..).unwrap_or_default());
         Life {
@@ -399,22 +401,31 @@ impl Life {
                 self.gets.push(*id);
             }
             Action::Close => {}
+            Action::Login { at } => {
+                assert_eq!(*at, self.now, "the time of a login");
+                self.counted(was_up);
+            }
         }
     }
 
-    fn request(&mut self, text: &str, was_up: bool) {
+    /// A request of any kind is sent.
+    fn counted(&mut self, was_up: bool) {
         let up = was_up || self.feed.status().link == LinkState::Up;
-        assert!(up, "a request without a connection: {text}");
-        assert!(text.len() <= limits::REQUEST_BYTES_MAX, "{} bytes", text.len());
-        let request: Value = serde_json::from_str(text).expect("a request is JSON");
-        let id = request["id"].as_str().expect("a request has an id");
-        assert!(id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
-        assert!(request["args"].as_array().is_some_and(|args| !args.is_empty()), "{text}");
+        assert!(up, "a request without a connection");
         let spaced = |at: &Nanos| self.now.since(*at) >= limits::REQUEST_SPACING_NS;
         assert!(self.sent.last().is_none_or(spaced), "two requests at once");
         self.sent.push(self.now);
         let hour = self.sent.iter().filter(|at| self.now.since(**at) < 3_600_000_000_000).count();
         assert!(hour <= limits::REQUESTS_PER_HOUR as usize, "{hour} requests in an hour");
+    }
+
+    fn request(&mut self, text: &str, was_up: bool) {
+        self.counted(was_up);
+        assert!(text.len() <= limits::REQUEST_BYTES_MAX, "{} bytes", text.len());
+        let request: Value = serde_json::from_str(text).expect("a request is JSON");
+        let id = request["id"].as_str().expect("a request has an id");
+        assert!(id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
+        assert!(request["args"].as_array().is_some_and(|args| !args.is_empty()), "{text}");
         self.asked.push_back(text.to_owned());
     }
 

@@ -239,9 +239,11 @@ def feed_config(data):
     """Section 5; nothing if the configuration is not one of this project's."""
     b = Bytes(data)
     try:
-        if b.varint() != 1:
+        version = b.varint()
+        if version not in (1, 2):
             return {}
         return {
+            "login": version == 2,
             "url": b.text(),
             "view_depth": b.varint(),
             "deltas": bool(b.byte()),

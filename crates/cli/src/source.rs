@@ -9,8 +9,9 @@
 use crate::failure::Failure;
 use clap::Args;
 use market_data::sim_server::{self, SimOptions, SimServer};
-use market_data::{ProxySetting, ServiceOptions};
-use market_data_okx::{Endpoints, Region};
+use market_data::{CREDENTIALS_ENV, Credentials, CredentialsError};
+use market_data::{ProxySetting, ServiceOptions, Want};
+use market_data_okx::{Endpoints, Region, channel};
 use market_data_sim::{FaultProfile, SimConfig};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -122,7 +123,14 @@ impl Source {
             options.endpoints = sim.endpoints();
             options.proxy = ProxySetting::None;
             options.patience = PATIENCE_SIM;
+            // Nobody's real key is for a pretend exchange.
+            options.credentials = sim.credentials();
             return Ok(Source { sim: Some(sim) });
+        }
+        if needs_login(&options.wants)
+            && let Some(credentials) = Credentials::from_env().map_err(bad_credentials)?
+        {
+            options.credentials = Some(credentials);
         }
         if let Some(region) = args.region {
             options.endpoints = Endpoints::of(region);
@@ -155,6 +163,20 @@ impl Source {
             sim.close().await;
         }
     }
+}
+
+/// Whether a channel is wanted that the venue does not serve without a login.
+fn needs_login(wants: &[Want]) -> bool {
+    let needs = |name: &String| channel::find(name).is_some_and(|spec| spec.login);
+    wants.iter().flat_map(|want| &want.channels).any(needs)
+}
+
+fn bad_credentials(error: CredentialsError) -> Failure {
+    let [key, secret, passphrase] = CREDENTIALS_ENV;
+    Failure::new(
+        error.to_string(),
+        format!("set {key}, {secret} and {passphrase}, or none of them"),
+    )
 }
 
 fn bad_address(error: market_data_okx::endpoints::UrlError) -> Failure {

@@ -91,6 +91,12 @@ pub enum Action {
     Send(String),
     /// Close the connection; the driver answers with [`Input::Closed`].
     Close,
+    /// Send the venue's login request. The driver has the credentials, so that neither a feed nor
+    /// a tape of what it did holds a secret; it puts its best guess of the venue's clock into it.
+    Login {
+        /// The time of the input that led to it.
+        at: Nanos,
+    },
     /// Fetch this over HTTP; the driver answers with [`Input::Response`].
     Get {
         /// Names the request in the answer.

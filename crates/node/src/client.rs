@@ -3,6 +3,7 @@
 //! A thin layer over [`Service`] with one queue. Start at [`Client::builder`].
 
 use crate::bootstrap::prepare;
+use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::live::BookUnavailable;
 use crate::metrics::{FeedReport, Metrics};
@@ -51,6 +52,12 @@ impl ClientBuilder {
     /// Whose certificates are believed.
     pub fn trust(mut self, trust: TlsTrust) -> ClientBuilder {
         self.options.trust = trust;
+        self
+    }
+
+    /// An API key, for channels that need a login. Without it the venue refuses them.
+    pub fn credentials(mut self, credentials: Credentials) -> ClientBuilder {
+        self.options.credentials = Some(credentials);
         self
     }
 
@@ -128,6 +135,7 @@ impl ClientBuilder {
         if let Some(sim) = &sim {
             options.endpoints = sim.endpoints();
             options.proxy = ProxySetting::None;
+            options.credentials = sim.credentials();
         }
         #[cfg(not(feature = "sim"))]
         let options = self.options;

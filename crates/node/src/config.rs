@@ -5,6 +5,7 @@
 //!
 //! Invariant: a setting is read in one place and has one default, written here.
 
+use crate::credentials::{Credentials, CredentialsError};
 use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{OneCore, ServiceOptions, Want};
@@ -59,6 +60,9 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// The file of `venue.credentials` cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
 }
 
 /// All settings.
@@ -110,6 +114,9 @@ pub struct Venue {
     pub proxy: Option<String>,
     /// A PEM file with further certificates to trust.
     pub ca_file: Option<PathBuf>,
+    /// A TOML file with `key`, `secret` and `passphrase`, readable by its owner only, for channels
+    /// that need a login.
+    pub credentials: Option<PathBuf>,
     /// Seconds between two looks at the instrument list over REST.
     pub refresh_seconds: u64,
 }
@@ -233,6 +240,7 @@ impl Default for Venue {
             rest_url: None,
             proxy: None,
             ca_file: None,
+            credentials: None,
             refresh_seconds: 15 * 60,
         }
     }
@@ -280,15 +288,18 @@ impl Config {
         place: &str,
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Config, ConfigError> {
-        let mut config: Config = toml::from_str(text).map_err(|error| {
-            let message = error.to_string().trim_end().to_owned();
-            ConfigError::Toml { place: place.to_owned(), message }
+        let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Toml {
+            place: place.to_owned(),
+            message: toml_words(text, &error),
         })?;
         let mut vars: Vec<_> =
             vars.into_iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
         vars.sort();
         for (name, value) in vars {
-            config.set(&name, &value).map_err(|why| ConfigError::Variable { name, value, why })?;
+            if let Err(why) = config.set(&name, &value) {
+                let value = if is_secretive(&name) { HIDDEN.to_owned() } else { value };
+                return Err(ConfigError::Variable { name, value, why });
+            }
         }
         Ok(config)
     }
@@ -305,6 +316,7 @@ impl Config {
             "VENUE_REST_URL" => self.venue.rest_url = some(),
             "VENUE_PROXY" => self.venue.proxy = some(),
             "VENUE_CA_FILE" => self.venue.ca_file = some().map(PathBuf::from),
+            "VENUE_CREDENTIALS" => self.venue.credentials = some().map(PathBuf::from),
             "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
             "SUBSCRIBE_INSTRUMENTS" => self.only_subscribe().instruments = list(),
             "SUBSCRIBE_CHANNELS" => self.only_subscribe().channels = list(),
@@ -351,7 +363,8 @@ impl Config {
     /// The settings as a service takes them, without the sinks.
     ///
     /// # Errors
-    /// When a region or an address is not one, or one setting needs another.
+    /// When a region or an address is not one, one setting needs another, or the file with the
+    /// credentials cannot be used.
     pub fn options(&self) -> Result<ServiceOptions, ConfigError> {
         let Runtime { core, busy_poll } = self.runtime;
         if busy_poll && core.is_none() {
@@ -368,6 +381,7 @@ impl Config {
                 Some(url) => ProxySetting::Url(url.to_owned()),
             },
             trust: self.venue.ca_file.clone().map_or(TlsTrust::default(), TlsTrust::File),
+            credentials: self.credentials()?,
             wants,
             view_depth: self.books.view_depth,
             deltas: self.books.deltas,
@@ -376,6 +390,10 @@ impl Config {
             one_core: core.map(|core| OneCore { core, busy_poll }),
             ..ServiceOptions::default()
         })
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>, CredentialsError> {
+        self.venue.credentials.as_deref().map(Credentials::from_file).transpose()
     }
 
     fn endpoints(&self) -> Result<Endpoints, ConfigError> {
@@ -421,6 +439,32 @@ impl Config {
         };
         self.output.sinks.iter().map(open).collect()
     }
+}
+
+/// Shown instead of what somebody may have meant to keep.
+const HIDDEN: &str = "(not shown)";
+
+/// Whether what bears this name may be a secret that was put into the wrong place.
+fn is_secretive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name != "market_data_venue_credentials"
+        && ["secret", "pass", "key", "credential"].iter().any(|word| name.contains(word))
+}
+
+/// The parser's words, which show the line; not if a secret may stand there.
+fn toml_words(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let name = line.split('=').next().unwrap_or_default();
+    if is_secretive(name) && name.trim() != "credentials" {
+        let number = text[..start].matches('\n').count() + 1;
+        return format!(
+            "line {number}: credentials stand in a file of their own, named by \
+             `credentials = \"FILE\"` in [venue]"
+        );
+    }
+    error.to_string().trim_end().to_owned()
 }
 
 fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {

@@ -12,6 +12,9 @@ pub enum Error {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// The credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] crate::credentials::CredentialsError),
     /// An instrument was named that does not exist, or the name means several.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

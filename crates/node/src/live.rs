@@ -18,6 +18,7 @@ mod tests;
 
 use crate::bus::Publisher;
 use crate::clock::Clock;
+use crate::credentials::Credentials;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
 use crate::recorder::Lane;
@@ -116,6 +117,8 @@ pub(crate) struct Setup<F> {
     pub asks: mpsc::Receiver<Ask>,
     /// Batches with news of instruments.
     pub news: mpsc::Sender<Arc<Batch>>,
+    /// What logs in; the feed only knows whether it is there.
+    pub credentials: Option<Credentials>,
     /// The way to the recorder, if there is one.
     pub tape: Option<Lane>,
     /// Whether the socket is looked at again and again instead of waiting for it.

@@ -1,5 +1,6 @@
 //! What a service is told to do.
 
+use crate::credentials::Credentials;
 use crate::net::{ProxySetting, TlsTrust};
 use market_data_okx::Endpoints;
 use std::path::PathBuf;
@@ -88,6 +89,8 @@ pub struct ServiceOptions {
     pub proxy: ProxySetting,
     /// Whose certificates are believed.
     pub trust: TlsTrust,
+    /// For channels that need a login; without them the venue refuses those.
+    pub credentials: Option<Credentials>,
     /// What to follow.
     pub wants: Vec<Want>,
     /// Emit the best so many levels a side of each book after every change; 0 = no such views.
@@ -124,6 +127,7 @@ impl Default for ServiceOptions {
             endpoints: Endpoints::default(),
             proxy: ProxySetting::default(),
             trust: TlsTrust::default(),
+            credentials: None,
             wants: Vec::new(),
             view_depth: 0,
             deltas: true,

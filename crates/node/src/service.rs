@@ -7,6 +7,7 @@
 
 use crate::bootstrap::Prepared;
 use crate::bus::{Publisher, Queue, Way};
+use crate::credentials::{self, Credentials, CredentialsError};
 use crate::error::Error;
 use crate::follow::{Follower, Load};
 use crate::home::Home;
@@ -21,6 +22,7 @@ use crate::supervisor::{Listener, Supervisor};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
+use market_data_okx::channel;
 use market_data_okx::plan::Connection;
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
@@ -127,7 +129,8 @@ impl Service {
     /// runtime. Blocks while the end of an existing tape is read.
     ///
     /// # Errors
-    /// When the proxy, the certificates or an address cannot be used, somebody else records in the
+    /// When the proxy, the certificates or an address cannot be used, a login would go out
+    /// unencrypted, somebody else records in the
     /// directory of the tape, or a thread cannot be started.
     pub fn start(
         options: ServiceOptions,
@@ -152,8 +155,9 @@ impl Service {
         for connection in prepared.plan.connections {
             let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
             let current = Arc::new(AtomicU32::new(0));
+            let credentials = credentials_for(&options, &connection)?;
             let setup = Setup {
-                make: maker(&options, &connection, &catalogue, lanes.is_some()),
+                make: maker(&options, &connection, &catalogue, (&lanes, &credentials)),
                 url: endpoints.url(connection.path).into(),
                 subscriptions: connection.subscriptions.clone(),
                 ids: Arc::clone(&ids),
@@ -163,6 +167,7 @@ impl Service {
                 publisher: Publisher::new(&queues),
                 asks,
                 news: news_sender.clone(),
+                credentials,
                 tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
                 busy: options.one_core.is_some_and(|one| one.busy_poll),
             };
@@ -503,17 +508,35 @@ fn start_sinks(
     Ok((queues, sinks))
 }
 
+/// The credentials, where they may be sent and can be of use.
+fn credentials_for(
+    options: &ServiceOptions,
+    connection: &Connection,
+) -> Result<Option<Credentials>, Error> {
+    let url = options.endpoints.url(connection.path);
+    if credentials::may_go_to(url) {
+        return Ok(options.credentials.clone());
+    }
+    let needs = |s: &Subscription| channel::find(&s.channel).is_some_and(|spec| spec.login);
+    if options.credentials.is_some() && connection.subscriptions.iter().any(needs) {
+        return Err(CredentialsError::Unencrypted { url: url.to_owned() }.into());
+    }
+    Ok(None)
+}
+
 /// Makes the connection's feed, each time with what is known of its instruments by then.
 fn maker(
     options: &ServiceOptions,
     connection: &Connection,
     catalogue: &Arc<RwLock<Catalogue>>,
-    taped: bool,
+    (lanes, credentials): (&Option<Lanes>, &Option<Credentials>),
 ) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
     let url: Arc<str> = options.endpoints.url(connection.path).into();
     let subscriptions = connection.subscriptions.clone();
     let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
     let catalogue = Arc::clone(catalogue);
+    // The feed knows whether it is recorded and whether there is a key, and no more.
+    let (taped, login) = (lanes.is_some(), credentials.is_some());
     Box::new(move |feed| {
         let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
         let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
@@ -523,6 +546,7 @@ fn maker(
         config.instruments = instruments;
         config.view_depth = view_depth;
         config.deltas = deltas;
+        config.login = login;
         config.seed = seed ^ u64::from(feed.0) << 32;
         let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
         Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }

@@ -10,6 +10,7 @@
 mod show;
 mod world;
 
+use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::replay::Speed;
 use axum::Router;
@@ -111,6 +112,7 @@ pub struct SimServer {
     /// Ends when the last connection has.
     guests: mpsc::Receiver<()>,
     ended: Option<oneshot::Receiver<TapeEnd>>,
+    credentials: Option<Credentials>,
 }
 
 /// Headers of a handshake, by name.
@@ -152,10 +154,13 @@ pub async fn serve(options: SimOptions) -> io::Result<SimServer> {
     let address = listener.local_addr()?;
     let (inbox, asks) = mpsc::channel(INBOX);
     let mut tasks = JoinSet::new();
+    let key = options.config.keys.first();
+    let credentials =
+        key.and_then(|key| Credentials::new(&key.key, &key.secret, &key.passphrase).ok());
     let world = World::new(options.config);
     tasks.spawn(async move { drop(world.run(asks).await) });
     let guests = listen(listener, &inbox, &mut tasks);
-    Ok(SimServer { address, inbox, tasks, guests, ended: None })
+    Ok(SimServer { address, inbox, tasks, guests, ended: None, credentials })
 }
 
 /// Serves a tape over OKX's protocol: whoever subscribes gets what was recorded, paced as it came.
@@ -191,7 +196,7 @@ pub async fn serve_tape(options: TapeOptions) -> Result<SimServer, Error> {
     }
     let mut tasks = JoinSet::new();
     let guests = listen(listener, &inbox, &mut tasks);
-    Ok(SimServer { address, inbox, tasks, guests, ended: Some(ended) })
+    Ok(SimServer { address, inbox, tasks, guests, ended: Some(ended), credentials: None })
 }
 
 /// What a connection needs.
@@ -233,6 +238,11 @@ impl SimServer {
     pub fn endpoints(&self) -> Endpoints {
         let base = format!("ws://{}", self.address);
         Endpoints::local(&base).expect("a socket address makes a base address")
+    }
+
+    /// Its first key, which is for everybody; `None` if it has none.
+    pub fn credentials(&self) -> Option<Credentials> {
+        self.credentials.clone()
     }
 
     /// Replaces the fault profile.

@@ -64,7 +64,7 @@ pub async fn rude_server(answer: &'static str) -> SocketAddr {
 }
 
 /// A feed that emits what happens to it and obeys its frames:
-/// `panic`, `get PATH`, `send LENGTH`, `close`, `tick`; anything else is emitted.
+/// `panic`, `login`, `get PATH`, `send LENGTH`, `close`, `tick`; anything else is emitted.
 pub struct Puppet {
     feed: FeedId,
     url: Arc<str>,
@@ -120,6 +120,7 @@ impl Puppet {
             ("send", length) => {
                 out.actions.push(Action::Send("x".repeat(length.parse().unwrap())));
             }
+            ("login", _) => out.actions.push(Action::Login { at: now }),
             ("close", _) => out.actions.push(Action::Close),
             ("tick", ms) => self.deadline = Some(now + ms.parse::<u64>().unwrap() * 1_000_000),
             _ => self.say(now, frame, out),

@@ -30,6 +30,34 @@ pub fn reaction(code: &str) -> Reaction {
     }
 }
 
+/// What the venue's answer to a login means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginAnswer {
+    /// An earlier login of this connection was granted, and its answer lost (60031).
+    Granted,
+    /// Our clock is too far off; the next try may be better.
+    Clock,
+    /// The venue could not do it now; the next try may be better.
+    Later,
+    /// The credentials are no good: another try costs a connection and brings nothing.
+    Final,
+}
+
+/// What an error code says about a login, if it is about one. Such errors name no argument and no
+/// request. The 501xx are documented for REST; sockets are not promised to be free of them.
+pub fn login_answer(code: &str) -> Option<LoginAnswer> {
+    match code {
+        "60031" => Some(LoginAnswer::Granted),
+        "60004" | "60006" | "50102" | "50112" => Some(LoginAnswer::Clock),
+        "60023" | "63999" => Some(LoginAnswer::Later),
+        "60005" | "60007" | "60009" | "60024" | "60026" | "60027" | "60032" | "60034" => {
+            Some(LoginAnswer::Final)
+        }
+        code if code.len() == 5 && code.starts_with("501") => Some(LoginAnswer::Final),
+        _ => None,
+    }
+}
+
 /// What a close code means, for the session's record (docs 2026-08-22).
 pub fn close_meaning(code: u16) -> &'static str {
     match code {

@@ -2,7 +2,8 @@
 //!
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
-//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/data.rs` (rows to events),
+//! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
+//! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
@@ -18,6 +19,7 @@ use crate::link::{Link, LinkState, Timer, TimerTable};
 use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
 use emit::{Emitter, Place};
+use login::Login;
 use market_data_model::*;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +36,7 @@ mod emit;
 mod fast;
 mod figures;
 mod instruments;
+mod login;
 mod session;
 mod sub;
 #[cfg(test)]
@@ -56,6 +59,8 @@ pub struct OkxConfig {
     pub deltas: bool,
     /// Seeds the jitter of the back-off.
     pub seed: u64,
+    /// Whether the driver has credentials: then channels that need a login get one.
+    pub login: bool,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -75,6 +80,7 @@ impl OkxConfig {
             view_depth: 0,
             deltas: true,
             seed: u64::from(feed.0),
+            login: false,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -123,6 +129,7 @@ pub struct OkxFeed {
     /// REST requests under way: which subscription's instrument they ask about.
     gets: BTreeMap<u64, u32>,
     get_number: u64,
+    login: Login,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -155,6 +162,7 @@ impl OkxFeed {
             requests: 0,
             gets: BTreeMap::new(),
             get_number: 0,
+            login: Login::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -251,7 +259,7 @@ impl OkxFeed {
 
     fn command(&mut self, now: Nanos, command: Command, out: &mut Outbox) {
         match command {
-            Command::Subscribe(list) => self.want(list),
+            Command::Subscribe(list) => self.want_for_itself(list),
             Command::Unsubscribe(list) => self.unwant(now, list, out),
             Command::Reconnect if self.link.state == LinkState::Up => {
                 self.replace(now, "a new connection was asked for", (Whose::Ours, true), out);
@@ -284,6 +292,7 @@ impl OkxFeed {
                 Timer::Snapshot(sub) => self.snapshot_missed(now, sub, out),
                 Timer::Beat(sub) => self.beat_missed(now, sub, out),
                 Timer::Again(sub) => self.again(now, sub, out),
+                Timer::Login => self.login_due(now, out),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -303,6 +312,9 @@ impl Feed for OkxFeed {
             Input::Tick => self.tick(now, out),
             Input::Response { id, status, body } => self.response(now, (id, status, body), out),
             Input::Command(command) => self.command(now, command, out),
+        }
+        if self.login.waiting {
+            self.log_in(now, out);
         }
         self.send_queued(now, out);
         out.events.set_names(self.emit.names());

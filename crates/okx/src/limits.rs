@@ -57,6 +57,14 @@ pub const REFUSED_WAIT_MAX_NS: u64 = 600 * SECOND;
 /// Wait after "request too frequent", 60014 (ours).
 pub const TOO_FREQUENT_WAIT_NS: u64 = 15 * SECOND;
 
+/// How long the answer to a login may take before it is asked for again (ours).
+pub const LOGIN_WAIT_NS: u64 = 10 * SECOND;
+/// Logins without an answer in a row, on any connection, before it counts as refused (ours).
+pub const LOGIN_ATTEMPTS_MAX: u32 = 3;
+/// First wait after a refused login; doubles up to [`REFUSED_WAIT_MAX_NS`] (ours: OKX ends the
+/// connection with 4001 after each, and everything on it with it).
+pub const LOGIN_REFUSED_WAIT_NS: u64 = 15 * SECOND;
+
 /// First wait before a new connection; doubles up to the next; plus jitter (ours).
 pub const RETRY_MIN_NS: u64 = SECOND / 2;
 /// Longest wait before a new connection (ours).

@@ -46,6 +46,9 @@ pub(crate) enum Timer {
     Beat(u32),
     /// A refused or postponed subscription may be asked for again.
     Again(u32),
+    /// The answer to a login is due, or a refused one may be tried again. (Stands last: states of
+    /// feeds hold these by number.)
+    Login,
 }
 
 /// Timers by time and by name.
@@ -63,6 +66,7 @@ impl Timer {
                 Some(sub)
             }
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
+            Timer::Login => None,
         }
     }
 }

@@ -59,6 +59,7 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(number("view_depth", config.view_depth));
                 fields.push(number("deltas", config.deltas));
                 fields.push(number("seed", config.seed));
+                fields.push(number("login", config.login));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }

@@ -101,6 +101,7 @@ fn put_everything(tape: &mut TapeWriter) {
         view_depth: 400,
         deltas: true,
         seed: u64::MAX,
+        login: true,
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),

@@ -74,6 +74,7 @@ fn write_action(action: &Action, out: &mut Vec<u8>) {
         Action::Open { url } => writeln!(out, "open {} {url}", url.len()),
         Action::Send(text) => writeln!(out, "send {} {text}", text.len()),
         Action::Close => writeln!(out, "close"),
+        Action::Login { at } => writeln!(out, "login {}", at.0),
         Action::Get { id, path } => writeln!(out, "get {id} {} {path}", path.len()),
     };
     written.expect("writing to memory does not fail");

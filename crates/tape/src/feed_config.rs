@@ -12,8 +12,10 @@ use crate::bytes::{unzigzag, zigzag};
 use market_data_model::{InstType, Instrument, Nanos, Qty, Subscription};
 use std::sync::Arc;
 
-/// Version of the bytes.
+/// Version of the bytes of a feed without credentials.
 pub const VERSION: u64 = 1;
+/// Version of the bytes of a feed with credentials; the bytes are the same.
+pub const VERSION_LOGIN: u64 = 2;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,12 +32,14 @@ pub struct FeedConfig {
     pub deltas: bool,
     /// Seed of the jitter.
     pub seed: u64,
+    /// Whether it was told that there are credentials. They themselves are on no tape.
+    pub login: bool,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    put_varint(&mut out, VERSION);
+    put_varint(&mut out, if config.login { VERSION_LOGIN } else { VERSION });
     put_text(&mut out, &config.url);
     put_varint(&mut out, config.view_depth.into());
     out.push(config.deltas.into());
@@ -51,10 +55,11 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
 /// [`DecodeError`] when [`encode_config`] of this version did not write them.
 pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
-    match cursor.varint("version of a feed's configuration")? {
-        VERSION => {}
+    let login = match cursor.varint("version of a feed's configuration")? {
+        VERSION => false,
+        VERSION_LOGIN => true,
         value => return Err(DecodeError::Value { what: "configuration version", value }),
-    }
+    };
     Ok(FeedConfig {
         url: cursor.text("url")?.to_owned(),
         view_depth: cursor.number("view depth")?,
@@ -62,6 +67,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         seed: cursor.varint("seed")?,
         subscriptions: take_subscriptions(&mut cursor)?,
         instruments: take_instruments(&mut cursor)?,
+        login,
     })
 }
 

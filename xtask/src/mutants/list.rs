@@ -33,7 +33,7 @@ const FAST_NUMBER: &str = "crates/okx/src/fast/number.rs";
 const FAST_BOOKS: &str = "crates/okx/src/fast/books.rs";
 const FAST_MOD: &str = "crates/okx/src/fast/mod.rs";
 const CURSOR: &str = "crates/okx/src/fast/cursor.rs";
-const SCAN: &str = "crates/okx/src/fast/scan.rs";
+const SIMD_ROW: &str = "crates/simd/src/row.rs";
 const AVX2: &str = "crates/simd/src/avx2.rs";
 const WINDOW: &str = "crates/model/src/book/window.rs";
 const CELL: &str = "crates/model/src/book/cell.rs";
@@ -308,8 +308,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a vector reads 16 digits as if the first eight were the last",
         edits: &[Edit {
             file: AVX2,
-            old: "(eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)",
-            new: "(eights >> 32) * 100_000_000 + (eights & 0xffff_ffff)",
+            old: "    let mantissa = (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32);",
+            new: "    let mantissa = (eights >> 32) * 100_000_000 + (eights & 0xffff_ffff);",
         }],
     },
     Mutant {
@@ -334,18 +334,18 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M33",
         what: "a level read at once may have any third cell",
         edits: &[Edit {
-            file: SCAN,
-            old: "| between ^ BETWEEN;",
-            new: "| (between ^ BETWEEN) & 0xffff_ffff;",
+            file: SIMD_ROW,
+            old: "| between << 8 ^ BETWEEN |",
+            new: "| (between << 8 ^ BETWEEN) & 0xffff_ffff |",
         }],
     },
     Mutant {
         name: "M34",
         what: "a level read at once may be followed by anything",
         edits: &[Edit {
-            file: SCAN,
-            old: "!(more || end[2] == b']')",
-            new: "!(more || end[2] != 0)",
+            file: SIMD_ROW,
+            old: "let end = end & 0x00ff_ffff ^ if more { END_MORE } else { END };",
+            new: "let end = end & 0xffff ^ if more { END_MORE } else { END } & 0xffff;",
         }],
     },
     Mutant {
@@ -442,6 +442,15 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M45",
         what: "a cell cuts numbers of orders that it has no room for",
         edits: &[Edit { file: CELL, old: "            | (orders >> ORDERS_BITS)\n", new: "" }],
+    },
+    Mutant {
+        name: "M47",
+        what: "a level read at once may have a zero that leads in its quantity",
+        edits: &[Edit {
+            file: AVX2,
+            old: "let leads = zeros & !(points >> 1) & !ends & (1 | 1 << 16);",
+            new: "let leads = zeros & !(points >> 1) & !ends & 1;",
+        }],
     },
     Mutant {
         name: "M46",

@@ -120,6 +120,9 @@ pub async fn run(
     if let Some(path) = &args.replay.replay {
         return replay::run(args, path, &mut config, console).await;
     }
+    if args.source.sim {
+        config.venue.credentials = None;
+    }
     let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
     options.seed = unix_ns();

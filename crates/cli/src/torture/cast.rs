@@ -24,10 +24,17 @@ pub struct Part {
     pub deltas: bool,
     /// Seed of its jitter.
     pub seed: u64,
+    /// Whether the shell around it has a key, which opens the books of [`LOGIN`].
+    pub login: bool,
 }
 
 const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
 const BUSINESS: &[&str] = &["trades-all", "candle1s", "candle1m", "candle1Dutc"];
+/// Public as well, for those who log in. (`books-l2-tbt` excludes `books`, which would need a cast
+/// of its own.)
+const LOGIN: &str = "books50-l2-tbt";
+/// One public feed in so many has a key.
+const LOGIN_EVERY: u64 = 4;
 /// An instrument that was never listed: refused for ever, and nobody else may suffer.
 const NOBODY: &str = "NOPE-USDT";
 
@@ -56,9 +63,13 @@ fn public(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
     let types: BTreeSet<&str> = live.iter().map(|i| i.inst_type.as_str()).collect();
     // One kind only: events of the channel do not say which kind's subscription they are about.
     candidates.extend(types.first().map(|t| Subscription::new("instruments", t)));
+    let login = chance.one_in(LOGIN_EVERY);
+    if login {
+        candidates.extend(live.iter().map(|i| Subscription::new(LOGIN, &i.inst_id)));
+    }
     let book = PUBLIC[chance.below(4) as usize];
     let sure = Subscription::new(book, &live[0].inst_id);
-    part(chance, "/ws/v5/public", candidates, sure)
+    Part { login, ..part(chance, "/ws/v5/public", candidates, sure) }
 }
 
 fn business(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
@@ -94,6 +105,7 @@ fn part(
         view_depth: *chance.pick(&[0, 1, 5, 10, 400]),
         deltas: !chance.one_in(8),
         seed: chance.next(),
+        login: false,
     }
 }
 

@@ -16,7 +16,7 @@ use super::network::{Addressed, Lane, Letter, Parcel};
 use super::tape::{Tape, Taped};
 use market_data_model::{Action, Body, Command, Instrument, Nanos, Outbox, Subscription};
 use market_data_okx::{OkxConfig, OkxFeed};
-use market_data_sim::{ConnId, Delivery, FromClient, Opened, ToClient};
+use market_data_sim::{ConnId, Delivery, FromClient, Opened, SimKey, ToClient, signature};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -204,6 +204,7 @@ impl Life {
                     self.close(feed);
                     Ok(())
                 }
+                Action::Login { at } => self.log_in(feed, *at),
                 Action::Get { id, path } => {
                     let parcel = Parcel::Ask { id: *id, path: path.clone() };
                     self.network.put(self.now + 20_000_000, feed, 0, parcel);
@@ -241,6 +242,29 @@ impl Life {
         }
         let at = rig.up.arrival(self.now, &mut self.chance);
         self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text.to_owned()));
+        Ok(())
+    }
+
+    /// Signs with the exchange's own arithmetic; that of the shell is tested elsewhere.
+    fn log_in(&mut self, feed: usize, at: Nanos) -> Result<(), String> {
+        let rig = &mut self.rigs[feed];
+        let Socket::Open(conn) = rig.socket else {
+            return Err(format!("logs in while the socket is {:?}", rig.socket));
+        };
+        if !rig.part.login {
+            return Err("asks for a login without a key".to_owned());
+        }
+        rig.manners.logged_in(self.now)?;
+        self.counts.more(Figure::Requests, 1);
+        let SimKey { key, secret, passphrase, .. } = &SimKey::known()[0];
+        let time = at.millis() / 1000;
+        let sign = signature(secret, &time.to_string());
+        let text = format!(
+            "{{\"op\":\"login\",\"args\":[{{\"apiKey\":\"{key}\",\"passphrase\":\"{passphrase}\",\
+             \"timestamp\":\"{time}\",\"sign\":\"{sign}\"}}]}}"
+        );
+        let at = rig.up.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text));
         Ok(())
     }
 

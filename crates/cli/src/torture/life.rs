@@ -248,6 +248,7 @@ impl Life {
         config.view_depth = part.view_depth;
         config.deltas = part.deltas;
         config.seed = part.seed;
+        config.login = part.login;
         Rig::new(config, part, &mut self.chance)
     }
 

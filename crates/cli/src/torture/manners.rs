@@ -88,6 +88,14 @@ impl Manners {
         Ok(Some(request))
     }
 
+    /// The feed sends a login.
+    ///
+    /// # Errors
+    /// When it is one request too many.
+    pub fn logged_in(&mut self, now: u64) -> Result<(), String> {
+        self.budget(now)
+    }
+
     fn number(&mut self, id: &str) -> Result<(), String> {
         let plain = id.bytes().all(|b| b.is_ascii_alphanumeric());
         if id.is_empty() || id.len() > ID_MAX || !plain {

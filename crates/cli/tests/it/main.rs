@@ -12,6 +12,7 @@ mod damage;
 mod decode;
 mod instruments;
 mod live;
+mod login;
 mod play;
 mod run;
 mod tape;

@@ -34,9 +34,10 @@ fn the_example_holds_every_key_and_the_defaults() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|l| is_setting(l)).unwrap_or(line))
         .fold(String::new(), |all, line| all + line + "\n");
-    let config = Config::parse(&all, "config.example.toml", vars(&[])).unwrap();
+    let mut config = Config::parse(&all, "config.example.toml", vars(&[])).unwrap();
     assert!(config.venue.url.is_some() && config.venue.ca_file.is_some());
     assert!(config.venue.rest_url.is_some() && config.venue.business_url.is_some());
+    assert_eq!(config.venue.credentials.take(), Some(PathBuf::from("okx.toml")));
     config.options().unwrap();
 }
 
@@ -98,6 +99,36 @@ fn odd_variables_are_refused_by_name() {
         let error = Config::parse("", "<text>", vars(&[(name, value)])).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(value), "{error}");
     }
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let texts = [
+        "[venue]\nsecret = \"hush\"\n",
+        "[venue]\npassphrase = \"hush\"\n",
+        "[venue]\napi_key = \"hush\"\n",
+        "passphrase = hush\n",
+    ];
+    for text in texts {
+        let words = refused(text);
+        assert!(!words.contains("hush") && words.contains("file of their own"), "{words}");
+    }
+    for name in ["MARKET_DATA_VENUE_SECRET", "MARKET_DATA_API_KEY", "MARKET_DATA_PASSPHRASE"] {
+        let error = Config::parse("", "<text>", vars(&[(name, "hush")])).unwrap_err();
+        let words = format!("{error} {error:?}");
+        assert!(words.contains(name) && !words.contains("hush"), "{words}");
+    }
+}
+
+#[test]
+fn the_file_of_credentials_is_read_and_the_environment_can_name_it() {
+    // What OKX's names of the environment say is not ours to refuse.
+    let config = Config::parse("", "<text>", vars(&[("OKX_API_KEY", "k")])).unwrap();
+    assert_eq!(config.options().unwrap().credentials, None);
+    let name = ("MARKET_DATA_VENUE_CREDENTIALS", "/nowhere/okx.toml");
+    let config = Config::parse("", "<text>", vars(&[name])).unwrap();
+    let words = config.options().unwrap_err().to_string();
+    assert!(words.contains("/nowhere/okx.toml"), "{words}");
 }
 
 #[test]

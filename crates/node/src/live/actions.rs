@@ -7,7 +7,8 @@ use super::{Driver, GETS_MAX, HANDSHAKE_WAIT};
 use crate::net::Socket;
 use crate::venue::Driven;
 use bytes::Bytes;
-use market_data_model::{Action, Input};
+use market_data_model::time::SECOND;
+use market_data_model::{Action, Input, Nanos};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -47,8 +48,20 @@ impl<F: Driven> Driver<F> {
                 self.hang_up();
                 self.give(Input::Closed { code: None, reason: "closed by us" });
             }
+            Action::Login { at } => self.log_in(at),
             Action::Get { id, path } => self.get(id, path),
         }
+    }
+
+    /// Signs and sends a login, with the venue's clock as far as it is known. It goes to the
+    /// socket and nowhere else.
+    fn log_in(&mut self, at: Nanos) {
+        let ahead_ns = self.setup.metrics.skew.ahead_ns();
+        let (Some(credentials), Some(socket)) = (&self.setup.credentials, &mut self.socket) else {
+            return;
+        };
+        tracing::debug!(feed = self.id.0, ahead_ns, "logging in");
+        socket.send(credentials.login(at.0.saturating_add_signed(ahead_ns) / SECOND));
     }
 
     pub(super) fn hang_up(&mut self) {

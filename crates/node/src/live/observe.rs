@@ -6,6 +6,7 @@
 use crate::metrics::FeedMetrics;
 use market_data_model::event::{Gap, GapCause, SessionStep, SubscriptionStep, Whose};
 use market_data_model::{Batch, Body, EventRef};
+use market_data_okx::codes::{self, LoginAnswer};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,8 +35,8 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Logs what is worth it.
-    pub fn look(&mut self, batch: &Batch, numbers: &FeedMetrics) -> Seen {
+    /// Logs what is worth it. `clock`: how far the venue's is ahead of ours, and the error of that.
+    pub fn look(&mut self, batch: &Batch, numbers: &FeedMetrics, clock: Clock) -> Seen {
         let mut seen = Seen::default();
         gaps(batch);
         for event in batch.iter() {
@@ -48,7 +49,7 @@ impl Observer {
                 Body::Gap(_) => seen.rare = true,
                 Body::Session(_) | Body::Subscription(_) => {
                     seen.rare = true;
-                    link(&event, numbers);
+                    link(&event, numbers, clock);
                 }
             }
         }
@@ -129,7 +130,21 @@ fn gap(event: &EventRef<'_>, gap: &Gap, crowded: bool) {
     }
 }
 
-fn link(event: &EventRef<'_>, numbers: &FeedMetrics) {
+/// See [`Metrics::clock_ahead_ns`](crate::Metrics::clock_ahead_ns).
+type Clock = Option<(i64, u64)>;
+
+/// How far our clock is off, for whom the venue has refused because of it.
+fn clock_words(clock: Clock) -> String {
+    let Some((ahead_ns, error_ns)) = clock else {
+        return "how far ours is off from the venue's is not measured yet".to_owned();
+    };
+    let seconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64();
+    let (off, error) = (seconds(ahead_ns.unsigned_abs()), seconds(error_ns));
+    let way = if ahead_ns > 0 { "behind" } else { "ahead of" };
+    format!("ours is {off:.1} s {way} the venue's, give or take {error:.1} s")
+}
+
+fn link(event: &EventRef<'_>, numbers: &FeedMetrics, clock: Clock) {
     let feed = event.header.feed.0;
     match event.body {
         Body::Session(x) => {
@@ -157,10 +172,41 @@ fn link(event: &EventRef<'_>, numbers: &FeedMetrics) {
                 }
                 SubscriptionStep::Refused | SubscriptionStep::Evicted => {
                     let step = x.step.as_str();
+                    if codes::login_answer(code) == Some(LoginAnswer::Clock) {
+                        let clock = clock_words(clock);
+                        return tracing::warn!(
+                            feed,
+                            channel,
+                            instrument,
+                            code,
+                            reason,
+                            clock,
+                            "login refused"
+                        );
+                    }
                     tracing::warn!(feed, channel, instrument, code, reason, step, "subscription");
                 }
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_said_in_seconds_and_direction() {
+        let ms = 1_000_000;
+        let words = [Some((42_000 * ms, 50 * ms as u64)), Some((-61_500 * ms, 900 * ms as u64))];
+        assert_eq!(
+            words.map(clock_words),
+            [
+                "ours is 42.0 s behind the venue's, give or take 0.1 s",
+                "ours is 61.5 s ahead of the venue's, give or take 0.9 s"
+            ]
+        );
+        assert!(clock_words(None).contains("not measured"));
     }
 }

@@ -22,7 +22,7 @@ impl<F: Driven> Driver<F> {
         let ahead = self.setup.metrics.skew.ahead_ns();
         for batch in &batches {
             self.numbers.hops.note(batch, made, ahead);
-            let seen = self.observer.look(batch, &self.numbers);
+            let seen = self.observer.look(batch, &self.numbers, self.setup.metrics.skew.estimate());
             self.last_n = seen.last_n;
             rare |= seen.rare;
             if seen.instruments && self.setup.news.try_send(Arc::clone(batch)).is_err() {

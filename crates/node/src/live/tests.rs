@@ -42,6 +42,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         publisher: Publisher::new(&[queue]),
         asks,
         news: mpsc::channel(16).0,
+        credentials: Some(Credentials::new("k", "sim", "p").unwrap()),
         tape: None,
         busy: false,
     };

@@ -15,6 +15,7 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         view_depth: config.view_depth,
         deltas: config.deltas,
         seed: config.seed,
+        login: config.login,
     }
 }
 
@@ -26,5 +27,6 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.view_depth = taped.view_depth;
     config.deltas = taped.deltas;
     config.seed = taped.seed;
+    config.login = taped.login;
     config
 }

@@ -342,3 +342,43 @@ async fn a_client_that_reads_nothing_is_dropped_alone() {
     assert!(world.exchange.subscriptions(*slow).is_empty());
     assert_eq!(world.exchange.subscriptions(*quick).len(), 3);
 }
+
+/// The pretend exchange with its clock this far behind ours.
+async fn sim_behind(seconds: u64) -> SimServer {
+    let start = crate::clock::wall_now().0 - seconds * 1_000_000_000;
+    let config = SimConfig::new(3, start);
+    serve(SimOptions { listen: ([127, 0, 0, 1], 0).into(), config }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_is_put_right_for_the_login() {
+    let sim = sim_behind(3600).await;
+    let mut options = options(&sim, &["BTC-USDT"], &["books-l2-tbt"]);
+    options.credentials = sim.credentials();
+    let (service, mut events) = start(options).await;
+    let mut refusals = Vec::new();
+    until(&mut events, |event| match event.body {
+        Body::Subscription(x) if event.channel() == "books-l2-tbt" && !x.code.is_empty() => {
+            refusals.push(x.code.clone());
+            false
+        }
+        Body::Book(..) => event.channel() == "books-l2-tbt",
+        _ => false,
+    })
+    .await;
+    assert!(refusals.iter().all(|code| code == "60006"), "{refusals:?}");
+    service.stop().await;
+    sim.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_would_go_out_unencrypted_does_not() {
+    let sim = sim(1, FaultProfile::none()).await;
+    let mut options = options(&sim, &["BTC-USDT"], &["books-l2-tbt"]);
+    options.credentials = sim.credentials();
+    let prepared = prepare(&options).await.unwrap();
+    options.endpoints = options.endpoints.with_public("ws://192.0.2.1/ws/v5/public").unwrap();
+    let error = Service::start(options, prepared, Vec::new()).err().unwrap().to_string();
+    assert!(error.contains("ws://192.0.2.1") && error.contains("wss://"), "{error}");
+    sim.close().await;
+}

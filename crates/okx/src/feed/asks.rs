@@ -8,7 +8,7 @@
 
 use super::OkxFeed;
 use super::sub::Stage;
-use crate::channel::{Form, KeyKind};
+use crate::channel::KeyKind;
 use crate::codes::{Reaction, reaction};
 use crate::frame::EventFrame;
 use crate::limits;
@@ -17,7 +17,7 @@ use crate::request::{self, Op};
 use market_data_model::*;
 
 /// The number of the request that an event answers.
-fn request_number(id: &str) -> Option<u64> {
+pub(super) fn request_number(id: &str) -> Option<u64> {
     id.strip_prefix('m')?.parse().ok()
 }
 
@@ -41,8 +41,11 @@ impl OkxFeed {
         let mut leaving = Vec::new();
         for subscription in &list {
             let Some(&index) = self.by_key.get(subscription) else { continue };
-            if self.end(now, index, out) {
-                leaving.push(index);
+            let stand_in = self.login_stand_in(index);
+            for index in std::iter::once(index).chain(stand_in) {
+                if self.end(now, index, out) {
+                    leaving.push(index);
+                }
             }
         }
         self.enqueue(Op::Unsubscribe, &leaving);
@@ -85,8 +88,13 @@ impl OkxFeed {
             return;
         }
         let mut idle = Vec::new();
+        let outside = self.config.login && !self.login.is_in();
         for (index, sub) in self.subs.iter_mut().enumerate() {
             if sub.wanted && sub.stage == Stage::Idle {
+                if outside && sub.needs_login() {
+                    self.login.waiting = true;
+                    continue;
+                }
                 sub.stage = Stage::Asked;
                 idle.push(index as u32);
             }
@@ -107,7 +115,7 @@ impl OkxFeed {
 
     /// Sends what may be sent now; the rest waits for its timer.
     pub(super) fn send_queued(&mut self, now: Nanos, out: &mut Outbox) {
-        while self.link.state == LinkState::Up && !self.queue.is_empty() {
+        while self.link.state == LinkState::Up && (self.login.is_due() || !self.queue.is_empty()) {
             match self.link.may_send(now) {
                 None => {
                     let reason = "the hour's 480 requests are spent";
@@ -115,6 +123,10 @@ impl OkxFeed {
                 }
                 Some(at) if at > now => return self.timers.set(Timer::Send, at),
                 Some(_) => {}
+            }
+            if self.login.is_due() {
+                self.send_login(now, out);
+                continue;
             }
             let Some((op, list)) = self.queue.pop_front() else { return };
             self.send(now, op, list, out);
@@ -215,11 +227,13 @@ impl OkxFeed {
         match &*event.event {
             "subscribe" => self.subscribed(now, event, out),
             "unsubscribe" => self.unsubscribed(now, event, out),
+            "error" if self.login_refused(now, event, out) => {}
             "error" => self.refused(now, event, text, out),
             "notice" if event.code == "64008" => {
                 let reason = format!("notice 64008: {}", event.msg);
                 self.replace(now, &reason, (Whose::Venue, true), out);
             }
+            "login" if self.login_said(now, event, out) => {}
             "login" if event.code == "0" || event.code.is_empty() => {}
             "notice" | "login" | "channel-conn-count-error" if self.config.passive => {}
             "notice" | "login" | "channel-conn-count-error" => {
@@ -268,6 +282,7 @@ impl OkxFeed {
         let awaits = sub.follow.as_ref().is_some_and(|f| f.live().is_none());
         let beat = sub.spec.and_then(|spec| spec.beat_ns);
         self.timers.stop(Timer::Again(index));
+        self.relieve(now, index, out);
         if awaits {
             self.timers.set(Timer::Snapshot(index), now + limits::SNAPSHOT_WAIT_NS);
         }
@@ -394,7 +409,7 @@ impl OkxFeed {
     }
 
     /// The venue does not serve it: out of service, and asked for again after a growing wait.
-    fn withdraw(&mut self, now: Nanos, index: u32, cause: GapCause, out: &mut Outbox) {
+    pub(super) fn withdraw(&mut self, now: Nanos, index: u32, cause: GapCause, out: &mut Outbox) {
         let sub = &mut self.subs[index as usize];
         sub.lose(now, (cause, Whose::Venue), &mut self.emit, out);
         sub.stage = Stage::Refused;
@@ -404,16 +419,6 @@ impl OkxFeed {
         if !self.config.passive {
             let at = now + wait.min(limits::REFUSED_WAIT_MAX_NS);
             self.timers.set(Timer::Again(index), at);
-        }
-    }
-
-    /// A book that needs a login or a tier: the public one instead.
-    fn fall_back(&mut self, index: u32) {
-        let sub = &self.subs[index as usize];
-        let is_book = sub.spec.is_some_and(|s| matches!(s.form, Form::Book(_)) && s.login);
-        if is_book {
-            let public = Subscription::new("books", &sub.subscription.key);
-            self.want(vec![public]);
         }
     }
 

@@ -80,6 +80,7 @@ impl OkxFeed {
         self.timers.clear();
         self.queue.clear();
         self.pending.clear();
+        self.login.lost();
         for sub in &mut self.subs {
             sub.lose(now, why, &mut self.emit, out);
             sub.started = false;
@@ -95,6 +96,7 @@ impl OkxFeed {
             return;
         }
         if was != LinkState::Closing {
+            self.login_cut_off(now, (code, reason));
             self.lose_all(now, (GapCause::Disconnect, Whose::Link), out);
             self.orderly = false;
         }

@@ -109,6 +109,11 @@ impl Sub {
         self.stage == Stage::Live && self.follow.as_ref().is_none_or(|f| f.live().is_some())
     }
 
+    /// Whether the venue wants a login for its channel.
+    pub(crate) fn needs_login(&self) -> bool {
+        self.spec.is_some_and(|spec| spec.login)
+    }
+
     fn last_id(&self) -> Option<i64> {
         match (&self.follow, &self.series) {
             (Some(follow), _) => follow.last(),

@@ -8,7 +8,9 @@ use crate::limits;
 use market_data_model::time::SECOND;
 
 mod flat;
+mod login;
 
+#[derive(Clone)]
 struct Bench {
     feed: OkxFeed,
     now: Nanos,
@@ -23,6 +25,10 @@ impl Bench {
     fn new(subscriptions: &[Subscription]) -> Bench {
         let mut config = OkxConfig::new(FeedId(1), "wss://test/public");
         config.subscriptions = subscriptions.to_vec();
+        Bench::of(config)
+    }
+
+    fn of(config: OkxConfig) -> Bench {
         Bench {
             feed: OkxFeed::new(config),
             now: Nanos(1_791_369_350 * SECOND),
@@ -50,6 +56,7 @@ impl Bench {
             Action::Open { .. } => "open".into(),
             Action::Send(text) => format!("send {text}"),
             Action::Close => "close".into(),
+            Action::Login { at } => format!("login {}", at.since(self.now)),
             Action::Get { path, .. } => format!("get {path}"),
         });
         let mut lines: Vec<String> = actions.collect();

@@ -63,6 +63,7 @@ pub async fn run(
     within(&open(path)?, flags.from, flags.to)?;
     // The settings' own tape is where a connected service records.
     config.tape.enabled = args.tape.is_some();
+    config.venue.credentials = None;
     let settings = ReplaySettings {
         path: path.to_owned(),
         speed: flags.speed,

@@ -26,6 +26,7 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         view_depth: config.view_depth,
         deltas: config.deltas,
         seed: config.seed,
+        login: config.login,
     })
 }
 
