@@ -74,7 +74,7 @@ pub enum CredentialsError {
         why: String,
     },
     /// Some of the three variables are set and others are not.
-    #[error("cannot log in: {missing} is not set, the other credentials are")]
+    #[error("cannot log in: {missing} is not set, but another of the three is")]
     Incomplete {
         /// The first that is missing.
         missing: &'static str,

@@ -27,6 +27,7 @@ pub struct Mutant {
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
+const LOGIN: &str = "crates/okx/src/feed/login.rs";
 const FAST: &str = "crates/okx/src/feed/fast.rs";
 const FAST_ROWS: &str = "crates/okx/src/fast/rows.rs";
 const FAST_NUMBER: &str = "crates/okx/src/fast/number.rs";
@@ -456,5 +457,23 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M46",
         what: "rows that fall out of a window are kept in the wrong order",
         edits: &[Edit { file: LADDER, old: "    far[had..].reverse();\n", new: "" }],
+    },
+    Mutant {
+        name: "L1",
+        what: "what needs a login is asked for without waiting for it",
+        edits: &[Edit {
+            file: ASKS,
+            old: "if outside && sub.needs_login() {",
+            new: "if false && outside {",
+        }],
+    },
+    Mutant {
+        name: "L2",
+        what: "credentials that are no good are tried again and again",
+        edits: &[Edit {
+            file: LOGIN,
+            old: "self.passing = login_answer(code) != Some(LoginAnswer::Final);",
+            new: "self.passing = true;",
+        }],
     },
 ];

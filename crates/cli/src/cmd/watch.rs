@@ -29,6 +29,7 @@ Examples:
   market-data watch BTC-USDT ETH/USDT BTC-USDT-SWAP --channels trades,books --for 30s
   market-data watch '*-USDT-SWAP' --channels trades --json | jq -r .price
   market-data watch BTC-USDT --channels books --depth 5
+  market-data watch BTC-USDT --channels books-l2-tbt   with OKX_API_KEY, …_SECRET, …_PASSPHRASE
   market-data watch BTC-USDT --sim --count 100 --json > records.ndjson
   market-data watch BTC-USDT --url ws://127.0.0.1:9443     against `market-data sim`";
 

@@ -55,8 +55,10 @@ pub enum Figure {
     Reconnects,
     /// Handshakes.
     Handshakes,
-    /// Subscribe and unsubscribe requests.
+    /// Requests: to subscribe, to unsubscribe, to log in.
     Requests,
+    /// Logins among them.
+    Logins,
     /// Commands given in the middle of life.
     Drills,
     /// Milliseconds from the end of the faults to full health, summed.
@@ -70,7 +72,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 25] = [
     "lives",
     "simulated_ms",
     "inputs",
@@ -90,6 +92,7 @@ pub const NAMES: [&str; 24] = [
     "reconnects",
     "handshakes",
     "requests",
+    "logins",
     "drills",
     "recovery_ms",
     "recovery_ms_max",

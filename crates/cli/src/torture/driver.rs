@@ -256,6 +256,7 @@ impl Life {
         }
         rig.manners.logged_in(self.now)?;
         self.counts.more(Figure::Requests, 1);
+        self.counts.more(Figure::Logins, 1);
         let SimKey { key, secret, passphrase, .. } = &SimKey::known()[0];
         let time = at.millis() / 1000;
         let sign = signature(secret, &time.to_string());
