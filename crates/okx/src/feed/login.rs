@@ -259,9 +259,12 @@ impl OkxFeed {
         self.want(vec![public]);
     }
 
-    /// A book that needs a login is there: what stood in for it is not needed any more.
+    /// A book that needs a login is there: what stood in for it is not needed any more. Nobody has
+    /// asked for its end, so its readers are told: a gap of ours, which closes unhealed.
     pub(super) fn relieve(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         if let Some(stand_in) = self.login_stand_in(index) {
+            let why = (GapCause::Restart, Whose::Ours);
+            self.subs[stand_in as usize].lose(now, why, &mut self.emit, out);
             let public = self.subs[stand_in as usize].subscription.clone();
             self.unwant(now, vec![public], out);
         }
