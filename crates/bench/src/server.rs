@@ -109,7 +109,10 @@ fn connection(
     let path = head.split(' ').nth(1).unwrap_or_default();
     if !path.starts_with("/ws/") {
         let body = instruments(path);
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n")?;
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        )?;
         write!(stream, "content-length: {}\r\n\r\n{body}", body.len())?;
         return stream.flush();
     }

@@ -12,6 +12,7 @@ use crate::options::{ServiceOptions, Want};
 use market_data_model::{InstType, Instrument, Subscription};
 use market_data_okx::catalogue::{Catalogue, ResolveError, ResponseError};
 use market_data_okx::channel::{self, Form, KeyKind};
+use market_data_okx::every::{self, ALL, LeftOut, SPREADS};
 use market_data_okx::plan::{Plan, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Prepared {
     pub subscriptions: Vec<Subscription>,
     /// The connections they need.
     pub plan: Plan,
+    /// What the channel `all` does not ask for here.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Loads what is needed of the instrument list, resolves the wishes and plans the connections.
@@ -50,12 +53,37 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     let rest = Rest::new(dialer, &endpoints.rest, endpoints.simulated)?;
     check_channels(&options.wants)?;
     let mut loader = Loader::new(&rest, options.patience);
-    let mut subscriptions = BTreeSet::new();
-    let mut types = BTreeSet::new();
+    let mut wishes = Wishes::default();
     for want in &options.wants {
+        wishes.add(want, &mut loader).await?;
+    }
+    let Wishes { mut subscriptions, types, left_out } = wishes;
+    if subscriptions.is_empty() {
+        return Err(Error::Nothing);
+    }
+    subscriptions.extend(types.iter().filter_map(news_of));
+    let subscriptions: Vec<_> = subscriptions.into_iter().collect();
+    let plan = plan(&subscriptions)?;
+    Ok(Prepared { catalogue: loader.catalogue, subscriptions, plan, left_out })
+}
+
+/// What wishes come to.
+#[derive(Debug, Default)]
+struct Wishes {
+    subscriptions: BTreeSet<Subscription>,
+    /// Kinds of the instruments among them.
+    types: BTreeSet<InstType>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Wishes {
+    async fn add(&mut self, want: &Want, loader: &mut Loader<'_>) -> Result<(), Error> {
+        if want.channels.iter().any(|name| name == ALL) {
+            return self.add_every(want, loader).await;
+        }
         for name in &want.channels {
             if channel::find(name).is_some_and(|spec| spec.key == KeyKind::Nothing) {
-                subscriptions.insert(Subscription::new(name, ""));
+                self.subscriptions.insert(Subscription::new(name, ""));
             }
         }
         for spelling in &want.instruments {
@@ -64,28 +92,49 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
                 match channel::find(name) {
                     Some(spec) if spec.key != KeyKind::InstId => {
                         let key = spec.key.spell(spelling, spec.kind);
-                        subscriptions.insert(Subscription::new(name, &key));
+                        self.subscriptions.insert(Subscription::new(name, &key));
                     }
                     _ => {
                         if found.is_none() {
                             found = Some(loader.resolve(spelling).await?);
                         }
                         for instrument in found.iter().flatten() {
-                            subscriptions.insert(Subscription::new(name, &instrument.inst_id));
-                            types.extend(instrument.inst_type.clone());
+                            let one = Subscription::new(name, &instrument.inst_id);
+                            self.subscriptions.insert(one);
+                            self.types.extend(instrument.inst_type.clone());
                         }
                     }
                 }
             }
         }
+        Ok(())
     }
-    if subscriptions.is_empty() {
-        return Err(Error::Nothing);
+
+    /// Every channel of what is named, or of what belongs to it.
+    async fn add_every(&mut self, want: &Want, loader: &mut Loader<'_>) -> Result<(), Error> {
+        loader.load(&COMMON).await?;
+        loader.load(&RARE).await?;
+        let mut asked = Vec::new();
+        for spelling in &want.instruments {
+            asked.extend(loader.resolve(spelling).await?);
+        }
+        let spreads = match loader.rest.get(SPREADS).await {
+            Ok((_, body)) => every::spreads(&body),
+            Err(error) => {
+                tracing::warn!(why = %error.0, "cannot load the list of spreads");
+                Vec::new()
+            }
+        };
+        let every = every::every(&asked, &loader.catalogue, &spreads, false);
+        self.subscriptions.extend(every.subscriptions);
+        self.types.extend(asked.iter().filter_map(|x| x.inst_type.clone()));
+        for left in every.left_out {
+            if !self.left_out.contains(&left) {
+                self.left_out.push(left);
+            }
+        }
+        Ok(())
     }
-    subscriptions.extend(types.iter().filter_map(news_of));
-    let subscriptions: Vec<_> = subscriptions.into_iter().collect();
-    let plan = plan(&subscriptions)?;
-    Ok(Prepared { catalogue: loader.catalogue, subscriptions, plan })
 }
 
 /// Loads the lists of instruments that a spelling can mean, or those of one kind.
@@ -123,7 +172,7 @@ fn news_of(kind: &InstType) -> Option<Subscription> {
 /// Refuses unknown channels before anything is loaded.
 fn check_channels(wants: &[Want]) -> Result<(), Error> {
     for name in wants.iter().flat_map(|want| &want.channels) {
-        if channel::find(name).is_none() {
+        if channel::find(name).is_none() && name != ALL {
             plan(&[Subscription::new(name, "X")])?;
         }
     }

@@ -8,9 +8,10 @@
 //! Start at [`Follower::news`].
 
 use crate::options::Want;
-use market_data_model::{Instrument, Subscription};
+use market_data_model::{InstType, Instrument, Subscription};
 use market_data_okx::catalogue::instrument_fits;
 use market_data_okx::channel::{self, ChannelSpec, KeyKind, Path};
+use market_data_okx::every::ALL;
 use market_data_okx::limits::{CHANNELS_PER_CONNECTION_MAX, DEEP_BOOKS_PER_CONNECTION};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,30 +42,51 @@ fn is_deep(subscription: &Subscription) -> bool {
     channel::find(&subscription.channel).is_some_and(|spec| spec.deep)
 }
 
+/// A pattern and what to follow of the instruments that fit it.
+#[derive(Debug)]
+struct Wish {
+    pattern: String,
+    specs: Vec<&'static ChannelSpec>,
+    /// All channels were asked for: those that suit an instrument.
+    every: bool,
+}
+
+impl Wish {
+    /// The patterns of a want.
+    fn of(want: &Want) -> Vec<Wish> {
+        let every = want.channels.iter().any(|name| name == ALL);
+        let table = channel::CHANNELS.iter().chain(channel::bars::BARS);
+        let served = |spec: &&ChannelSpec| every && spec.ended.is_empty() && !spec.login;
+        let named = want.channels.iter().filter_map(|name| channel::find(name));
+        let specs = named.chain(table.filter(served)).filter(|spec| spec.key == KeyKind::InstId);
+        let specs: Vec<_> = specs.collect();
+        let patterns = want.instruments.iter().filter(|text| text.contains(['*', '?']));
+        let wish =
+            |pattern: &String| Wish { pattern: pattern.clone(), specs: specs.clone(), every };
+        patterns.map(wish).collect()
+    }
+
+    fn means(&self, instrument: &Instrument) -> bool {
+        instrument_fits(&self.pattern, &instrument.inst_id)
+    }
+
+    fn specs(&self, instrument: &Instrument) -> impl Iterator<Item = &'static ChannelSpec> {
+        let kind = instrument.inst_type.as_ref().map_or("", InstType::as_str);
+        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits(kind))
+    }
+}
+
 /// The patterns, and where what they mean is subscribed.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    wishes: Vec<(String, Vec<&'static ChannelSpec>)>,
+    wishes: Vec<Wish>,
     loads: Vec<Load>,
 }
 
 impl Follower {
     /// Follows the patterns among these wishes on these connections.
     pub fn new(wants: &[Want], loads: Vec<Load>) -> Follower {
-        let of_instruments = |spec: &&ChannelSpec| spec.key == KeyKind::InstId;
-        let specs = |want: &Want| -> Vec<&'static ChannelSpec> {
-            let found = want.channels.iter().filter_map(|name| channel::find(name));
-            found.filter(of_instruments).collect()
-        };
-        let patterns = |want: &Want| -> Vec<String> {
-            let all = want.instruments.iter();
-            all.filter(|spelling| spelling.contains(['*', '?'])).cloned().collect()
-        };
-        let wishes = wants.iter().flat_map(|want| {
-            let specs = specs(want);
-            patterns(want).into_iter().map(move |pattern| (pattern, specs.clone()))
-        });
-        Follower { wishes: wishes.collect(), loads }
+        Follower { wishes: wants.iter().flat_map(Wish::of).collect(), loads }
     }
 
     /// Whether there is a pattern at all.
@@ -110,11 +132,10 @@ impl Follower {
     /// What the patterns mean by an instrument.
     fn meant(&self, instrument: &Instrument) -> Vec<Subscription> {
         let mut meant = BTreeSet::new();
-        for (pattern, specs) in &self.wishes {
-            if instrument_fits(pattern, &instrument.inst_id) {
-                let of = |spec: &&ChannelSpec| Subscription::new(spec.name, &instrument.inst_id);
-                meant.extend(specs.iter().map(of));
-            }
+        for wish in self.wishes.iter().filter(|wish| wish.means(instrument)) {
+            let one =
+                |spec: &'static ChannelSpec| Subscription::new(spec.name, &instrument.inst_id);
+            meant.extend(wish.specs(instrument).map(one));
         }
         meant.into_iter().collect()
     }

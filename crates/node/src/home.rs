@@ -86,7 +86,7 @@ mod tests {
         let core = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).unwrap();
         for busy_poll in [false, true] {
             let home = Home::start(OneCore { core, busy_poll }).unwrap();
-            let (say, said) = std::sync::mpsc::channel();
+            let (say, said) = std::sync::mpsc::sync_channel(1);
             home.runtime().spawn(async move { say.send(sched_getaffinity(None).unwrap()) });
             let set = said.recv().unwrap();
             assert!(set.is_set(core) && set.count() == 1);

@@ -16,28 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Upper ends of the buckets shown to Prometheus, in microseconds.
 const BUCKETS_US: [u64; 22] = [
-    1,
-    2,
-    5,
-    10,
-    20,
-    50,
-    100,
-    200,
-    500,
-    1_000,
-    2_000,
-    5_000,
-    10_000,
-    20_000,
-    50_000,
-    100_000,
-    200_000,
-    500_000,
-    1_000_000,
-    2_000_000,
-    5_000_000,
-    10_000_000,
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+    200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000,
 ];
 
 /// How the durations of a hop are spread, in ns. All zero when there were none.
@@ -79,7 +59,14 @@ impl Hop {
         let hop = self.lock();
         let at = |quantile| hop.value_at_quantile(quantile);
         let count = hop.len();
-        Latency { count, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: hop.max() }
+        Latency {
+            count,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: hop.max(),
+        }
     }
 
     /// Appends the rows of a Prometheus histogram, in seconds.
@@ -143,8 +130,8 @@ impl Hops {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market_data_model::event::{FeedId, Header};
     use market_data_model::Ticker;
+    use market_data_model::event::{FeedId, Header};
 
     fn batch(times: &[(Option<u64>, u64)]) -> Batch {
         let mut batch = Batch::default();

@@ -39,10 +39,10 @@ mod recorder;
 pub mod replay;
 pub mod retain;
 mod service;
-mod skew;
 #[cfg(feature = "sim")]
 pub mod sim_server;
 pub mod sink;
+mod skew;
 mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -69,5 +69,6 @@ pub use venue::{FeedStats, FeedStatus};
 pub use market_data_model as model;
 pub use market_data_model::batch::Event;
 pub use market_data_model::{Batch, Body, Book, Command, EventRef, Subscription};
+pub use market_data_okx::every::{ALL, LeftOut};
 pub use market_data_okx::plan::{Connection, Plan};
 pub use market_data_okx::{Endpoints, Region};

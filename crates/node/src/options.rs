@@ -11,7 +11,7 @@ pub struct Want {
     /// Ids, other spellings (`BTCUSDT`, `BTC/USDT:USDT`) or patterns (`*-USDT-SWAP`). For channels
     /// of an index: the index; for channels of a kind of instrument: the kind.
     pub instruments: Vec<String>,
-    /// Channels in the venue's spelling.
+    /// Channels in the venue's spelling; `all` is every public channel, each for what suits it.
     pub channels: Vec<String>,
 }
 
@@ -107,8 +107,8 @@ pub struct ServiceOptions {
 }
 
 /// One thread on one core of its own receives, decodes and calls the sinks, one after the other:
-/// the shortest way for those who want latency. Sinks must then be quick, since feeds wait for them.
-/// The recorder keeps its own thread.
+/// the shortest way for those who want latency. Sinks must then be quick, since feeds wait for
+/// them. The recorder keeps its own thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneCore {
     /// Which core, counted from 0.

@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod channel;
 pub mod codes;
 pub mod endpoints;
+pub mod every;
 mod fast;
 pub mod feed;
 pub mod follow;

@@ -70,6 +70,19 @@ pub const BOOK_BEAT_NS: u64 = 90 * SECOND;
 pub const MARK_BEAT_NS: u64 = 25 * SECOND;
 /// Index tickers come at least every minute (docs, read 2026-11-23).
 pub const INDEX_BEAT_NS: u64 = 90 * SECOND;
+/// What OKX sends on subscribing has come by then (ours: captures and the books' documentation have
+/// it in well under a second).
+pub const FIRST_NS: u64 = 10 * SECOND;
+/// Mark prices come at least every 10 s (docs, read 2026-11-23), so the first one too.
+pub const FIRST_MARK_NS: u64 = 15 * SECOND;
+/// Index tickers come at least every minute (docs, read 2026-11-23).
+pub const FIRST_INDEX_NS: u64 = 65 * SECOND;
+/// Funding rates come every 30 to 90 s (docs, read 2026-11-23).
+pub const FIRST_FUNDING_NS: u64 = 95 * SECOND;
+/// Block tickers come at least every 5 minutes (docs, read 2026-11-23).
+pub const FIRST_BLOCK_NS: u64 = 305 * SECOND;
+/// When the names of ELP ended (changelog, read 2026-11-23); its liquidity is in `books-rpi`.
+pub const ELP_ENDED: &str = "2026-10-31";
 /// A beat missed again and again is waited for longer each time, up to this many doublings (ours):
 /// what OKX has suspended must not spend the hour's requests.
 pub const BEAT_DOUBLINGS_MAX: u32 = 6;

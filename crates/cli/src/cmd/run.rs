@@ -176,6 +176,9 @@ fn log_defaults(config: &Config) -> Defaults {
 }
 
 fn say_start(prepared: &Prepared) {
+    for left in &prepared.left_out {
+        tracing::warn!(channel = left.channel, why = %left.why, "left out of all channels");
+    }
     tracing::info!(
         connections = prepared.plan.connections.len(),
         subscriptions = prepared.subscriptions.len(),

@@ -14,7 +14,7 @@ use crate::source::{Source, SourceArgs};
 use crate::status::{REDRAW, Status};
 use crate::{duration, source};
 use clap::Args;
-use market_data::{Delivery, EventReceiver, Overflow, channel_sink};
+use market_data::{Delivery, EventReceiver, LeftOut, Overflow, channel_sink};
 use market_data::{Service, TapeSettings, Want};
 use market_data_model::{Batch, Body, wire};
 use std::ops::ControlFlow;
@@ -54,7 +54,7 @@ pub struct WatchArgs {
     /// Instruments or patterns
     #[arg(required = true, value_name = "INSTRUMENT")]
     instruments: Vec<String>,
-    /// Channels, in OKX's spelling
+    /// Channels, in OKX's spelling; `all` is every public channel
     #[arg(long, value_name = "LIST", default_value = CHANNELS, value_delimiter = ',')]
     channels: Vec<String>,
     /// One JSON record a line
@@ -77,6 +77,11 @@ pub struct WatchArgs {
     deltas: bool,
     #[command(flatten)]
     source: SourceArgs,
+}
+
+/// What the channel `all` does not ask for, in words; nothing otherwise.
+pub fn left_out(list: &[LeftOut]) -> String {
+    list.iter().map(|left| format!("left out: {}: {}\n", left.channel, left.why)).collect()
 }
 
 /// What becomes of records.
@@ -103,6 +108,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
+    console.words(&left_out(&prepared.left_out));
     let mut lines = Lines::new(console.out_paint());
     lines.fit(&prepared.subscriptions);
     let (sink, receiver) = channel_sink("watch", QUEUE_BATCHES, Overflow::DropAndMark);

@@ -45,7 +45,8 @@ impl Cell {
         if beyond != 0 || level.non_rpi.0 != Decimal::NONE {
             return Cell::wide(level);
         }
-        let all = digits | orders << ORDERS_AT | qty_scale << QTY_SCALE_AT | px_scale << PX_SCALE_AT;
+        let all =
+            digits | orders << ORDERS_AT | qty_scale << QTY_SCALE_AT | px_scale << PX_SCALE_AT;
         Cell(if digits == 0 { 0 } else { all })
     }
 

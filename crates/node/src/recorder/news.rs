@@ -6,9 +6,9 @@
 use super::TapeLoss;
 use crate::bus::Publisher;
 use crate::venue;
-use market_data_model::{Batch, Nanos};
 use market_data_model::batch::{Names, Other};
 use market_data_model::event::{Gap, GapCause, Header, Whose};
+use market_data_model::{Batch, Nanos};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

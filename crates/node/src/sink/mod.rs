@@ -14,9 +14,9 @@ mod thread;
 
 pub use channel::{Delivery, EventReceiver, channel_sink};
 pub use counter::{Counter, Counts};
+pub(crate) use inline::{Ended, Inline};
 pub use json_lines::JsonLines;
 pub use processor::{Processor, ProcessorSink};
-pub(crate) use inline::{Ended, Inline};
 pub(crate) use thread::spawn;
 
 use crate::bus::Item;

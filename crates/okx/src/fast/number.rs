@@ -1,8 +1,8 @@
 //! Reads the numbers of a frame eight or sixteen bytes at a time, without vector instructions.
 //!
 //! The files beside this one call it. What it does not read (a sign, an exponent) it leaves alone:
-//! `None`, and the general decoder takes the frame. Numbers of more than 15 characters, as turnovers
-//! are, are left to [`long`].
+//! `None`, and the general decoder takes the frame. Numbers of more than 15 characters, as
+//! turnovers are, are left to [`long`].
 //!
 //! Invariants: a number it gives is the one that [`Decimal::parse`] gives for the same text; it
 //! never looks past the end of the slice. Start at [`quoted`].
