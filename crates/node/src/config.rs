@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{OneCore, ServiceOptions, Want};
 use crate::sink::{JsonLines, Overflow, SinkSpec};
+use market_data_model::{Decimal, DecimalError};
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,8 @@ pub struct Subscribe {
     pub instruments: Vec<String>,
     /// Channels in the venue's spelling.
     pub channels: Vec<String>,
+    /// Least turnover of what patterns fit, as decimal text in the quote coin; absent: none.
+    pub min_turnover_24h: Option<String>,
 }
 
 /// What to emit of books.
@@ -210,6 +213,7 @@ impl Default for Config {
         let subscribe = Subscribe {
             instruments: ["BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP"].map(String::from).to_vec(),
             channels: ["tickers", "trades", "books", "candle1m"].map(String::from).to_vec(),
+            min_turnover_24h: None,
         };
         Config {
             venue: Venue::default(),
@@ -220,6 +224,24 @@ impl Default for Config {
             log: Log::default(),
             runtime: Runtime::default(),
         }
+    }
+}
+
+impl Subscribe {
+    fn want(&self) -> Result<Want, ConfigError> {
+        let mut want = Want::new(self.instruments.clone(), self.channels.clone());
+        if let Some(text) = &self.min_turnover_24h {
+            let bad = |why: String| ConfigError::Value { key: "subscribe.min_turnover_24h", why };
+            let min: Decimal = text
+                .trim()
+                .parse()
+                .map_err(|e: DecimalError| bad(format!("{text:?} is no number: {e}")))?;
+            if min.is_negative() {
+                return Err(bad(format!("{text:?} is negative")));
+            }
+            want.min_turnover_24h = Some(min);
+        }
+        Ok(want)
     }
 }
 
@@ -308,6 +330,7 @@ impl Config {
             "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
             "SUBSCRIBE_INSTRUMENTS" => self.only_subscribe().instruments = list(),
             "SUBSCRIBE_CHANNELS" => self.only_subscribe().channels = list(),
+            "SUBSCRIBE_MIN_TURNOVER_24H" => self.only_subscribe().min_turnover_24h = some(),
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
@@ -342,7 +365,8 @@ impl Config {
     fn only_subscribe(&mut self) -> &mut Subscribe {
         self.subscribe.truncate(1);
         if self.subscribe.is_empty() {
-            let nothing = Subscribe { instruments: Vec::new(), channels: Vec::new() };
+            let (instruments, channels) = (Vec::new(), Vec::new());
+            let nothing = Subscribe { instruments, channels, min_turnover_24h: None };
             self.subscribe.push(nothing);
         }
         &mut self.subscribe[0]
@@ -358,8 +382,7 @@ impl Config {
             let why = "it needs runtime.core: the core that shall never sleep".to_owned();
             return Err(ConfigError::Value { key: "runtime.busy_poll", why });
         }
-        let wants = self.subscribe.iter();
-        let wants = wants.map(|s| Want::new(s.instruments.clone(), s.channels.clone())).collect();
+        let wants = self.subscribe.iter().map(Subscribe::want).collect::<Result<_, _>>()?;
         Ok(ServiceOptions {
             endpoints: self.endpoints()?,
             proxy: match self.venue.proxy.as_deref() {

@@ -28,6 +28,7 @@ mod clock;
 pub mod config;
 pub mod convert;
 mod error;
+mod fleet;
 mod follow;
 mod home;
 mod latency;

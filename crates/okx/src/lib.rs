@@ -25,6 +25,7 @@ pub mod request;
 pub mod rest_book;
 pub mod server_time;
 pub mod stats;
+pub mod turnover;
 
 pub use endpoints::{Endpoints, Region};
 pub use feed::{NotLive, OkxConfig, OkxFeed, RestoreError};

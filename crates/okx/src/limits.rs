@@ -26,6 +26,10 @@ pub const DEEP_BOOKS_PER_CONNECTION: usize = 29;
 /// Channels on one connection (ours: OKX documents a cap, close code 4009, but not its value).
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 1000;
 
+/// Connections of one process (ours: OKX names no number for public ones; a pattern that fits more
+/// and more must not open them without end).
+pub const CONNECTIONS_MAX: usize = 100;
+
 /// The server closes a connection that was silent for 30 s (docs, read 2026-11-23).
 pub const VENUE_IDLE_NS: u64 = 30 * SECOND;
 /// We send the text `ping` after this long without any frame (ours: half the venue's patience).

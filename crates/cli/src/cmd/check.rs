@@ -108,8 +108,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
     let mut stop = Stop::listen();
     let mut options = source::options();
     options.deltas = true;
-    options.wants =
-        vec![Want { instruments: args.instruments.clone(), channels: args.channels.clone() }];
+    options.wants = vec![Want::new(args.instruments.clone(), args.channels.clone())];
     let source = Source::open(&args.source, &mut options).await?;
     console.status("loading the instruments …");
     let prepared = tokio::select! {

@@ -57,8 +57,8 @@ pub struct TortureArgs {
     /// Most instruments in a life
     #[arg(long, value_name = "N", default_value_t = 4)]
     instruments: usize,
-    /// Every life on the whole catalogue: all kinds of channels, instruments that are listed, auctioned,
-    /// halted, rebased, renamed, delisted; otherwise one in eight is
+    /// Every life on the whole catalogue: all kinds of channels, instruments that are listed,
+    /// auctioned, halted, rebased, renamed, delisted; otherwise one in eight is
     #[arg(long)]
     catalogue: bool,
     /// Lives at a time; the result does not depend on it [default: the machine's cores]

@@ -100,8 +100,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     options.view_depth = args.depth.unwrap_or(if args.json { 10 } else { 1 });
     options.deltas = args.deltas;
     options.tape = args.record.as_ref().map(TapeSettings::new);
-    options.wants =
-        vec![Want { instruments: args.instruments.clone(), channels: args.channels.clone() }];
+    options.wants = vec![Want::new(args.instruments.clone(), args.channels.clone())];
     let source = Source::open(&args.source, &mut options).await?;
     console.status("loading the instruments …");
     let prepared = tokio::select! {

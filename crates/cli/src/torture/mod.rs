@@ -3,8 +3,8 @@
 //!
 //! `market-data torture` calls [`run`]; mutants and CI go through the command. Nothing here prints.
 //!
-//! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs` and
-//! `network.rs` (sockets and the road),
+//! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
+//! and `network.rs` (sockets and the road),
 //! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller

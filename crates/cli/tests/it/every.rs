@@ -54,3 +54,35 @@ fn watch_takes_all_channels_as_well() {
         assert!(ran.stdout.contains(&format!("\"type\":\"{kind}\"")), "no {kind}");
     }
 }
+
+#[test]
+fn a_pattern_with_a_least_turnover_means_fewer_and_says_when_it_means_none() {
+    let plan = |min: Option<&str>| {
+        let mut run = command(&["run", "--sim", "--dry-run", "--json"]);
+        run.env("MARKET_DATA_SUBSCRIBE_INSTRUMENTS", "*-USDT-SWAP,LTC-USDT");
+        run.env("MARKET_DATA_SUBSCRIBE_CHANNELS", "trades");
+        if let Some(min) = min {
+            run.env("MARKET_DATA_SUBSCRIBE_MIN_TURNOVER_24H", min);
+        }
+        let ran = run.output().expect("the command runs");
+        let plan: Value = serde_json::from_slice(&ran.stdout).expect("the plan is JSON");
+        let connections = plan["connections"].as_array().cloned().unwrap_or_default();
+        let keys: Vec<String> = connections
+            .iter()
+            .flat_map(|c| names(&c["subscriptions"], "key"))
+            .map(str::to_owned)
+            .collect();
+        keys
+    };
+    let (all, busy, none) =
+        (plan(None), plan(Some("50000000.5")), plan(Some("1".repeat(30).as_str())));
+    assert!(busy.len() < all.len() && busy.iter().any(|key| key == "BTC-USDT-SWAP"), "{busy:?}");
+    assert_eq!(none.iter().filter(|key| key.contains("-SWAP")).count(), 0, "{none:?}");
+    for keys in [&busy, &none] {
+        let has = |key: &str| keys.iter().any(|k| k == key);
+        assert!(
+            has("LTC-USDT") && has("SWAP"),
+            "what is named stays, and news is followed: {keys:?}"
+        );
+    }
+}
