@@ -92,6 +92,9 @@ const BUSINESS: &[(&str, Names)] = &[
 
 /// Spreads that the pretend exchange always lists.
 const SPREADS: [&str; 2] = ["BTC-USDT_BTC-USDT-SWAP", "ETH-USDT_ETH-USDT-SWAP"];
+/// Who is listed anew as another instrument of the same id: its trades are numbered anew, which no
+/// frame says, so that ids from before prove nothing about those after.
+pub const RELISTED: &str = "GONE-USDT";
 /// Who lives through something in its play; some are not listed yet when a life begins.
 const PLAYERS: [&str; 8] = [
     "AUCT-USDT",
