@@ -12,7 +12,9 @@ use crate::options::{ServiceOptions, Want};
 use market_data_model::{InstType, Instrument, Subscription};
 use market_data_okx::catalogue::{Catalogue, ResolveError, ResponseError};
 use market_data_okx::channel::{self, Form, KeyKind};
+use market_data_okx::every::{self, ALL, LeftOut, SPREADS};
 use market_data_okx::plan::{Plan, plan};
+use market_data_okx::turnover::{self, Turnovers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,10 @@ pub struct Prepared {
     pub subscriptions: Vec<Subscription>,
     /// The connections they need.
     pub plan: Plan,
+    /// What the channel `all` does not ask for here.
+    pub left_out: Vec<LeftOut>,
+    /// What was traded of each instrument, if a wish depends on it.
+    pub turnovers: Turnovers,
 }
 
 /// Loads what is needed of the instrument list, resolves the wishes and plans the connections.
@@ -50,12 +56,38 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     let rest = Rest::new(dialer, &endpoints.rest, endpoints.simulated)?;
     check_channels(&options.wants)?;
     let mut loader = Loader::new(&rest, options.patience);
-    let mut subscriptions = BTreeSet::new();
-    let mut types = BTreeSet::new();
+    let mut wishes = Wishes::default();
     for want in &options.wants {
+        wishes.add(want, &mut loader).await?;
+    }
+    let Wishes { mut subscriptions, types, left_out } = wishes;
+    if subscriptions.is_empty() {
+        return Err(Error::Nothing);
+    }
+    subscriptions.extend(types.iter().filter_map(news_of));
+    let subscriptions: Vec<_> = subscriptions.into_iter().collect();
+    let plan = plan(&subscriptions)?;
+    let Loader { catalogue, turnovers, .. } = loader;
+    Ok(Prepared { catalogue, subscriptions, plan, left_out, turnovers })
+}
+
+/// What wishes come to.
+#[derive(Debug, Default)]
+struct Wishes {
+    subscriptions: BTreeSet<Subscription>,
+    /// Kinds of the instruments among them.
+    types: BTreeSet<InstType>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Wishes {
+    async fn add(&mut self, want: &Want, loader: &mut Loader<'_>) -> Result<(), Error> {
+        if want.channels.iter().any(|name| name == ALL) {
+            return self.add_every(want, loader).await;
+        }
         for name in &want.channels {
             if channel::find(name).is_some_and(|spec| spec.key == KeyKind::Nothing) {
-                subscriptions.insert(Subscription::new(name, ""));
+                self.subscriptions.insert(Subscription::new(name, ""));
             }
         }
         for spelling in &want.instruments {
@@ -64,28 +96,68 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
                 match channel::find(name) {
                     Some(spec) if spec.key != KeyKind::InstId => {
                         let key = spec.key.spell(spelling, spec.kind);
-                        subscriptions.insert(Subscription::new(name, &key));
+                        self.subscriptions.insert(Subscription::new(name, &key));
                     }
                     _ => {
                         if found.is_none() {
-                            found = Some(loader.resolve(spelling).await?);
+                            found = Some(self.meant(spelling, want, loader).await?);
                         }
                         for instrument in found.iter().flatten() {
-                            subscriptions.insert(Subscription::new(name, &instrument.inst_id));
-                            types.extend(instrument.inst_type.clone());
+                            let one = Subscription::new(name, &instrument.inst_id);
+                            self.subscriptions.insert(one);
                         }
                     }
                 }
             }
         }
+        Ok(())
     }
-    if subscriptions.is_empty() {
-        return Err(Error::Nothing);
+
+    /// What a spelling means; of a pattern with a least turnover only what reaches it. News of all
+    /// kinds that it can mean are followed: what does not reach it today may tomorrow.
+    async fn meant(
+        &mut self,
+        spelling: &str,
+        want: &Want,
+        loader: &mut Loader<'_>,
+    ) -> Result<Vec<Arc<Instrument>>, Error> {
+        let mut found = loader.resolve(spelling).await?;
+        let types: BTreeSet<InstType> = found.iter().filter_map(|x| x.inst_type.clone()).collect();
+        if let Some(min) = want.min_turnover_24h.filter(|_| is_pattern(spelling)) {
+            loader.load_turnovers(&types).await?;
+            let fit = found.len();
+            found.retain(|x| loader.turnovers.reaches(&x.inst_id, min));
+            let reach = found.len();
+            tracing::info!(pattern = spelling, fit, reach, %min, "instruments with the turnover");
+        }
+        self.types.extend(types);
+        Ok(found)
     }
-    subscriptions.extend(types.iter().filter_map(news_of));
-    let subscriptions: Vec<_> = subscriptions.into_iter().collect();
-    let plan = plan(&subscriptions)?;
-    Ok(Prepared { catalogue: loader.catalogue, subscriptions, plan })
+
+    /// Every channel of what is named, or of what belongs to it.
+    async fn add_every(&mut self, want: &Want, loader: &mut Loader<'_>) -> Result<(), Error> {
+        loader.load(&COMMON).await?;
+        loader.load(&RARE).await?;
+        let mut asked = Vec::new();
+        for spelling in &want.instruments {
+            asked.extend(self.meant(spelling, want, loader).await?);
+        }
+        let spreads = match loader.rest.get(SPREADS).await {
+            Ok((_, body)) => every::spreads(&body),
+            Err(error) => {
+                tracing::warn!(why = %error.0, "cannot load the list of spreads");
+                Vec::new()
+            }
+        };
+        let every = every::every(&asked, &loader.catalogue, &spreads, false);
+        self.subscriptions.extend(every.subscriptions);
+        for left in every.left_out {
+            if !self.left_out.contains(&left) {
+                self.left_out.push(left);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Loads the lists of instruments that a spelling can mean, or those of one kind.
@@ -123,7 +195,7 @@ fn news_of(kind: &InstType) -> Option<Subscription> {
 /// Refuses unknown channels before anything is loaded.
 fn check_channels(wants: &[Want]) -> Result<(), Error> {
     for name in wants.iter().flat_map(|want| &want.channels) {
-        if channel::find(name).is_none() {
+        if channel::find(name).is_none() && name != ALL {
             plan(&[Subscription::new(name, "X")])?;
         }
     }
@@ -135,12 +207,43 @@ struct Loader<'a> {
     catalogue: Catalogue,
     until: Instant,
     loaded: BTreeMap<InstType, ()>,
+    turnovers: Turnovers,
+    valued: BTreeSet<InstType>,
 }
 
 impl<'a> Loader<'a> {
     fn new(rest: &'a Rest, patience: Duration) -> Loader<'a> {
         let until = Instant::now() + patience;
-        Loader { rest, catalogue: Catalogue::new(), until, loaded: BTreeMap::new() }
+        Loader {
+            rest,
+            catalogue: Catalogue::new(),
+            until,
+            loaded: BTreeMap::new(),
+            turnovers: Turnovers::default(),
+            valued: BTreeSet::new(),
+        }
+    }
+
+    /// Gets the turnovers of instruments of these kinds, once, trying again as long as that may
+    /// help: without them a filter would leave everything out.
+    async fn load_turnovers(&mut self, kinds: &BTreeSet<InstType>) -> Result<(), Error> {
+        for kind in kinds {
+            if !self.valued.insert(kind.clone()) {
+                continue;
+            }
+            let mut pause = PAUSE_MIN;
+            while let Err(why) = value(self.rest, kind, &mut self.turnovers).await {
+                if Instant::now() + pause > self.until {
+                    let path = turnover::path(kind).unwrap_or_default();
+                    let hint = "a pattern with min_turnover_24h needs the tickers; try again later";
+                    return Err(Error::Bootstrap { url: self.rest.url(&path), why, hint });
+                }
+                tracing::info!(kind = kind.as_str(), %why, "no turnovers yet; trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        }
+        Ok(())
     }
 
     async fn resolve(&mut self, spelling: &str) -> Result<Vec<Arc<Instrument>>, Error> {
@@ -233,6 +336,25 @@ pub(crate) async fn fetch(
         tracing::debug!(path, fault, "odd row of an instrument list");
     }
     Ok(Fetched { changed: applied.changed, follow_up: applied.follow_up })
+}
+
+/// Gets the turnovers of instruments of one kind; nothing where they are not known.
+///
+/// # Errors
+/// In words, when they cannot be had.
+pub(crate) async fn value(
+    rest: &Rest,
+    kind: &InstType,
+    turnovers: &mut Turnovers,
+) -> Result<(), String> {
+    let Some(path) = turnover::path(kind) else { return Ok(()) };
+    let (status, body) = rest.get(&path).await.map_err(|error| error.0)?;
+    turnovers.take(kind, status, &body).map(|_| ())
+}
+
+/// Whether a spelling is a pattern.
+pub(crate) fn is_pattern(spelling: &str) -> bool {
+    spelling.contains(['*', '?'])
 }
 
 /// Whether a pattern can fit options or event contracts, whose ids end in one letter or a number.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{OneCore, ServiceOptions, Want};
 use crate::sink::{JsonLines, Overflow, SinkSpec};
+use market_data_model::{Decimal, DecimalError};
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -129,6 +130,8 @@ pub struct Subscribe {
     pub instruments: Vec<String>,
     /// Channels in the venue's spelling.
     pub channels: Vec<String>,
+    /// Least turnover of what patterns fit, as decimal text in the quote coin; absent: none.
+    pub min_turnover_24h: Option<String>,
 }
 
 /// What to emit of books.
@@ -217,6 +220,7 @@ impl Default for Config {
         let subscribe = Subscribe {
             instruments: ["BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP"].map(String::from).to_vec(),
             channels: ["tickers", "trades", "books", "candle1m"].map(String::from).to_vec(),
+            min_turnover_24h: None,
         };
         Config {
             venue: Venue::default(),
@@ -227,6 +231,24 @@ impl Default for Config {
             log: Log::default(),
             runtime: Runtime::default(),
         }
+    }
+}
+
+impl Subscribe {
+    fn want(&self) -> Result<Want, ConfigError> {
+        let mut want = Want::new(self.instruments.clone(), self.channels.clone());
+        if let Some(text) = &self.min_turnover_24h {
+            let bad = |why: String| ConfigError::Value { key: "subscribe.min_turnover_24h", why };
+            let min: Decimal = text
+                .trim()
+                .parse()
+                .map_err(|e: DecimalError| bad(format!("{text:?} is no number: {e}")))?;
+            if min.is_negative() {
+                return Err(bad(format!("{text:?} is negative")));
+            }
+            want.min_turnover_24h = Some(min);
+        }
+        Ok(want)
     }
 }
 
@@ -320,6 +342,7 @@ impl Config {
             "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
             "SUBSCRIBE_INSTRUMENTS" => self.only_subscribe().instruments = list(),
             "SUBSCRIBE_CHANNELS" => self.only_subscribe().channels = list(),
+            "SUBSCRIBE_MIN_TURNOVER_24H" => self.only_subscribe().min_turnover_24h = some(),
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
@@ -354,7 +377,8 @@ impl Config {
     fn only_subscribe(&mut self) -> &mut Subscribe {
         self.subscribe.truncate(1);
         if self.subscribe.is_empty() {
-            let nothing = Subscribe { instruments: Vec::new(), channels: Vec::new() };
+            let (instruments, channels) = (Vec::new(), Vec::new());
+            let nothing = Subscribe { instruments, channels, min_turnover_24h: None };
             self.subscribe.push(nothing);
         }
         &mut self.subscribe[0]
@@ -371,8 +395,7 @@ impl Config {
             let why = "it needs runtime.core: the core that shall never sleep".to_owned();
             return Err(ConfigError::Value { key: "runtime.busy_poll", why });
         }
-        let wants = self.subscribe.iter();
-        let wants = wants.map(|s| Want::new(s.instruments.clone(), s.channels.clone())).collect();
+        let wants = self.subscribe.iter().map(Subscribe::want).collect::<Result<_, _>>()?;
         Ok(ServiceOptions {
             endpoints: self.endpoints()?,
             proxy: match self.venue.proxy.as_deref() {

@@ -3,15 +3,23 @@
 //! The supervisor asks it after each change of the instrument list. Retiring needs nothing here: a
 //! feed ends the subscriptions of what the venue says has expired, and leaves the others alone.
 //!
+//! A pattern with a least turnover means what has reached it at a refresh; what has been subscribed
+//! stays so until it expires, so that an instrument near the limit does not come and go.
+//!
 //! Invariants: a subscription is on one connection at a time; no connection is filled beyond
-//! OKX's limits; what does not fit, or finds a full queue, is tried again at the next refresh.
-//! Start at [`Follower::news`].
+//! OKX's limits: what does not fit opens another, up to [`CONNECTIONS_MAX`]; what finds a full
+//! queue is tried again at the next refresh. Start at [`Follower::news`].
 
+use crate::bootstrap::is_pattern;
 use crate::options::Want;
-use market_data_model::{Instrument, Subscription};
+use market_data_model::{Decimal, InstType, Instrument, Subscription};
 use market_data_okx::catalogue::instrument_fits;
 use market_data_okx::channel::{self, ChannelSpec, KeyKind, Path};
-use market_data_okx::limits::{CHANNELS_PER_CONNECTION_MAX, DEEP_BOOKS_PER_CONNECTION};
+use market_data_okx::every::ALL;
+use market_data_okx::limits::{
+    CHANNELS_PER_CONNECTION_MAX, CONNECTIONS_MAX, DEEP_BOOKS_PER_CONNECTION,
+};
+use market_data_okx::turnover::Turnovers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,30 +49,72 @@ fn is_deep(subscription: &Subscription) -> bool {
     channel::find(&subscription.channel).is_some_and(|spec| spec.deep)
 }
 
+/// A pattern and what to follow of the instruments that fit it.
+#[derive(Debug)]
+struct Wish {
+    pattern: String,
+    specs: Vec<&'static ChannelSpec>,
+    /// All channels were asked for: those that suit an instrument.
+    every: bool,
+    min_turnover: Option<Decimal>,
+}
+
+impl Wish {
+    /// The patterns of a want.
+    fn of(want: &Want) -> Vec<Wish> {
+        let every = want.channels.iter().any(|name| name == ALL);
+        let table = channel::CHANNELS.iter().chain(channel::bars::BARS);
+        let served = |spec: &&ChannelSpec| every && spec.ended.is_empty() && !spec.login;
+        let named = want.channels.iter().filter_map(|name| channel::find(name));
+        let specs = named.chain(table.filter(served)).filter(|spec| spec.key == KeyKind::InstId);
+        let specs: Vec<_> = specs.collect();
+        let patterns = want.instruments.iter().filter(|text| is_pattern(text));
+        let wish = |pattern: &String| Wish {
+            pattern: pattern.clone(),
+            specs: specs.clone(),
+            every,
+            min_turnover: want.min_turnover_24h,
+        };
+        patterns.map(wish).collect()
+    }
+
+    fn means(&self, instrument: &Instrument) -> bool {
+        instrument_fits(&self.pattern, &instrument.inst_id)
+    }
+
+    fn specs(&self, instrument: &Instrument) -> impl Iterator<Item = &'static ChannelSpec> {
+        let kind = instrument.inst_type.as_ref().map_or("", InstType::as_str);
+        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits(kind))
+    }
+}
+
 /// The patterns, and where what they mean is subscribed.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    wishes: Vec<(String, Vec<&'static ChannelSpec>)>,
+    wishes: Vec<Wish>,
     loads: Vec<Load>,
+    /// As of the last refresh.
+    pub turnovers: Turnovers,
+}
+
+/// What to subscribe to on one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The connection's path.
+    pub path: Path,
+    /// In order.
+    pub list: Vec<Subscription>,
 }
 
 impl Follower {
     /// Follows the patterns among these wishes on these connections.
-    pub fn new(wants: &[Want], loads: Vec<Load>) -> Follower {
-        let of_instruments = |spec: &&ChannelSpec| spec.key == KeyKind::InstId;
-        let specs = |want: &Want| -> Vec<&'static ChannelSpec> {
-            let found = want.channels.iter().filter_map(|name| channel::find(name));
-            found.filter(of_instruments).collect()
-        };
-        let patterns = |want: &Want| -> Vec<String> {
-            let all = want.instruments.iter();
-            all.filter(|spelling| spelling.contains(['*', '?'])).cloned().collect()
-        };
-        let wishes = wants.iter().flat_map(|want| {
-            let specs = specs(want);
-            patterns(want).into_iter().map(move |pattern| (pattern, specs.clone()))
-        });
-        Follower { wishes: wishes.collect(), loads }
+    pub fn new(wants: &[Want], loads: Vec<Load>, turnovers: Turnovers) -> Follower {
+        Follower { wishes: wants.iter().flat_map(Wish::of).collect(), loads, turnovers }
+    }
+
+    /// Whether a pattern depends on turnovers.
+    pub fn values(&self) -> bool {
+        self.wishes.iter().any(|wish| wish.min_turnover.is_some())
     }
 
     /// Whether there is a pattern at all.
@@ -72,22 +122,27 @@ impl Follower {
         !self.wishes.is_empty()
     }
 
-    /// What to subscribe to on which connection because of these instruments, in order. Each
-    /// counts as subscribed from here on, until [`Follower::failed`].
+    /// What to subscribe to on which connection because of these instruments. Each counts as
+    /// subscribed from here on, until [`Follower::failed`]. A place behind the last connection
+    /// is another one, to be opened.
     pub fn news<'a>(
         &mut self,
         instruments: impl Iterator<Item = &'a Arc<Instrument>>,
-    ) -> BTreeMap<usize, Vec<Subscription>> {
-        let mut asked: BTreeMap<usize, Vec<Subscription>> = BTreeMap::new();
+    ) -> BTreeMap<usize, Asked> {
+        let mut asked: BTreeMap<usize, Asked> = BTreeMap::new();
         let mut homeless = 0;
         for instrument in instruments {
             let open = instrument.is_subscribable();
-            for subscription in self.meant(instrument) {
+            for (subscription, reaches) in self.meant(instrument) {
                 let home = self.loads.iter().position(|l| l.subscriptions.contains(&subscription));
                 match home {
                     Some(home) if !open => self.drop(home, &subscription),
-                    None if open => match self.place(&subscription) {
-                        Some(home) => asked.entry(home).or_default().push(subscription),
+                    None if open && reaches => match self.place(&subscription) {
+                        Some(home) => {
+                            let path = self.loads[home].path;
+                            let none = || Asked { path, list: Vec::new() };
+                            asked.entry(home).or_insert_with(none).list.push(subscription);
+                        }
                         None => homeless += 1,
                     },
                     _ => {}
@@ -95,7 +150,7 @@ impl Follower {
             }
         }
         if homeless > 0 {
-            tracing::warn!(homeless, "no connection has room for what has been listed; restart");
+            tracing::warn!(homeless, most = CONNECTIONS_MAX, "no more connections are opened");
         }
         asked
     }
@@ -107,24 +162,34 @@ impl Follower {
         }
     }
 
-    /// What the patterns mean by an instrument.
-    fn meant(&self, instrument: &Instrument) -> Vec<Subscription> {
-        let mut meant = BTreeSet::new();
-        for (pattern, specs) in &self.wishes {
-            if instrument_fits(pattern, &instrument.inst_id) {
-                let of = |spec: &&ChannelSpec| Subscription::new(spec.name, &instrument.inst_id);
-                meant.extend(specs.iter().map(of));
+    /// What the patterns mean by an instrument, and whether a pattern means it at its turnover.
+    fn meant(&self, instrument: &Instrument) -> BTreeMap<Subscription, bool> {
+        let mut meant = BTreeMap::new();
+        for wish in self.wishes.iter().filter(|wish| wish.means(instrument)) {
+            let id = &instrument.inst_id;
+            let reaches = wish.min_turnover.is_none_or(|min| self.turnovers.reaches(id, min));
+            for spec in wish.specs(instrument) {
+                *meant.entry(Subscription::new(spec.name, id)).or_default() |= reaches;
             }
         }
-        meant.into_iter().collect()
+        meant
     }
 
-    /// Puts a subscription on the emptiest connection of its path that has room.
+    /// Puts a subscription on the emptiest connection of its path that has room, or on another.
     fn place(&mut self, subscription: &Subscription) -> Option<usize> {
         let spec = channel::find(&subscription.channel)?;
-        let here = self.loads.iter_mut().enumerate().filter(|(_, load)| load.path == spec.path);
+        let here = self.loads.iter().enumerate().filter(|(_, load)| load.path == spec.path);
         let fit = here.filter(|(_, load)| load.has_room(spec.deep));
-        let (home, load) = fit.min_by_key(|(_, load)| (load.deep, load.subscriptions.len()))?;
+        let found = fit.min_by_key(|(_, load)| (load.deep, load.subscriptions.len()));
+        let home = match found {
+            Some((home, _)) => home,
+            None if self.loads.len() < CONNECTIONS_MAX => {
+                self.loads.push(Load::new(spec.path, &[]));
+                self.loads.len() - 1
+            }
+            None => return None,
+        };
+        let load = &mut self.loads[home];
         load.deep += usize::from(spec.deep);
         load.subscriptions.insert(subscription.clone());
         Some(home)
@@ -157,12 +222,12 @@ mod tests {
             let subs: Vec<_> = subs.iter().map(|(c, k)| Subscription::new(c, k)).collect();
             Load::new(*path, &subs)
         };
-        Follower::new(&wants, loads.iter().map(load).collect())
+        Follower::new(&wants, loads.iter().map(load).collect(), Turnovers::default())
     }
 
-    fn said(asked: BTreeMap<usize, Vec<Subscription>>) -> Vec<String> {
-        let line = |(home, list): (usize, Vec<Subscription>)| {
-            list.into_iter().map(move |s| format!("{home} {} {}", s.channel, s.key))
+    fn said(asked: BTreeMap<usize, Asked>) -> Vec<String> {
+        let line = |(home, asked): (usize, Asked)| {
+            asked.list.into_iter().map(move |s| format!("{home} {} {}", s.channel, s.key))
         };
         asked.into_iter().flat_map(line).collect()
     }
@@ -196,11 +261,66 @@ mod tests {
         let mut follower = follower(&[(Path::Public, &full), (Path::Public, &[])]);
         let x = instrument("BTC-USDT-261225", "live");
         let asked = follower.news([&x].into_iter());
-        assert_eq!(said(asked.clone()), ["1 books BTC-USDT-261225", "1 trades BTC-USDT-261225"]);
+        let expected =
+            ["1 books BTC-USDT-261225", "1 trades BTC-USDT-261225", "2 candle1m BTC-USDT-261225"];
+        assert_eq!(said(asked.clone()), expected, "bars get a connection of their path");
         // What could not be asked for is asked for again.
-        follower.failed(1, &asked[&1]);
-        assert_eq!(follower.news([&x].into_iter()), asked);
-        let mut alone = Follower { loads: follower.loads.drain(..1).collect(), ..follower };
-        assert_eq!(said(alone.news([&x].into_iter())), ["0 trades BTC-USDT-261225"]);
+        follower.failed(1, &asked[&1].list);
+        let again = BTreeMap::from([(1, asked[&1].clone())]);
+        assert_eq!(follower.news([&x].into_iter()), again);
+    }
+
+    #[test]
+    fn what_does_not_fit_opens_connections_within_the_limits() {
+        let most = DEEP_BOOKS_PER_CONNECTION;
+        let full: Vec<String> = (0..most).map(|i| format!("X{i}")).collect();
+        let full: Vec<(&str, &str)> = full.iter().map(|key| ("books", key.as_str())).collect();
+        let mut follower = follower(&[(Path::Public, &full)]);
+        let listed = |n: usize| instrument(&format!("BTC-USDT-{n:06}"), "live");
+        let all: Vec<_> = (0..most + 1).map(listed).collect();
+        let asked = follower.news(all.iter());
+        let counts = |channel: &str, home: usize| {
+            asked[&home].list.iter().filter(|s| &*s.channel == channel).count()
+        };
+        assert_eq!(asked.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!((counts("books", 0), counts("books", 1), counts("books", 3)), (0, 29, 1));
+        assert_eq!(asked[&2].path, Path::Business, "bars go where bars live");
+        assert_eq!(counts("candle1m", 2), most + 1);
+        let fine = |load: &Load| {
+            load.deep <= most && load.subscriptions.len() <= CHANNELS_PER_CONNECTION_MAX
+        };
+        assert!(follower.loads.iter().all(fine));
+        assert_eq!(follower.news(all.iter()), BTreeMap::new(), "asked for once");
+        // There is an end to it.
+        let far: Vec<_> = (100..100 + most * CONNECTIONS_MAX).map(listed).collect();
+        follower.news(far.iter());
+        assert_eq!(follower.loads.len(), CONNECTIONS_MAX);
+    }
+
+    #[test]
+    fn a_least_turnover_holds_back_until_it_is_reached_and_then_lets_stay() {
+        let mut want = Want::new(["*-USDT"], ["trades"]);
+        want.min_turnover_24h = "5000000".parse().ok();
+        let loads = vec![Load::new(Path::Public, &[])];
+        let mut follower = Follower::new(&[want], loads, Turnovers::default());
+        assert!(follower.values());
+        let x = instrument("NEW-USDT", "live");
+        let value = |follower: &mut Follower, volume: &str| {
+            let body = format!(
+                r#"{{"code":"0","data":[{{"instId":"NEW-USDT","last":"2","volCcy24h":"{volume}"}}]}}"#
+            );
+            follower.turnovers.take(&InstType::Spot, 200, body.as_bytes()).unwrap();
+        };
+        assert_eq!(said(follower.news([&x].into_iter())), Vec::<String>::new(), "not known");
+        value(&mut follower, "4999999.99");
+        assert_eq!(said(follower.news([&x].into_iter())), Vec::<String>::new());
+        value(&mut follower, "5000000.00");
+        assert_eq!(said(follower.news([&x].into_iter())), ["0 trades NEW-USDT"]);
+        value(&mut follower, "1");
+        assert_eq!(said(follower.news([&x].into_iter())), Vec::<String>::new(), "it stays");
+        let gone = instrument("NEW-USDT", "expired");
+        follower.news([&gone].into_iter());
+        assert!(follower.loads[0].subscriptions.is_empty(), "its place is free again");
+        assert_eq!(said(follower.news([&x].into_iter())), Vec::<String>::new(), "too little again");
     }
 }

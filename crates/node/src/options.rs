@@ -2,6 +2,7 @@
 
 use crate::credentials::Credentials;
 use crate::net::{ProxySetting, TlsTrust};
+use market_data_model::Decimal;
 use market_data_okx::Endpoints;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,10 @@ pub struct Want {
     /// Ids, other spellings (`BTCUSDT`, `BTC/USDT:USDT`) or patterns (`*-USDT-SWAP`). For channels
     /// of an index: the index; for channels of a kind of instrument: the kind.
     pub instruments: Vec<String>,
-    /// Channels in the venue's spelling.
+    /// Of what patterns fit only instruments with at least this turnover in 24 hours, in the quote
+    /// coin; `None` = all of them.
+    pub min_turnover_24h: Option<Decimal>,
+    /// Channels in the venue's spelling; `all` is every public channel, each for what suits it.
     pub channels: Vec<String>,
 }
 
@@ -25,6 +29,7 @@ impl Want {
     {
         Want {
             instruments: instruments.into_iter().map(Into::into).collect(),
+            min_turnover_24h: None,
             channels: channels.into_iter().map(Into::into).collect(),
         }
     }

@@ -7,38 +7,34 @@
 
 use crate::bootstrap::Prepared;
 use crate::bus::{Publisher, Queue, Way};
-use crate::credentials::{self, Credentials, CredentialsError};
 use crate::error::Error;
+use crate::fleet::{Fleet, Line, Yard, credentials_for, lock};
 use crate::follow::{Follower, Load};
 use crate::home::Home;
-use crate::live::{Ask, BookUnavailable, Driver, Io, Made, Setup};
+use crate::live::{Ask, BookUnavailable, Io};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
 use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes, TapeReport};
 use crate::replay::{self, ReplayEnd, ReplaySettings};
 use crate::sink::{self, Inline, Overflow, SinkError, SinkRun, SinkSpec};
-use crate::supervisor::{Listener, Supervisor};
+use crate::supervisor::Supervisor;
 use market_data_model::event::FeedId;
-use market_data_model::{Book, Command, Instrument, Subscription};
+use market_data_model::{Book, Command, InstType, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
-use market_data_okx::channel;
+use market_data_okx::channel::{self, Form};
 use market_data_okx::plan::Connection;
-use market_data_okx::{OkxConfig, OkxFeed};
-use market_data_tape::encode_config;
 use market_data_tape::reader::Tape;
 use std::collections::BTreeSet;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-/// Questions and commands waiting at one driver.
-const ASKS_MAX: usize = 64;
 /// Batches with news of instruments waiting at the supervisor.
 const NEWS_MAX: usize = 64;
 /// Most of the settings that go into the head of each segment of a tape, in bytes.
@@ -85,12 +81,6 @@ pub enum Ended {
     Replay,
 }
 
-struct Line {
-    current: Arc<AtomicU32>,
-    subscriptions: Vec<Subscription>,
-    asks: mpsc::Sender<Ask>,
-}
-
 struct RunningSink {
     counters: Arc<QueueCounters>,
     ended: Option<oneshot::Receiver<Result<(), SinkError>>>,
@@ -101,8 +91,7 @@ struct RunningSink {
 pub struct Service {
     metrics: Arc<Metrics>,
     catalogue: Arc<RwLock<Catalogue>>,
-    lines: Vec<Line>,
-    drivers: JoinSet<()>,
+    fleet: Arc<Mutex<Fleet>>,
     supervisor: JoinSet<()>,
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
@@ -147,60 +136,50 @@ impl Service {
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
         let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
-        let ids = Arc::new(AtomicU32::new(1));
         let catalogue = Arc::new(RwLock::new(prepared.catalogue));
-        let (mut lines, mut listeners) = (Vec::new(), Vec::new());
+        let fleet = Arc::new(Mutex::new(Fleet::default()));
+        let refresh = options.refresh;
+        let yard = Yard {
+            catalogue: Arc::clone(&catalogue),
+            ids: Arc::new(AtomicU32::new(1)),
+            io,
+            metrics: Arc::clone(&metrics),
+            queues,
+            news: news_sender.downgrade(),
+            lanes: lanes.clone(),
+            home: home.as_ref().map(|home| home.runtime().clone()),
+            fleet: Arc::clone(&fleet),
+            options,
+        };
         let mut loads = Vec::new();
-        let mut drivers = JoinSet::new();
-        for connection in prepared.plan.connections {
-            let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
-            let current = Arc::new(AtomicU32::new(0));
-            let credentials = credentials_for(&options, &connection)?;
-            let setup = Setup {
-                make: maker(&options, &connection, &catalogue, (&lanes, &credentials)),
-                url: endpoints.url(connection.path).into(),
-                subscriptions: connection.subscriptions.clone(),
-                ids: Arc::clone(&ids),
-                current: Arc::clone(&current),
-                io: Arc::clone(&io),
-                metrics: Arc::clone(&metrics),
-                publisher: Publisher::new(&queues),
-                asks,
-                news: news_sender.clone(),
-                credentials,
-                tape: lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
-                busy: options.one_core.is_some_and(|one| one.busy_poll),
-            };
-            let driver = Driver::new(setup).run();
-            match &home {
-                Some(home) => drivers.spawn_on(driver, home.runtime()),
-                None => drivers.spawn(driver),
-            };
-            loads.push(Load::new(connection.path, &connection.subscriptions));
-            let subscriptions = connection.subscriptions;
-            let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
-            listeners.push(Listener { keys, asks: asks_sender.clone() });
-            lines.push(Line { current, subscriptions, asks: asks_sender });
+        let mut listeners = Vec::new();
+        for Connection { path, subscriptions, .. } in &prepared.plan.connections {
+            credentials_for(&yard.options, *path, subscriptions)?;
+            listeners.extend(yard.open(*path, subscriptions));
+            loads.push(Load::new(*path, subscriptions));
         }
+        let options = yard.options.clone();
         let mut supervisor = JoinSet::new();
         let anchor_rest = Arc::clone(&rest);
         supervisor.spawn(
             Supervisor {
-                types: types_in_use(&lines, &catalogue),
+                types: types_in_use(&prepared.subscriptions, &catalogue),
                 catalogue: Arc::clone(&catalogue),
                 rest,
                 listeners,
-                follower: Follower::new(&options.wants, loads),
+                follower: Follower::new(&options.wants, loads, prepared.turnovers),
+                open: Box::new(move |path, list| yard.open(path, list)),
                 news,
-                refresh: options.refresh,
+                refresh,
                 metrics: Arc::clone(&metrics),
             }
             .run(),
         );
         supervisor.spawn(Arc::clone(&metrics.skew).watch(Arc::clone(&anchor_rest)));
+        let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
         let (replay, _home) = (None, home);
-        Ok(Service { metrics, catalogue, lines, drivers, supervisor, sinks, tape, replay, _home })
+        Ok(Service { metrics, catalogue, fleet, supervisor, sinks, tape, replay, _home })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -236,8 +215,7 @@ impl Service {
         Ok(Service {
             metrics,
             catalogue: Arc::default(),
-            lines: Vec::new(),
-            drivers: JoinSet::new(),
+            fleet: Arc::default(),
             supervisor: JoinSet::new(),
             sinks,
             tape: None,
@@ -277,7 +255,8 @@ impl Service {
     /// [`BookUnavailable`]; a book that is not proven at this moment is never handed out.
     pub async fn book(&self, channel: &str, inst_id: &str) -> Result<Book, BookUnavailable> {
         let wanted = |s: &Subscription| *s.channel == *channel && *s.key == *inst_id;
-        let line = self.lines.iter().find(|line| line.subscriptions.iter().any(wanted));
+        let carries = |line: &&Line| lock(&line.carried).iter().any(wanted);
+        let line = lock(&self.fleet).lines.iter().find(carries).cloned();
         let (channel, inst_id) = (channel.to_owned(), inst_id.to_owned());
         let Some(line) = line else {
             if self.replay.is_some() {
@@ -292,9 +271,13 @@ impl Service {
         answer.await.unwrap_or(Err(BookUnavailable::Stopped))
     }
 
+    fn lines(&self) -> Vec<Line> {
+        lock(&self.fleet).lines.clone()
+    }
+
     /// Gives a command to one feed, or to all. Unknown feeds are ignored.
     pub async fn command(&self, feed: Option<FeedId>, command: Command) {
-        for line in &self.lines {
+        for line in self.lines() {
             if feed.is_none_or(|id| line.current.load(Relaxed) == id.0) {
                 // A line that has ended takes no commands, and needs none.
                 drop(line.asks.send(Ask::Command(command.clone())).await);
@@ -342,7 +325,9 @@ impl Service {
     /// Closes every connection, drains and flushes the sinks, at most for a few seconds.
     pub async fn stop(mut self) -> StopReport {
         let until = tokio::time::Instant::now() + STOP_WAIT;
-        for line in &self.lines {
+        // First, so that nothing is opened while everything closes.
+        self.supervisor.shutdown().await;
+        for line in self.lines() {
             // A driver held up by a slow sink has a full queue; it is ended by force below.
             let stop = line.asks.send(Ask::Command(Command::Stop));
             drop(tokio::time::timeout_at(until - STOP_WAIT / 2, stop).await);
@@ -351,11 +336,11 @@ impl Service {
             Some(replay) => Some(replay.stop(until).await),
             None => None,
         };
-        let all = async { while self.drivers.join_next().await.is_some() {} };
+        let mut drivers = std::mem::take(&mut lock(&self.fleet).drivers);
+        let all = async { while drivers.join_next().await.is_some() {} };
         drop(tokio::time::timeout_at(until - STOP_WAIT / 4, all).await);
-        let feeds_unfinished = self.drivers.len();
-        self.drivers.shutdown().await;
-        self.supervisor.shutdown().await;
+        let feeds_unfinished = drivers.len();
+        drivers.shutdown().await;
         let mut report =
             StopReport { feeds: self.metrics.reports(), feeds_unfinished, ..StopReport::default() };
         if let Some(tape) = self.tape {
@@ -444,6 +429,9 @@ fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder
         let (instruments, channels) = (&want.instruments, &want.channels);
         let words = format!("[[subscribe]]\ninstruments = {instruments:?}\n");
         about.push_str(&format!("{words}channels = {channels:?}\n"));
+        if let Some(min) = want.min_turnover_24h {
+            about.push_str(&format!("min_turnover_24h = \"{min}\"\n"));
+        }
     }
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
     recorder::start(settings, about).map(Some)
@@ -470,7 +458,7 @@ fn start_anchors(
     lines: &[Line],
 ) {
     let interval = options.tape.as_ref().map_or(Duration::ZERO, |tape| tape.anchors);
-    let of = |line: &Line| recorder::followed(&line.current, &line.subscriptions);
+    let of = |line: &Line| recorder::followed(&line.current, &lock(&line.carried));
     let books: Vec<_> = lines.iter().flat_map(of).collect();
     let Some(lanes) = lanes.filter(|_| !interval.is_zero() && !books.is_empty()) else { return };
     let rest = Arc::clone(rest);
@@ -508,55 +496,16 @@ fn start_sinks(
     Ok((queues, sinks))
 }
 
-/// The credentials, where they may be sent and can be of use.
-fn credentials_for(
-    options: &ServiceOptions,
-    connection: &Connection,
-) -> Result<Option<Credentials>, Error> {
-    let url = options.endpoints.url(connection.path);
-    if credentials::may_go_to(url) {
-        return Ok(options.credentials.clone());
-    }
-    let needs = |s: &Subscription| channel::find(&s.channel).is_some_and(|spec| spec.login);
-    if options.credentials.is_some() && connection.subscriptions.iter().any(needs) {
-        return Err(CredentialsError::Unencrypted { url: url.to_owned() }.into());
-    }
-    Ok(None)
-}
-
-/// Makes the connection's feed, each time with what is known of its instruments by then.
-fn maker(
-    options: &ServiceOptions,
-    connection: &Connection,
-    catalogue: &Arc<RwLock<Catalogue>>,
-    (lanes, credentials): (&Option<Lanes>, &Option<Credentials>),
-) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
-    let url: Arc<str> = options.endpoints.url(connection.path).into();
-    let subscriptions = connection.subscriptions.clone();
-    let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
-    let catalogue = Arc::clone(catalogue);
-    // The feed knows whether it is recorded and whether there is a key, and no more.
-    let (taped, login) = (lanes.is_some(), credentials.is_some());
-    Box::new(move |feed| {
-        let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
-        let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
-        let instruments = keys.into_iter().filter_map(|key| catalogue.get(key)).cloned().collect();
-        let mut config = OkxConfig::new(feed, &url);
-        config.subscriptions = subscriptions.clone();
-        config.instruments = instruments;
-        config.view_depth = view_depth;
-        config.deltas = deltas;
-        config.login = login;
-        config.seed = seed ^ u64::from(feed.0) << 32;
-        let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
-        Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }
-    })
-}
-
-fn types_in_use(lines: &[Line], catalogue: &RwLock<Catalogue>) -> Vec<market_data_model::InstType> {
+/// The kinds of the instruments followed, and those whose news is followed.
+fn types_in_use(subscriptions: &[Subscription], catalogue: &RwLock<Catalogue>) -> Vec<InstType> {
     let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
-    let keys = lines.iter().flat_map(|line| &line.subscriptions).map(|s| &s.key);
-    let types: BTreeSet<_> =
-        keys.filter_map(|key| catalogue.get(key)).filter_map(|x| x.inst_type.clone()).collect();
+    let of = |subscription: &Subscription| {
+        let spec = channel::find(&subscription.channel)?;
+        match spec.form {
+            Form::Instruments => Some(InstType::parse(&subscription.key)),
+            _ => catalogue.get(&subscription.key)?.inst_type.clone(),
+        }
+    };
+    let types: BTreeSet<_> = subscriptions.iter().filter_map(of).collect();
     types.into_iter().collect()
 }

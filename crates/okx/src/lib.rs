@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod channel;
 pub mod codes;
 pub mod endpoints;
+pub mod every;
 mod fast;
 pub mod feed;
 pub mod follow;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod rest_book;
 pub mod server_time;
 pub mod stats;
+pub mod turnover;
 
 pub use endpoints::{Endpoints, Region};
 pub use feed::{NotLive, OkxConfig, OkxFeed, RestoreError};

@@ -9,6 +9,9 @@ use market_data_model::time::SECOND;
 
 /// Handshakes per second and address (docs, read 2026-11-23).
 pub const HANDSHAKES_PER_SECOND: usize = 3;
+/// What the venue may see of a handshake later than of another, on the road and on a busy machine
+/// (ours: with a quarter of this 3 of 87 were refused with 429 when a whole universe connected).
+pub const HANDSHAKE_MARGIN_NS: u64 = 200_000_000;
 /// Subscribe, unsubscribe and login requests per hour and connection (docs, read 2026-11-23).
 pub const REQUESTS_PER_HOUR: u32 = 480;
 /// Of these, kept for resyncs of books (ours: a resync costs two).
@@ -25,6 +28,10 @@ pub const REQUEST_SPACING_NS: u64 = 50_000_000;
 pub const DEEP_BOOKS_PER_CONNECTION: usize = 29;
 /// Channels on one connection (ours: OKX documents a cap, close code 4009, but not its value).
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 1000;
+
+/// Connections of one process (ours: OKX names no number for public ones; a pattern that fits more
+/// and more must not open them without end).
+pub const CONNECTIONS_MAX: usize = 100;
 
 /// The server closes a connection that was silent for 30 s (docs, read 2026-11-23).
 pub const VENUE_IDLE_NS: u64 = 30 * SECOND;
@@ -78,6 +85,19 @@ pub const BOOK_BEAT_NS: u64 = 90 * SECOND;
 pub const MARK_BEAT_NS: u64 = 25 * SECOND;
 /// Index tickers come at least every minute (docs, read 2026-11-23).
 pub const INDEX_BEAT_NS: u64 = 90 * SECOND;
+/// What OKX sends on subscribing has come by then (ours: captures and the books' documentation have
+/// it in well under a second).
+pub const FIRST_NS: u64 = 10 * SECOND;
+/// Mark prices come at least every 10 s (docs, read 2026-11-23), so the first one too.
+pub const FIRST_MARK_NS: u64 = 15 * SECOND;
+/// Index tickers come at least every minute (docs, read 2026-11-23).
+pub const FIRST_INDEX_NS: u64 = 65 * SECOND;
+/// Funding rates come every 30 to 90 s (docs, read 2026-11-23).
+pub const FIRST_FUNDING_NS: u64 = 95 * SECOND;
+/// Block tickers come at least every 5 minutes (docs, read 2026-11-23).
+pub const FIRST_BLOCK_NS: u64 = 305 * SECOND;
+/// When the names of ELP ended (changelog, read 2026-11-23); its liquidity is in `books-rpi`.
+pub const ELP_ENDED: &str = "2026-10-31";
 /// A beat missed again and again is waited for longer each time, up to this many doublings (ours):
 /// what OKX has suspended must not spend the hour's requests.
 pub const BEAT_DOUBLINGS_MAX: u32 = 6;
@@ -126,8 +146,7 @@ impl HandshakeGate {
 
     /// When a handshake asked for now may start: `now`, or later. Counts it as made.
     pub fn admit(&mut self, now: Nanos) -> Nanos {
-        // A little over a second, so that the venue's clock agrees.
-        let earliest = self.recent[0].map_or(now, |oldest| oldest + (SECOND + SECOND / 20));
+        let earliest = self.recent[0].map_or(now, |oldest| oldest + SECOND + HANDSHAKE_MARGIN_NS);
         let at = now.max(earliest);
         self.recent.rotate_left(1);
         self.recent[HANDSHAKES_PER_SECOND - 1] = Some(at);

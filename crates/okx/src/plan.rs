@@ -41,7 +41,7 @@ const _: () = assert!(
 
 /// OKX keeps only the first of these when one connection asks for both on one instrument: the
 /// second is ended with 64004 or a silent unsubscribe (changelog, 2024-07-17).
-const EXCLUSIVE: [(&str, &str); 2] =
+pub(crate) const EXCLUSIVE: [(&str, &str); 2] =
     [("books-l2-tbt", "books"), ("books-l2-tbt", "books50-l2-tbt")];
 
 /// Words people begin with, and what OKX's names begin with instead.

@@ -75,14 +75,11 @@ fn record(form: Form) -> String {
     format!("`{kind}`")
 }
 
-fn staleness(spec: &ChannelSpec) -> String {
-    match spec.beat_ns {
-        Some(beat) => {
-            let seconds = beat / 1_000_000_000;
-            format!("asked for anew after {seconds} s without data, less and less often")
-        }
-        None if spec.silence.is_empty() => "silence proves nothing".into(),
-        None => format!("silence proves nothing: {}", spec.silence),
+fn first(spec: &ChannelSpec) -> String {
+    match spec.first_ns {
+        _ if !spec.ended.is_empty() => format!("none: ended on {}", spec.ended),
+        Some(first) => format!("within {} s", first / 1_000_000_000),
+        None => "not promised".into(),
     }
 }
 
@@ -91,11 +88,12 @@ fn row(spec: &ChannelSpec, name: &str, captured: bool) -> String {
     let login = if spec.login { "yes" } else { "no" };
     let captured = if captured { "yes" } else { "documentation only" };
     format!(
-        "| `{name}` | {path} | {} | {login} | {} | {} | {} | {captured} |\n",
+        "| `{name}` | {path} | {} | {login} | {} | {} | {} | {} | {captured} |\n",
         argument(spec.key),
         spec.cadence,
         record(spec.form),
-        staleness(spec),
+        first(spec),
+        spec.staleness(),
     )
 }
 
@@ -109,8 +107,8 @@ fn channels_md_is_the_table() {
          [okx.md](okx.md). A record's table has the record's name.\n\n\
          A key in the configuration and in records is the argument's first field, followed by \
          `,field=value` for each further one: `BTC-USDT`, `SWAP`, `OPTION,instFamily=BTC-USD`.\n\n\
-         | Channel | Socket | Argument | Login | Cadence | Record | When it is stale | Captured |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         | Channel | Socket | Argument | Login | Cadence | Record | First record | When it is stale | Captured |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for spec in channel::CHANNELS {
         text.push_str(&row(spec, spec.name, CAPTURED.contains(&spec.name)));

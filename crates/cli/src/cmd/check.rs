@@ -1,7 +1,8 @@
 //! `market-data check`: runs for a while, breaks things on purpose, and says whether all is well.
 //!
 //! `check/tally.rs` counts records, `check/audit.rs` looks for losses that nobody admits,
-//! `check/drill.rs` holds the drills, `check/report.rs` judges and prints. This file runs them.
+//! `check/drill.rs` holds the drills, `check/every.rs` what is demanded of all channels at once,
+//! `check/report.rs` judges and prints. This file runs them.
 //!
 //! Invariants: the verdict rests on what was received and on the service's own state at the end;
 //! every reason for a FAIL is named; with injected faults the end waits for the calm after them.
@@ -15,7 +16,8 @@ use crate::{duration, source};
 use audit::Audit;
 use clap::Args;
 use drill::Drills;
-use market_data::{Delivery, EventReceiver, Overflow, channel_sink};
+use every::Every;
+use market_data::{ALL, Delivery, EventReceiver, Overflow, channel_sink};
 use market_data::{Service, Want};
 use market_data_model::{Batch, FeedId, Nanos, Subscription};
 use market_data_sim::FaultProfile;
@@ -28,6 +30,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 mod audit;
 mod drill;
+mod every;
 mod report;
 mod tally;
 #[cfg(test)]
@@ -40,6 +43,7 @@ Examples:
   market-data check SOL-USDT 'ETH-USD*-SWAP' --channels tickers,trades
   market-data check --sim --duration 60s                no internet needed
   market-data check --sim --sim-faults mixed --duration 2m
+  market-data check --sim --channels all --duration 20s
   market-data check --json | jq .verdict";
 
 const LONG_ABOUT: &str = "\
@@ -52,7 +56,12 @@ FAIL with the reasons (exit code 1).
 PASS means: enough messages came; every row was decoded exactly; every drill was recovered from; \
 at the end everything is live and no gap is open; and no record is missing without a gap that says \
 so (record numbers, links of books and trade ids are checked). With --sim-faults the faults end \
-with the time, and up to a minute is given to recover.";
+with the time, and up to a minute is given to recover.
+
+With --channels all it follows every public channel there is, each for what suits it of the \
+instruments named, their families, indices, kinds and spreads. The table then has a line for every \
+channel, what was left out is said with the reason, and it is a FAIL as well if anything faulted, or \
+if nothing came of a channel of which OKX promises something within the time.";
 
 const INSTRUMENTS: &str = "BTC-USDT,ETH-USDT,BTC-USDT-SWAP";
 const CHANNELS: &str = "tickers,trades,trades-all,books,books5,bbo-tbt,candle1m";
@@ -72,7 +81,7 @@ pub struct CheckArgs {
     /// Instruments or patterns
     #[arg(value_name = "INSTRUMENT", default_values = INSTRUMENTS.split(','))]
     instruments: Vec<String>,
-    /// Channels, in OKX's spelling
+    /// Channels, in OKX's spelling; `all` is every public channel
     #[arg(long, value_name = "LIST", default_value = CHANNELS, value_delimiter = ',')]
     channels: Vec<String>,
     /// How long to look
@@ -99,8 +108,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
     let mut stop = Stop::listen();
     let mut options = source::options();
     options.deltas = true;
-    options.wants =
-        vec![Want { instruments: args.instruments.clone(), channels: args.channels.clone() }];
+    options.wants = vec![Want::new(args.instruments.clone(), args.channels.clone())];
     let source = Source::open(&args.source, &mut options).await?;
     console.status("loading the instruments …");
     let prepared = tokio::select! {
@@ -108,7 +116,10 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
         () = stop.asked() => return Err(interrupted().into()),
     };
     let mut tally = Tally::default();
-    tally.expect(&prepared.subscriptions, Nanos(unix_ns()));
+    let began = Nanos(unix_ns());
+    tally.expect(&prepared.subscriptions, began);
+    let all = args.channels.iter().any(|name| name == ALL);
+    let every = all.then(|| Every { began, left_out: prepared.left_out.clone() });
     let book = prepared.subscriptions.iter().find(|s| BOOKS.contains(&&*s.channel)).cloned();
     let (sink, receiver) = channel_sink("check", QUEUE_BATCHES, Overflow::DropAndMark);
     let service = Service::start(options, prepared, vec![sink]).map_err(Failure::from)?;
@@ -116,6 +127,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
         args,
         console,
         tally,
+        every,
         audit: Audit::default(),
         drills: Drills::default(),
         book,
@@ -145,6 +157,7 @@ struct Check<'a> {
     args: &'a CheckArgs,
     console: &'a Console,
     tally: Tally,
+    every: Option<Every>,
     audit: Audit,
     drills: Drills,
     book: Option<Subscription>,
@@ -293,6 +306,7 @@ impl Check<'_> {
             messages_min: self.args.min_messages,
             faults: self.args.source.sim_faults,
             injected,
+            every: self.every.as_ref(),
         };
         let report = Report::of(&facts);
         let text = if self.args.json {

@@ -179,6 +179,9 @@ fn log_defaults(config: &Config) -> Defaults {
 }
 
 fn say_start(prepared: &Prepared) {
+    for left in &prepared.left_out {
+        tracing::warn!(channel = left.channel, why = %left.why, "left out of all channels");
+    }
     tracing::info!(
         connections = prepared.plan.connections.len(),
         subscriptions = prepared.subscriptions.len(),
@@ -206,6 +209,7 @@ async fn until_the_end(
     };
     tokio::pin!(over);
     let mut status = Status::new();
+    let (mut all_live, began) = (false, Instant::now());
     loop {
         tokio::select! {
             () = stop.asked() => return "asked to",
@@ -218,14 +222,26 @@ async fn until_the_end(
                 say_news(&Feeds::of(&service.feeds()));
                 say_tape(service);
             }
-            _ = redraw.tick(), if console.is_some() => {
-                let Some(console) = console else { continue };
+            _ = redraw.tick(), if console.is_some() || !all_live => {
                 let feeds = service.feeds();
+                all_live = all_live || say_when_live(&Feeds::of(&feeds), began);
+                let Some(console) = console else { continue };
                 status.set_records(Feeds::of(&feeds).records);
                 console.status(&status.line(&feeds, console.err_paint()));
             }
         }
     }
+}
+
+/// Says once how long it took until every subscription was live.
+fn say_when_live(feeds: &Feeds, began: Instant) -> bool {
+    let live = feeds.wanted > 0 && feeds.live == feeds.wanted && feeds.up == feeds.all;
+    if live {
+        let (subscriptions, connections) = (feeds.live, feeds.all);
+        let after_ms = began.elapsed().as_millis();
+        tracing::info!(subscriptions, connections, after_ms, "everything is live");
+    }
+    live
 }
 
 fn say_news(feeds: &Feeds) {

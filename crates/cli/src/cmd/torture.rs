@@ -16,6 +16,7 @@ Examples:
   market-data torture
   market-data torture --lives 1000
   market-data torture --faults all --lives 200
+  market-data torture --catalogue --lives 50
   market-data torture --seed 1234 --lives 1 --faults seqgap";
 
 const LONG_ABOUT: &str = "\
@@ -24,7 +25,12 @@ Torture the feeds with a misbehaving exchange
 One seed is one life: a pretend exchange, a bad network and several feeds, without sockets and in \
 invented time. After every input to a feed its books, its records and its manners are compared \
 with what the exchange really sent; at the end everything must recover, and a replay must give the \
-same answers. Exit code 1 and a shrunken history if a promise is broken.";
+same answers. Exit code 1 and a shrunken history if a promise is broken.
+
+One life in eight (all with --catalogue) is on the whole catalogue: feeds subscribe to every kind of \
+public channel, each value of a flat record is compared with the text that was sent, and instruments \
+are listed with blank fields and placeholder ids, auctioned with crossed books, suspended, rebased, \
+renamed, delisted and listed anew.";
 
 /// Runs all profiles, one after the other.
 const ALL: &str = "all";
@@ -51,6 +57,10 @@ pub struct TortureArgs {
     /// Most instruments in a life
     #[arg(long, value_name = "N", default_value_t = 4)]
     instruments: usize,
+    /// Every life on the whole catalogue: all kinds of channels, instruments that are listed,
+    /// auctioned, halted, rebased, renamed, delisted; otherwise one in eight is
+    #[arg(long)]
+    catalogue: bool,
     /// Lives at a time; the result does not depend on it [default: the machine's cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -114,5 +124,6 @@ fn options(args: &TortureArgs, faults: FaultProfile) -> anyhow::Result<Options> 
         without: args.without.clone(),
         instruments: args.instruments.max(1),
         threads: args.threads.unwrap_or_else(cores).max(1),
+        catalogue: args.catalogue,
     })
 }

@@ -14,7 +14,7 @@ use crate::source::{Source, SourceArgs};
 use crate::status::{REDRAW, Status};
 use crate::{duration, source};
 use clap::Args;
-use market_data::{Delivery, EventReceiver, Overflow, channel_sink};
+use market_data::{Delivery, EventReceiver, LeftOut, Overflow, channel_sink};
 use market_data::{Service, TapeSettings, Want};
 use market_data_model::{Batch, Body, wire};
 use std::ops::ControlFlow;
@@ -55,7 +55,7 @@ pub struct WatchArgs {
     /// Instruments or patterns
     #[arg(required = true, value_name = "INSTRUMENT")]
     instruments: Vec<String>,
-    /// Channels, in OKX's spelling
+    /// Channels, in OKX's spelling; `all` is every public channel
     #[arg(long, value_name = "LIST", default_value = CHANNELS, value_delimiter = ',')]
     channels: Vec<String>,
     /// One JSON record a line
@@ -80,6 +80,11 @@ pub struct WatchArgs {
     source: SourceArgs,
 }
 
+/// What the channel `all` does not ask for, in words; nothing otherwise.
+pub fn left_out(list: &[LeftOut]) -> String {
+    list.iter().map(|left| format!("left out: {}: {}\n", left.channel, left.why)).collect()
+}
+
 /// What becomes of records.
 enum Output {
     Human(Lines),
@@ -96,14 +101,14 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     options.view_depth = args.depth.unwrap_or(if args.json { 10 } else { 1 });
     options.deltas = args.deltas;
     options.tape = args.record.as_ref().map(TapeSettings::new);
-    options.wants =
-        vec![Want { instruments: args.instruments.clone(), channels: args.channels.clone() }];
+    options.wants = vec![Want::new(args.instruments.clone(), args.channels.clone())];
     let source = Source::open(&args.source, &mut options).await?;
     console.status("loading the instruments …");
     let prepared = tokio::select! {
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
+    console.words(&left_out(&prepared.left_out));
     let mut lines = Lines::new(console.out_paint());
     lines.fit(&prepared.subscriptions);
     let (sink, receiver) = channel_sink("watch", QUEUE_BATCHES, Overflow::DropAndMark);

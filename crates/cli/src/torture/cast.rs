@@ -87,7 +87,7 @@ fn business(chance: &mut Chance, live: &[&SimInstrument]) -> Part {
     part(chance, "/ws/v5/business", candidates, sure)
 }
 
-fn part(
+pub(super) fn part(
     chance: &mut Chance,
     path: &'static str,
     candidates: Vec<Subscription>,

@@ -3,6 +3,7 @@
 //! Lives add to their own counts; the run adds the lives up in order of their seeds. Start at
 //! [`Counts::add`].
 
+use market_data_model::{Body, EventRef};
 use std::collections::BTreeMap;
 
 /// Figures of one life, or of many.
@@ -14,6 +15,8 @@ pub struct Counts {
     pub faults: BTreeMap<String, u64>,
     /// Gaps opened, by cause.
     pub gaps: BTreeMap<&'static str, u64>,
+    /// Rows compared, by channel.
+    pub channels: BTreeMap<String, u64>,
 }
 
 /// One figure.
@@ -21,6 +24,8 @@ pub struct Counts {
 pub enum Figure {
     /// Lives lived to the end.
     Lives,
+    /// Of these, lives on the whole catalogue.
+    CatalogueLives,
     /// Invented time, in milliseconds.
     Millis,
     /// Inputs given to feeds.
@@ -39,6 +44,10 @@ pub enum Figure {
     ViewsCompared,
     /// Rows of other channels compared with what was emitted.
     RowsCompared,
+    /// Flat records among them.
+    FlatCompared,
+    /// Fields of all rows, text by text.
+    ValuesCompared,
     /// Events emitted.
     Events,
     /// Faults reported by feeds.
@@ -72,8 +81,9 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 28] = [
     "lives",
+    "catalogue_lives",
     "simulated_ms",
     "inputs",
     "frames",
@@ -83,6 +93,8 @@ pub const NAMES: [&str; 25] = [
     "reader_copies_compared",
     "views_compared",
     "rows_compared",
+    "flat_records_compared",
+    "values_compared",
     "events",
     "faults_reported",
     "gaps_opened",
@@ -106,6 +118,17 @@ impl Counts {
     /// Adds `by` to a figure.
     pub fn more(&mut self, figure: Figure, by: u64) {
         self.numbers[figure as usize] += by;
+    }
+
+    /// A row of so many fields was compared with its event.
+    pub fn compared(&mut self, channel: &str, event: &EventRef<'_>, fields: usize) {
+        self.more(Figure::RowsCompared, 1);
+        self.more(Figure::ValuesCompared, fields as u64);
+        self.more(Figure::FlatCompared, matches!(event.body, Body::Figures(_)).into());
+        match self.channels.get_mut(channel) {
+            Some(count) => *count += 1,
+            None => drop(self.channels.insert(channel.to_owned(), 1)),
+        }
     }
 
     /// Raises a figure to at least `to`.
@@ -135,6 +158,9 @@ impl Counts {
         }
         for (kind, count) in &other.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
+        }
+        for (channel, count) in &other.channels {
+            *self.channels.entry(channel.clone()).or_default() += count;
         }
         for (cause, count) in &other.gaps {
             *self.gaps.entry(cause).or_default() += count;

@@ -8,6 +8,7 @@
 //! Start at [`read`].
 
 use super::json::Json;
+use super::manners;
 use super::rows;
 use market_data_sim::{Truth, TruthBook, TruthLevel};
 
@@ -40,13 +41,15 @@ pub fn read(text: &str) -> Option<Remains> {
     let arg = json.get("arg")?;
     let data = json.get("data")?.list();
     let channel = arg.text("channel").to_owned();
-    let key = ["instId", "instType"].iter().map(|n| arg.text(n)).find(|k| !k.is_empty())?;
-    let mut remains = Remains { key: key.to_owned(), rows: Vec::new(), book: None, channel };
+    let mut remains =
+        Remains { key: manners::narrowest(arg).to_owned(), rows: Vec::new(), book: None, channel };
     if rows::is_book(&remains.channel) {
         let whole = rows::is_whole(&remains.channel) || json.text("action") == "snapshot";
-        remains.book = data.first().and_then(|row| book_row(row, whole));
+        let cells = if remains.channel.starts_with("sprd-") { 3 } else { 4 };
+        remains.book = data.first().and_then(|row| book_row(row, whole, cells));
     } else {
-        remains.rows = data.iter().map(|row| named(&remains.channel, row)).collect();
+        let of = |row: &Json| rows::unfold(&remains.channel, named(&remains.channel, row));
+        remains.rows = data.iter().flat_map(of).collect();
     }
     Some(remains)
 }
@@ -56,8 +59,13 @@ fn named(channel: &str, row: &Json) -> Vec<(String, String)> {
         Json::List(_) | Json::Object(_) if channel != "instruments" => String::new(),
         other => other.plain(),
     };
+    let each = rows::each(channel);
+    let whole = |name: &str, value: &Json| match each {
+        Some(each) if each == name => value.plain(),
+        _ => cell(value),
+    };
     match row {
-        Json::Object(fields) => fields.iter().map(|(k, v)| (k.clone(), cell(v))).collect(),
+        Json::Object(fields) => fields.iter().map(|(k, v)| (k.clone(), whole(k, v))).collect(),
         Json::List(cells) => {
             let names = rows::bar_columns(channel).iter();
             names.zip(cells).map(|(name, v)| ((*name).to_owned(), cell(v))).collect()
@@ -66,8 +74,9 @@ fn named(channel: &str, row: &Json) -> Vec<(String, String)> {
     }
 }
 
-fn book_row(row: &Json, whole: bool) -> Option<BookRow> {
-    let side = |name: &str| row.get(name)?.list().iter().map(level).collect::<Option<Vec<_>>>();
+fn book_row(row: &Json, whole: bool, cells: usize) -> Option<BookRow> {
+    let levels = |list: &[Json]| list.iter().map(|cell| level(cell, cells)).collect();
+    let side = |name: &str| -> Option<Vec<_>> { levels(row.get(name)?.list()) };
     let id = |name: &str| match row.get(name) {
         Some(Json::Number(text)) => text.parse().ok(),
         _ => None,
@@ -81,19 +90,26 @@ fn book_row(row: &Json, whole: bool) -> Option<BookRow> {
     })
 }
 
-fn level(level: &Json) -> Option<TruthLevel> {
-    let [Json::Text(px), Json::Text(sz), Json::Text(third), Json::Text(orders)] = level.list()
-    else {
-        return None;
+/// A level of so many cells: price, size, something between, and the number of orders.
+fn level(level: &Json, cells: usize) -> Option<TruthLevel> {
+    let (px, sz, orders) = match level.list() {
+        [Json::Text(px), Json::Text(sz), Json::Text(third), Json::Text(orders)] if cells == 4 => {
+            price(third)?;
+            (px, sz, orders)
+        }
+        [Json::Text(px), Json::Text(sz), Json::Text(orders)] if cells == 3 => (px, sz, orders),
+        _ => return None,
     };
     price(px)?;
     price(sz)?;
-    price(third)?;
     Some(TruthLevel { px: px.clone(), sz: sz.clone(), orders: orders.parse().ok()? })
 }
 
 /// A decimal text as a whole number of 10^-18, to compare prices.
 fn price(text: &str) -> Option<i128> {
+    if let Some(text) = text.strip_prefix('-').filter(|text| !text.starts_with('-')) {
+        return price(text).map(|number| -number);
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 18 {

@@ -301,6 +301,7 @@ impl Life {
         if changed.is_empty() {
             return;
         }
+        self.follow(&changed);
         for other in (0..self.rigs.len()).filter(|other| *other != feed) {
             let command = Command::Instruments(changed.clone());
             self.network.put(self.now, other, 0, Parcel::Command(command));

@@ -5,9 +5,10 @@
 //! `life.rs` calls [`Life::end`].
 
 use super::books;
+use super::catalogue;
 use super::counts::Figure;
 use super::driver::{Rig, Socket};
-use super::judge::{Complaint, place};
+use super::judge::{Complaint, narrowest, place};
 use super::life::{Life, Violation};
 use super::restore::same_state;
 use super::rows;
@@ -23,6 +24,8 @@ const SECOND: u64 = 1_000_000_000;
 const RECOVERY_MAX_NS: u64 = 300 * SECOND;
 /// Between two looks at the health.
 const LOOK_EVERY_NS: u64 = SECOND / 10;
+/// How often lists are fetched anew in lives on the whole catalogue.
+const REFRESH_EVERY_NS: u64 = 20 * SECOND;
 /// One life in so many has all its JSON read back, which takes longer than making it.
 const READ_BACK_EVERY: u64 = 4;
 /// How long stopped feeds are watched.
@@ -51,7 +54,12 @@ impl Life {
         let mut look = self.now;
         let mut ill = None;
         let mut proven = Proven::new();
+        let mut refresh = self.now;
         while self.now < from + RECOVERY_MAX_NS {
+            if self.options.catalogue && self.now >= refresh {
+                refresh = self.now + REFRESH_EVERY_NS;
+                self.refresh()?;
+            }
             self.advance()?;
             if self.now < look {
                 continue;
@@ -96,7 +104,8 @@ impl Life {
         let waiting: Vec<&Subscription> = rig.feed.not_live().collect();
         for wanted in rig.wanted.iter().filter(|s| !excused.contains(&*s.key)) {
             let ill = |why: &str| Some((about(wanted), why.to_owned()));
-            if !served.contains(wanted) {
+            let called = Subscription::new(&wanted.channel, narrowest(&wanted.key));
+            if !served.contains(&called) {
                 // No reader can know of an end that was not told, where nothing beats.
                 if unheard > 0 && !rows::is_book(&wanted.channel) && !waiting.contains(&wanted) {
                     unheard -= 1;
@@ -117,11 +126,13 @@ impl Life {
                     return ill(why);
                 }
                 proven.insert((feed, wanted.clone()));
-            } else if !proven.contains(&(feed, wanted.clone())) {
+            } else if !proven.contains(&(feed, wanted.clone())) && !self.is_hot(rig, wanted) {
                 return ill("never at rest, so never compared");
             }
         }
-        let extra = served.iter().find(|s| !rig.wanted.contains(s));
+        let called = |s: &Subscription| Subscription::new(&s.channel, narrowest(&s.key));
+        let wanted: BTreeSet<Subscription> = rig.wanted.iter().map(called).collect();
+        let extra = served.iter().find(|s| !wanted.contains(s));
         if let Some(extra) = extra {
             return Some((about(extra), "served, but nobody wants it".into()));
         }
@@ -137,9 +148,8 @@ impl Life {
         let mut excused = BTreeSet::new();
         for rig in &self.rigs {
             for wanted in &rig.wanted {
-                let by_id =
-                    !wanted.channel.starts_with("index") && &*wanted.channel != "instruments";
-                if by_id && !live(&wanted.key) {
+                let by_id = catalogue::names_instrument(&wanted.channel, &wanted.key);
+                if by_id && !live(narrowest(&wanted.key)) {
                     excused.insert(wanted.key.to_string());
                 }
             }
@@ -151,6 +161,12 @@ impl Life {
     fn unheard_evictions(&self) -> u64 {
         let injected = self.exchange.faults_injected().get("evict").copied().unwrap_or(0);
         injected.saturating_sub(self.evictions_heard)
+    }
+
+    /// Of the whole catalogue some books change so often that something is always on its way. Those
+    /// are held to each frame that came, after every input, and nothing more can be asked.
+    fn is_hot(&self, rig: &Rig, wanted: &Subscription) -> bool {
+        self.options.catalogue && rig.feed.book(&wanted.channel, &wanted.key).is_ok()
     }
 
     fn unlike_published(&self, rig: &Rig, wanted: &Subscription) -> Option<&'static str> {

@@ -33,6 +33,8 @@ pub struct Key {
     pub firm: bool,
     /// Ids of the trades emitted last, the newest first.
     trades: VecDeque<u64>,
+    /// The same for flat records that have an id.
+    rows: VecDeque<String>,
     /// The newest trade emitted.
     pub newest_trade: Option<u64>,
 }
@@ -44,6 +46,19 @@ impl Key {
         self.trades.truncate(TRADES_REMEMBERED - 1);
         self.trades.push_front(id);
         again
+    }
+
+    /// Remembers a flat record that came out; says whether it had come out just before.
+    pub fn row_again(&mut self, id: String) -> bool {
+        let again = self.rows.iter().take(TRADES_NOT_TWICE).any(|held| *held == id);
+        self.rows.truncate(TRADES_REMEMBERED - 1);
+        self.rows.push_front(id);
+        again
+    }
+
+    /// Whether the flat record came out before, as far as is remembered.
+    pub fn had_row(&self, id: &str) -> bool {
+        self.rows.iter().any(|held| held == id)
     }
 
     /// Whether the trade came out before, as far as is remembered.

@@ -8,6 +8,7 @@
 //! one instant but what it asked for. Start at [`Life::run`].
 
 use super::cast::{self, Part};
+use super::catalogue;
 use super::chance::Chance;
 use super::counts::{Counts, Figure};
 use super::driver::{Rig, Socket};
@@ -52,6 +53,8 @@ pub struct LifeOptions {
     pub instruments: usize,
     /// Whether people interfere.
     pub drills: bool,
+    /// Whether it is on the whole catalogue (`catalogue.rs`).
+    pub catalogue: bool,
 }
 
 /// What became of a life.
@@ -108,6 +111,8 @@ pub struct Life {
     pub(super) evictions_heard: u64,
     /// Frames get a space where OKX sends none: the same JSON, but not the shape that is expected.
     pub(super) respell: bool,
+    /// When it was looked last which instruments trade.
+    pub(super) looked: u64,
     /// Takes feeds apart now and then.
     restorer: Restorer,
 }
@@ -134,13 +139,20 @@ impl Life {
     fn new(options: LifeOptions) -> Life {
         let mut chance = Chance::new(options.seed, 1);
         let start = EPOCH_NS + chance.below(30 * DAY);
-        let market = if chance.one_in(DEEP_EVERY) { MarketSize::Full } else { MarketSize::Small };
-        let exchange = Exchange::new(SimConfig {
+        let deep = chance.one_in(DEEP_EVERY) || options.catalogue;
+        let market = if deep { MarketSize::Full } else { MarketSize::Small };
+        let mut exchange = Exchange::new(SimConfig {
             market,
             truth: true,
             faults: options.faults,
+            lives: options.catalogue,
             ..SimConfig::new(options.seed, start)
         });
+        let mut now = start;
+        if options.catalogue {
+            now += catalogue::enters_after(options.seed) * SECOND;
+            exchange.advance(now);
+        }
         let respell = chance.one_in(RESPELL_EVERY);
         let tick_lag_ns = *chance.pick(&[0, 1_000, 1_000_000, 40_000_000]);
         let drill_every = if options.drills { chance.between(300, 1_500) } else { 0 };
@@ -148,7 +160,7 @@ impl Life {
             exchange,
             rigs: Vec::new(),
             network: Network::default(),
-            now: start,
+            now,
             start,
             counts: Counts::default(),
             step: 0,
@@ -162,6 +174,7 @@ impl Life {
             deliveries: Vec::new(),
             evictions_heard: 0,
             respell,
+            looked: 0,
             restorer: Restorer::new(options.seed),
             options,
         }
@@ -171,7 +184,13 @@ impl Life {
         let before = self.exchange.instruments();
         self.bootstrap();
         let listed = self.exchange.instruments();
-        let parts = cast::cast(&mut self.chance, &listed, self.options.instruments);
+        let most = self.options.instruments;
+        let parts = if self.options.catalogue {
+            self.counts.more(Figure::CatalogueLives, 1);
+            catalogue::cast(&mut self.chance, &listed, most)
+        } else {
+            cast::cast(&mut self.chance, &listed, most)
+        };
         for (number, part) in parts.into_iter().enumerate() {
             let rig = self.rig(number, part);
             self.rigs.push(rig);
@@ -263,6 +282,7 @@ impl Life {
         let next = next.into_iter().flatten().min().unwrap_or(u64::MAX);
         self.now = next.clamp(self.now, self.now + SECOND);
         self.exchange.advance(self.now);
+        self.look_who_trades();
         self.collect()?;
         while let Some(addressed) = self.network.take(self.now) {
             self.arrive(addressed)?;

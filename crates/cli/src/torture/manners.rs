@@ -137,6 +137,15 @@ impl Manners {
     }
 }
 
+/// Channels whose argument names nothing.
+const NAMELESS: [&str; 3] = ["status", "economic-calendar", "public-struc-block-trades"];
+
+/// What an argument names most narrowly; empty if it names nothing.
+pub fn narrowest(arg: &Json) -> &str {
+    let names = ["sprdId", "instId", "instFamily", "instType"].map(|name| arg.text(name));
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
+}
+
 fn read(json: &Json) -> Option<Request> {
     let subscribe = match json.text("op") {
         "subscribe" => true,
@@ -145,11 +154,12 @@ fn read(json: &Json) -> Option<Request> {
     };
     let mut args = Vec::new();
     for arg in json.get("args")?.list() {
-        let key = if arg.text("instId").is_empty() { "instType" } else { "instId" };
-        if arg.text("channel").is_empty() || arg.text(key).is_empty() {
+        let channel = arg.text("channel");
+        let key = narrowest(arg);
+        if channel.is_empty() || (key.is_empty() && !NAMELESS.contains(&channel)) {
             return None;
         }
-        args.push((arg.text("channel").to_owned(), arg.text(key).to_owned()));
+        args.push((channel.to_owned(), key.to_owned()));
     }
     (!args.is_empty()).then_some(Request { subscribe, args })
 }

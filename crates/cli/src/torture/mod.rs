@@ -3,8 +3,8 @@
 //!
 //! `market-data torture` calls [`run`]; mutants and CI go through the command. Nothing here prints.
 //!
-//! Read in this order: `life.rs` (one life), `cast.rs` (who plays), `driver.rs` and
-//! `network.rs` (sockets and the road),
+//! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
+//! and `network.rs` (sockets and the road),
 //! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller
@@ -14,6 +14,7 @@
 
 mod books;
 mod cast;
+mod catalogue;
 mod chance;
 mod counts;
 mod damage;
@@ -59,6 +60,8 @@ pub struct Options {
     pub instruments: usize,
     /// How many lives at a time.
     pub threads: usize,
+    /// All lives are on the whole catalogue, instead of some.
+    pub catalogue: bool,
 }
 
 /// The names that [`Options::without`] may hold.
@@ -120,6 +123,7 @@ fn life_options(options: &Options, seed: u64) -> LifeOptions {
         faults: options.faults,
         instruments: options.instruments,
         drills: true,
+        catalogue: options.catalogue || catalogue::is_one(seed),
     };
     options.without.iter().for_each(|kind| shrink::leave_out(&mut life, kind));
     life

@@ -39,6 +39,8 @@ impl Report {
         let _ = writeln!(text, "  {:<24} {mean:>12}", "recovery ms mean");
         let gaps = self.counts.gaps.iter().map(|(cause, n)| (*cause, *n));
         list(&mut text, "gaps by cause", gaps);
+        let channels = self.counts.channels.iter().map(|(name, n)| (name.as_str(), *n));
+        list(&mut text, "rows compared by channel", channels);
         let faults = self.counts.faults.iter().map(|(kind, n)| (kind.as_str(), *n));
         list(&mut text, "faults injected", faults);
         match &self.failure {
@@ -73,6 +75,9 @@ impl Report {
                 own.push(*kind);
             }
         }
+        if self.options.catalogue {
+            line.push_str(" --catalogue");
+        }
         if !own.is_empty() {
             let _ = write!(line, " --without {}", own.join(","));
         }
@@ -94,6 +99,8 @@ impl Report {
         for (name, number) in self.counts.numbers() {
             let _ = write!(text, ",\"{name}\":{number}");
         }
+        let channels = self.counts.channels.iter().map(|(name, n)| (name.as_str(), *n));
+        object(&mut text, "channels", channels);
         object(&mut text, "gaps", self.counts.gaps.iter().map(|(cause, n)| (*cause, *n)));
         let faults = self.counts.faults.iter().map(|(kind, n)| (kind.as_str(), *n));
         object(&mut text, "injected", faults);

@@ -13,6 +13,7 @@ fn options(faults: &str, lives: u64, threads: usize) -> Options {
         without: Vec::new(),
         instruments: 3,
         threads,
+        catalogue: false,
     }
 }
 
@@ -33,6 +34,51 @@ fn every_profile_is_survived_and_something_is_compared() {
         assert!(report.counts.get(counts::Figure::BooksCompared) > 0, "{}", report.text());
         assert!(report.counts.get(counts::Figure::RowsCompared) > 0, "{}", report.text());
     }
+}
+
+#[test]
+fn lives_on_the_whole_catalogue_compare_records_of_every_kind_and_say_the_same_twice() {
+    let mut options = Options { catalogue: true, steps: 1_500, ..options("mixed", 6, 2) };
+    let one = run(&options);
+    assert!(one.failure.is_none(), "{}", one.text());
+    options.threads = 1;
+    assert_eq!(one.text(), run(&options).text());
+    assert_eq!(one.counts.get(counts::Figure::CatalogueLives), 6);
+    assert!(one.counts.get(counts::Figure::FlatCompared) > 1_000, "{}", one.text());
+    for channel in [
+        "funding-rate",
+        "index-tickers",
+        "instruments",
+        "liquidation-orders",
+        "mark-price",
+        "open-interest",
+        "opt-summary",
+        "option-trades",
+        "price-limit",
+        "sprd-public-trades",
+        "status",
+    ] {
+        assert!(one.counts.channels.contains_key(channel), "no {channel}: {}", one.text());
+    }
+}
+
+#[test]
+fn some_lives_are_on_the_whole_catalogue_and_most_are_not() {
+    let among = (1..=800).filter(|seed| catalogue::is_one(*seed)).count();
+    assert!((60..=140).contains(&among), "{among} of 800");
+}
+
+#[test]
+fn a_nested_row_makes_a_record_for_each_of_its_elements() {
+    let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let details = r#"[{"side":"buy","sz":"1"},{"side":"sell","sz":"2"}]"#;
+    let row = own(&[("instId", "X"), ("details", details)]);
+    let first = own(&[("instId", "X"), ("side", "buy"), ("sz", "1")]);
+    let second = own(&[("instId", "X"), ("side", "sell"), ("sz", "2")]);
+    assert_eq!(rows::unfold("liquidation-orders", row.clone()), [first, second]);
+    assert_eq!(rows::unfold("tickers", row.clone()), [row]);
 }
 
 #[test]

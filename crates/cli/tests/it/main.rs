@@ -10,6 +10,7 @@ mod convert;
 mod cut;
 mod damage;
 mod decode;
+mod every;
 mod instruments;
 mod live;
 mod login;

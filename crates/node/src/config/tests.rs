@@ -159,3 +159,19 @@ fn a_time_has_a_unit() {
     let config = Config::parse("", "<text>", vars(&[("MARKET_DATA_TAPE_ANCHORS", "5m")])).unwrap();
     assert_eq!(config.options().unwrap().tape.unwrap().anchors.as_secs(), 300);
 }
+
+#[test]
+fn a_least_turnover_is_an_exact_number_or_refused() {
+    let parse = |value: &str| {
+        let file = format!(
+            "[[subscribe]]\ninstruments=[\"*-USDT\"]\nchannels=[\"trades\"]\nmin_turnover_24h={value}\n"
+        );
+        Config::parse(&file, "x", []).map_err(|e| e.to_string())
+    };
+    let options = |value: &str| parse(value)?.options().map_err(|e| e.to_string());
+    let min = options("\"5000000.10\"").unwrap().wants[0].min_turnover_24h.unwrap();
+    assert_eq!(min.to_string(), "5000000.10");
+    assert_eq!(options("\"5 million\"").unwrap_err().lines().count(), 1);
+    assert!(options("\"-1\"").unwrap_err().contains("negative"));
+    assert!(parse("5000000.1").is_err(), "a float is none of our numbers");
+}

@@ -7,6 +7,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     key: KeyKind::TypeOrFamily,
     cadence: "every second while there is a warning",
     silence: "all is well: the normal state is silent since 2026-06-09",
+    kinds: &["SWAP", "FUTURES", "OPTION"],
     form: Form::Figures(&ADL_WARNING),
     ..BASE
 };

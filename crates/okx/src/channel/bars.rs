@@ -90,6 +90,8 @@ const fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && i == a.len()
 }
 
+const DERIVATIVES: &[&str] = &["SWAP", "FUTURES", "OPTION"];
+
 const fn bar(name: &'static str, suffix: &str, kind: BarKind) -> ChannelSpec {
     let mut i = 0;
     while !same(SIZES[i].suffix, suffix) {
@@ -104,6 +106,9 @@ const fn bar(name: &'static str, suffix: &str, kind: BarKind) -> ChannelSpec {
         name,
         path: Path::Business,
         key,
+        // The bar of the moment comes on subscribing (captures); of spreads there are none.
+        first_ns: if let BarKind::Spread = kind { None } else { Some(crate::limits::FIRST_NS) },
+        kinds: if let BarKind::Mark = kind { DERIVATIVES } else { &[] },
         cadence: "at most every second while it forms",
         form: Form::Bar(kind, &SIZES[i]),
         ..BASE

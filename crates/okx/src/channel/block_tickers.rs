@@ -7,6 +7,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     path: Path::Business,
     cadence: "on a block trade, else every 5 minutes",
     silence: "no beat is promised",
+    first_ns: Some(crate::limits::FIRST_BLOCK_NS),
     form: Form::Figures(&BLOCK_TICKERS),
     ..BASE
 };

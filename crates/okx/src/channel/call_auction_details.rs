@@ -6,6 +6,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "call-auction-details",
     cadence: "about every second during an auction",
     silence: "no auction is on",
+    kinds: &["SPOT"],
     form: Form::Figures(&CALL_AUCTION),
     ..BASE
 };

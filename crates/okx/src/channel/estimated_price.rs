@@ -8,6 +8,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     key: KeyKind::TypeAndScope,
     cadence: "about every 200 ms, in the last 30 minutes before the event",
     silence: "nothing is about to be delivered, exercised or settled",
+    kinds: &["FUTURES", "OPTION", "EVENTS"],
     form: Form::Figures(&ESTIMATED_PRICE),
     ..BASE
 };

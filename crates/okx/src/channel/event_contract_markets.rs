@@ -8,6 +8,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "event-contract-markets",
     key: KeyKind::InstType,
     cadence: "on change; nothing on subscribing",
+    kinds: &["EVENTS"],
     form: Form::Figures(&EVENT_MARKETS),
     ..BASE
 };

@@ -10,6 +10,8 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "funding-rate",
     cadence: "every 30 to 90 s",
     silence: "no beat is promised",
+    kinds: &["SWAP"],
+    first_ns: Some(crate::limits::FIRST_FUNDING_NS),
     form: Form::Figures(&FUNDING_RATE),
     ..BASE
 };

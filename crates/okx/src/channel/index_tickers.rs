@@ -8,6 +8,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     key: KeyKind::Index,
     cadence: "100 ms if changed, else every minute",
     beat_ns: Some(INDEX_BEAT_NS),
+    first_ns: Some(crate::limits::FIRST_INDEX_NS),
     form: Form::Figures(&INDEX_TICKERS),
     ..BASE
 };

@@ -8,6 +8,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "liquidation-orders",
     key: KeyKind::InstType,
     cadence: "each liquidation that OKX reports",
+    kinds: &["SWAP", "FUTURES", "MARGIN", "OPTION"],
     form: Form::Figures(&LIQUIDATION_ORDERS),
     ..BASE
 };

@@ -9,6 +9,8 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "mark-price",
     cadence: "200 ms if changed, else every 10 s",
     beat_ns: Some(MARK_BEAT_NS),
+    kinds: &["SWAP", "FUTURES", "OPTION", "EVENTS"],
+    first_ns: Some(crate::limits::FIRST_MARK_NS),
     form: Form::Figures(&MARK_PRICE),
     ..BASE
 };

@@ -6,7 +6,7 @@
 //! rows are read is in the file named by its [`Form`]. Source of every line: OKX docs 2026-08-22
 //! and captures up to 2026-10-07, see `docs/okx.md`.
 
-use crate::limits::BOOK_BEAT_NS;
+use crate::limits::{BOOK_BEAT_NS, ELP_ENDED, FIRST_NS};
 use market_data_model::BarKind;
 use market_data_model::time::SECOND;
 use serde::{Deserialize, Serialize};
@@ -95,18 +95,44 @@ pub struct ChannelSpec {
     pub key: KeyKind,
     /// The only kind of instrument it is about, where its argument must name one.
     pub kind: Option<&'static str>,
+    /// The kinds of instruments that it is about; empty = every kind.
+    pub kinds: &'static [&'static str],
     /// A 50- or 400-level incremental book: few of them go on one connection.
     pub deep: bool,
     /// Whether OKX asks for a login (and a fee tier).
     pub login: bool,
     /// After how much silence of one instrument something is wrong, where OKX guarantees a beat.
     pub beat_ns: Option<u64>,
+    /// By when OKX sends something after subscribing, whatever the market does; `None` = it may be
+    /// silent for ever.
+    pub first_ns: Option<u64>,
+    /// Since when OKX does not serve it any more; empty = it does.
+    pub ended: &'static str,
     /// How often OKX pushes, for the documentation.
     pub cadence: &'static str,
     /// What silence means where no beat is guaranteed, for the documentation.
     pub silence: &'static str,
     /// How its rows are read.
     pub form: Form,
+}
+
+impl ChannelSpec {
+    /// Whether it is about instruments of this kind, in OKX's spelling.
+    pub fn suits(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// What its silence means, in words.
+    pub fn staleness(&self) -> String {
+        match self.beat_ns {
+            Some(beat) => {
+                let seconds = beat / SECOND;
+                format!("asked for anew after {seconds} s without data, less and less often")
+            }
+            None if self.silence.is_empty() => "silence proves nothing".to_owned(),
+            None => format!("silence proves nothing: {}", self.silence),
+        }
+    }
 }
 
 impl BookForm {
@@ -118,9 +144,12 @@ const BASE: ChannelSpec = ChannelSpec {
     path: Path::Public,
     key: KeyKind::InstId,
     kind: None,
+    kinds: &[],
     deep: false,
     login: false,
     beat_ns: None,
+    first_ns: None,
+    ended: "",
     cadence: "on change",
     silence: "",
     form: Form::Ticker,
@@ -131,6 +160,7 @@ const fn book(name: &'static str, depth: u16, incremental: bool) -> ChannelSpec 
         name,
         deep: incremental,
         beat_ns: Some(BOOK_BEAT_NS),
+        first_ns: Some(FIRST_NS),
         cadence: if incremental {
             "100 ms; the same again after 60 s"
         } else {
@@ -147,6 +177,7 @@ const fn spread_book(name: &'static str, depth: u16, incremental: bool) -> Chann
         path: Path::Business,
         key: KeyKind::Spread,
         beat_ns: None,
+        first_ns: if incremental { Some(FIRST_NS) } else { None },
         cadence: "on change",
         silence: "no beat is promised",
         form: Form::Book(BookForm { depth, incremental, rpi: false, spread: true }),
@@ -156,7 +187,13 @@ const fn spread_book(name: &'static str, depth: u16, incremental: bool) -> Chann
 
 /// Every channel but the bars, which [`bars::BARS`] lists.
 pub const CHANNELS: &[ChannelSpec] = &[
-    ChannelSpec { name: "tickers", cadence: TICKER_CADENCE, form: Form::Ticker, ..BASE },
+    ChannelSpec {
+        name: "tickers",
+        first_ns: Some(FIRST_NS),
+        cadence: TICKER_CADENCE,
+        form: Form::Ticker,
+        ..BASE
+    },
     ChannelSpec { name: "trades", cadence: TRADE_CADENCE, form: Form::Trade, ..BASE },
     ChannelSpec {
         name: "trades-all",
@@ -174,7 +211,7 @@ pub const CHANNELS: &[ChannelSpec] = &[
         form: Form::Book(BookForm { depth: 400, incremental: true, rpi: true, spread: false }),
         ..book("books-rpi", 400, true)
     },
-    book("books-elp", 400, true),
+    ChannelSpec { ended: ELP_ENDED, ..book("books-elp", 400, true) },
     ChannelSpec { cadence: "10 ms", ..spread_book("sprd-bbo-tbt", 1, false) },
     ChannelSpec { cadence: "100 ms", ..spread_book("sprd-books5", 5, false) },
     ChannelSpec { cadence: "10 ms", ..spread_book("sprd-books-l2-tbt", 400, true) },

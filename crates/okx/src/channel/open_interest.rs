@@ -5,6 +5,8 @@ use super::figures::*;
 pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "open-interest",
     cadence: "every 3 s if changed",
+    kinds: &["SWAP", "FUTURES", "OPTION", "EVENTS"],
+    first_ns: Some(crate::limits::FIRST_NS),
     form: Form::Figures(&OPEN_INTEREST),
     ..BASE
 };

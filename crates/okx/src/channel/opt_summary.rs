@@ -9,6 +9,8 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     key: KeyKind::Family,
     cadence: "all the time; no rate is promised",
     silence: "no beat is promised",
+    kinds: &["OPTION"],
+    first_ns: Some(crate::limits::FIRST_NS),
     form: Form::Figures(&OPT_SUMMARY),
     ..BASE
 };

@@ -10,6 +10,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     key: KeyKind::TypeAndScope,
     kind: Some("OPTION"),
     cadence: "each trade",
+    kinds: &["OPTION"],
     form: Form::Figures(&OPTION_TRADES),
     ..BASE
 };

@@ -5,6 +5,8 @@ use super::figures::*;
 pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "price-limit",
     cadence: "200 ms if changed",
+    kinds: &["SPOT", "SWAP", "FUTURES", "OPTION"],
+    first_ns: Some(crate::limits::FIRST_NS),
     form: Form::Figures(&PRICE_LIMIT),
     ..BASE
 };

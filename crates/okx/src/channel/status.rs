@@ -6,6 +6,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     name: "status",
     key: KeyKind::Nothing,
     cadence: "the latest on subscribing, then on change",
+    first_ns: Some(crate::limits::FIRST_NS),
     form: Form::Figures(&STATUS),
     ..BASE
 };

@@ -5,6 +5,7 @@
 
 use super::audit::Audit;
 use super::drill::{Act, Drill, Drills};
+use super::every::Every;
 use super::tally::{ChannelTally, Tally};
 use crate::duration::Words;
 use crate::out::number::{counted, grouped, percent};
@@ -38,6 +39,8 @@ pub struct Facts<'a> {
     pub faults: FaultProfile,
     /// How often it did, by the fault's name.
     pub injected: BTreeMap<&'static str, u64>,
+    /// What is demanded of every channel of the table, if all were asked for.
+    pub every: Option<&'a Every>,
 }
 
 /// The verdict.
@@ -59,6 +62,10 @@ impl Report {
         }
         if !damages_rows(&facts.faults) {
             accuracy_reasons(facts.tally, &mut reasons);
+        }
+        if let Some(every) = facts.every {
+            let faults = facts.faults.name == FaultProfile::none().name;
+            reasons.extend(every.reasons(facts.tally, facts.took, faults));
         }
         end_reasons(facts, &mut reasons);
         for drill in facts.drills.all.iter().filter(|drill| drill.recovered_ns.is_none()) {
@@ -88,7 +95,10 @@ impl Report {
     /// The report for people.
     pub fn text(&self, facts: &Facts<'_>, paint: Paint) -> String {
         let mut text = String::from("\n");
-        text.push_str(&channel_table(facts).render(paint));
+        match facts.every {
+            Some(every) => text.push_str(&every.text(facts.tally, paint)),
+            None => text.push_str(&channel_table(facts).render(paint)),
+        }
         if !facts.drills.all.is_empty() {
             text.push('\n');
             text.push_str(&drill_table(facts.drills).render(paint));
@@ -130,6 +140,7 @@ impl Report {
             "dropped": facts.lost,
             "faultProfile": facts.faults.name,
             "faultsInjected": facts.injected,
+            "leftOut": facts.every.map_or(Value::Null, Every::left_out),
         }))
     }
 }
@@ -267,6 +278,7 @@ fn channel_json(name: &str, channel: &ChannelTally, facts: &Facts<'_>) -> Value 
         "gapsOpened": channel.gaps_opened,
         "gapsClosed": channel.gaps_closed,
         "gapsOpen": channel.gaps_open(),
+        "firstMs": facts.every.and_then(|every| every.first_ns(channel)).map(|ns| ns / 1_000_000),
         "resyncs": channel.resyncs,
         "reconnects": facts.tally.reconnects_of(channel),
         "silenceMsMax": channel.silence_ns_max / 1_000_000,

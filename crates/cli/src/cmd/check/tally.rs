@@ -18,6 +18,10 @@ pub struct ChannelTally {
     pub messages: u64,
     /// Records of market data.
     pub records: u64,
+    /// When the first of them came.
+    pub first_at: Option<Nanos>,
+    /// Subscriptions expected.
+    pub keys: u64,
     /// Rows that could not be read exactly.
     pub row_faults: u64,
     /// Every fault that names the channel, rows included.
@@ -83,6 +87,7 @@ impl Tally {
         for subscription in subscriptions {
             let channel = self.channels.entry(subscription.channel.to_string()).or_default();
             channel.last_by_key.insert(subscription.key.to_string(), now);
+            channel.keys += 1;
         }
     }
 
@@ -133,6 +138,7 @@ impl Tally {
             Body::Subscription(_) => {}
             _ => {
                 channel.records += 1;
+                channel.first_at.get_or_insert(at);
                 if channel.last_message != Some((feed, at)) {
                     channel.last_message = Some((feed, at));
                     channel.messages += 1;

@@ -1,6 +1,7 @@
 //! The counting and the auditing of `check`, on hand-made records.
 
 use super::audit::Audit;
+use super::every::Every;
 use super::tally::Tally;
 use market_data_model::batch::{BookHead, Other};
 use market_data_model::*;
@@ -191,4 +192,34 @@ fn the_tally_counts_by_channel() {
     assert_eq!(books.resyncs, 1, "the subscription after a new connection is no resync");
     assert_eq!(tally.reconnects_of(books), 1);
     assert_eq!(books.silence_ns_max, 31 * SECOND, "from the last record at 9 s to the end");
+}
+
+#[test]
+fn of_all_channels_each_must_bring_what_is_promised_and_none_may_fault() {
+    let names = Names {
+        venue: "okx",
+        channels: vec!["status".into(), "mark-price".into()],
+        instruments: vec![Arc::new(Instrument::named("BTC-USDT"))],
+    };
+    let mut batch = Stream::default().trade(1, 1).fault(Some(0), FaultCode::VenueError).done();
+    batch.set_names(&Arc::new(names));
+    let mut tally = Tally::default();
+    let keys = [("mark-price", "BTC-USDT-SWAP"), ("status", ""), ("funding-rate", "BTC-USDT-SWAP")];
+    tally.expect(&keys.map(|(channel, key)| Subscription::new(channel, key)), Nanos(0));
+    let every = Every { began: Nanos(0), left_out: Vec::new() };
+    let reasons = |tally: &Tally, seconds, faults| {
+        every.reasons(tally, std::time::Duration::from_secs(seconds), faults)
+    };
+    assert_eq!(reasons(&tally, 9, true), Vec::<String>::new(), "nothing is due yet");
+    let silent = "nothing came, although it must within";
+    assert_eq!(
+        reasons(&tally, 20, true),
+        [format!("mark-price: {silent} 15.0 s"), format!("status: {silent} 10.0 s")]
+    );
+    batch.iter().for_each(|event| tally.take(&event));
+    let still = format!("status: {silent} 10.0 s");
+    assert_eq!(reasons(&tally, 20, true), [still.as_str(), "status: 1 fault"]);
+    assert_eq!(reasons(&tally, 20, false), [still], "faults are injected");
+    let shown = every.text(&tally, crate::out::paint::Paint::plain());
+    assert_eq!(shown.lines().filter(|line| line.contains("mark-price ")).count(), 1, "{shown}");
 }

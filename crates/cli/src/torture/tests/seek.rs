@@ -117,6 +117,7 @@ fn options(faults: &str, seed: u64) -> LifeOptions {
         steps: 900,
         faults: FaultProfile::named(faults).unwrap(),
         instruments: 3,
+        catalogue: false,
         drills: true,
     }
 }

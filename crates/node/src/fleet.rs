@@ -1,0 +1,162 @@
+//! The connections of a service, and everything that is needed to open another one while running.
+//!
+//! [`Service::start`](crate::Service::start) opens those of the plan, the supervisor those that
+//! new listings need. Start at [`Yard::open`].
+//!
+//! Invariants: a connection is never taken away before the service stops, so places in the list
+//! stay what they are; what is opened later is no different from what was planned.
+
+use crate::bus::{Publisher, Queue};
+use crate::credentials::{self, Credentials, CredentialsError};
+use crate::error::Error;
+use crate::live::{Ask, Driver, Io, Made, Setup};
+use crate::metrics::Metrics;
+use crate::options::ServiceOptions;
+use crate::recorder::{self, Lanes};
+use crate::supervisor::Listener;
+use market_data_model::event::FeedId;
+use market_data_model::{Batch, Subscription};
+use market_data_okx::catalogue::Catalogue;
+use market_data_okx::channel::{self, Path};
+use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_tape::encode_config;
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Questions and commands waiting at one driver.
+const ASKS_MAX: usize = 64;
+
+/// What a connection carries, those of later listings included.
+pub(crate) type Carried = Arc<Mutex<Vec<Subscription>>>;
+
+/// One connection, as the service sees it.
+#[derive(Clone)]
+pub(crate) struct Line {
+    /// The id of the feed running at the moment.
+    pub current: Arc<AtomicU32>,
+    pub carried: Carried,
+    pub asks: mpsc::Sender<Ask>,
+}
+
+/// All connections.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    pub lines: Vec<Line>,
+    pub drivers: JoinSet<()>,
+}
+
+/// What connections are made of.
+pub(crate) struct Yard {
+    pub options: ServiceOptions,
+    pub catalogue: Arc<RwLock<Catalogue>>,
+    /// The next free feed id of the process.
+    pub ids: Arc<AtomicU32>,
+    pub io: Arc<Io>,
+    pub metrics: Arc<Metrics>,
+    pub queues: Vec<Queue>,
+    /// Weak, so that the supervisor sees when every driver has ended.
+    pub news: mpsc::WeakSender<Arc<Batch>>,
+    /// The way to the recorder, if there is one.
+    pub lanes: Option<Lanes>,
+    /// Where drivers run, if not where everything does.
+    pub home: Option<Handle>,
+    pub fleet: Arc<Mutex<Fleet>>,
+}
+
+impl Yard {
+    /// Opens a connection; `None` when the service has ended.
+    pub fn open(&self, path: Path, subscriptions: &[Subscription]) -> Option<Listener> {
+        let news = self.news.upgrade()?;
+        let (asks_sender, asks) = mpsc::channel(ASKS_MAX);
+        let current = Arc::new(AtomicU32::new(0));
+        let options = &self.options;
+        let credentials = credentials_for(options, path, subscriptions).unwrap_or_else(|why| {
+            // Those of the plan were looked at before; a listing later on goes on without.
+            tracing::warn!(%why, "a connection without a login");
+            None
+        });
+        let setup = Setup {
+            make: self.maker(path, subscriptions, credentials.is_some()),
+            url: options.endpoints.url(path).into(),
+            subscriptions: subscriptions.to_vec(),
+            ids: Arc::clone(&self.ids),
+            current: Arc::clone(&current),
+            io: Arc::clone(&self.io),
+            metrics: Arc::clone(&self.metrics),
+            publisher: Publisher::new(&self.queues),
+            asks,
+            news,
+            credentials,
+            tape: self.lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
+            busy: options.one_core.is_some_and(|one| one.busy_poll),
+        };
+        let driver = Driver::new(setup).run();
+        let carried: Carried = Arc::new(Mutex::new(subscriptions.to_vec()));
+        let mut fleet = lock(&self.fleet);
+        match &self.home {
+            Some(home) => fleet.drivers.spawn_on(driver, home),
+            None => fleet.drivers.spawn(driver),
+        };
+        let asks = asks_sender.clone();
+        fleet.lines.push(Line { current, carried: Arc::clone(&carried), asks });
+        let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
+        Some(Listener { keys, carried, asks: asks_sender })
+    }
+
+    /// Makes the connection's feed, each time with what is known of its instruments by then.
+    fn maker(
+        &self,
+        path: Path,
+        subscriptions: &[Subscription],
+        login: bool,
+    ) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
+        let options = &self.options;
+        let url: Arc<str> = options.endpoints.url(path).into();
+        let subscriptions = subscriptions.to_vec();
+        let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
+        let catalogue = Arc::clone(&self.catalogue);
+        let taped = self.lanes.is_some();
+        Box::new(move |feed| {
+            let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+            let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
+            let instruments =
+                keys.into_iter().filter_map(|key| catalogue.get(key)).cloned().collect();
+            let mut config = OkxConfig::new(feed, &url);
+            config.subscriptions = subscriptions.clone();
+            config.instruments = instruments;
+            config.view_depth = view_depth;
+            config.deltas = deltas;
+            // Whether there is a key is all that a feed knows of it.
+            config.login = login;
+            config.seed = seed ^ u64::from(feed.0) << 32;
+            let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
+            Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }
+        })
+    }
+}
+
+/// The credentials, where they may be sent and can be of use.
+pub(crate) fn credentials_for(
+    options: &ServiceOptions,
+    path: Path,
+    subscriptions: &[Subscription],
+) -> Result<Option<Credentials>, Error> {
+    let url = options.endpoints.url(path);
+    if credentials::may_go_to(url) {
+        return Ok(options.credentials.clone());
+    }
+    let needs = |s: &Subscription| channel::find(&s.channel).is_some_and(|spec| spec.login);
+    if options.credentials.is_some() && subscriptions.iter().any(needs) {
+        return Err(CredentialsError::Unencrypted { url: url.to_owned() }.into());
+    }
+    Ok(None)
+}
+
+/// Nobody panics while holding these, and if somebody did, what they hold would still be whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
