@@ -83,7 +83,7 @@ pub fn every(
         let keys = if !spec.ended.is_empty() {
             Err(format!("OKX ended it on {}", spec.ended))
         } else if spec.login && !logged_in {
-            Err("it needs a login, and there are no credentials".to_owned())
+            Err("it needs a login: set the credentials and name it".to_owned())
         } else if let Some((_, other)) = EXCLUSIVE.iter().find(|(one, _)| *one == spec.name) {
             Err(format!("it and {other} exclude each other; name it alone"))
         } else {
