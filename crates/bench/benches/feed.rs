@@ -6,7 +6,7 @@
 //! again and again for a profiler, `BENCH_GROUP=trades` only those frames.
 
 use market_data_bench::frames::{self, Group, Stream};
-use market_data_bench::measure::{Case, median, medians};
+use market_data_bench::measure::{Case, median, medians, now_ns};
 use market_data_bench::{market, systems};
 use market_data_model::Side;
 use std::process::ExitCode;
@@ -186,8 +186,8 @@ fn book_table(streams: &[Stream], repetitions: usize) {
     }
     let mut samples = [Vec::new(), Vec::new()];
     for _ in 0..repetitions {
-        samples[0].push(systems::apply_ours(&changes, books).0 as f64);
-        samples[1].push(systems::apply_sorted(&changes, books).0 as f64);
+        samples[0].push(systems::apply_ours(&changes, books, now_ns).0 as f64);
+        samples[1].push(systems::apply_sorted(&changes, books, now_ns).0 as f64);
     }
     println!("\nbook apply alone: {books} books, {} changes, {levels} levels", changes.len());
     println!("{:<15} {:>9} {:>9}", "book", "ns/change", "ns/level");
@@ -218,7 +218,7 @@ fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
                 "json" => systems::feed(&chosen, true),
                 "decode" => systems::decode(&chosen),
                 "serde" => systems::reference(&chosen, true),
-                "book" => systems::apply_ours(&changes, books).1,
+                "book" => systems::apply_ours(&changes, books, now_ns).1,
                 other => {
                     return Err(format!(
                         "BENCH_ONLY is {other:?}: feed, plain, json, decode, serde or book"

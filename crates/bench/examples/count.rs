@@ -33,12 +33,12 @@ fn main() -> ExitCode {
         "book" => {
             let (changes, books) = systems::changes(&chosen);
             let levels = changes.iter().map(|change| change.rows.len()).sum();
-            (counted(|| systems::apply_ours(&changes, books).1), levels)
+            (counted(|| systems::apply_ours(&changes, books, || 0).1), levels)
         }
         "sorted" => {
             let (changes, books) = systems::changes(&chosen);
             let levels = changes.iter().map(|change| change.rows.len()).sum();
-            (counted(|| systems::apply_sorted(&changes, books).1), levels)
+            (counted(|| systems::apply_sorted(&changes, books, || 0).1), levels)
         }
         other => {
             eprintln!("no system {other}: feed, plain, json, decode, serde, book or sorted");

@@ -174,28 +174,29 @@ fn plain(level: Level) -> crate::reference::Row {
 /// How many changes are put in warm memory at once: in a feed they have just been decoded.
 const WARM: usize = 64;
 
-/// Nanoseconds that applying decoded rows to books takes, one way; copying the rows to warm memory
-/// beforehand is not counted.
+/// What `now` tells of the time that applying decoded rows to books takes, one way; copying the rows
+/// to warm memory beforehand is not counted.
 fn apply<B: Clone>(
     changes: &[Change],
     mut books: Vec<B>,
+    now: fn() -> u64,
     mut change: impl FnMut(&mut B, &Change),
 ) -> (u64, Vec<B>) {
     let mut spent = 0;
     for chunk in changes.chunks(WARM) {
         let warm = black_box(chunk.to_vec());
-        let start = now_ns();
+        let start = now();
         for one in &warm {
             change(&mut books[one.book], one);
         }
-        spent += now_ns() - start;
+        spent += now() - start;
     }
     (spent, black_box(books))
 }
 
-/// Applies decoded rows to our books: nanoseconds, and the levels left.
-pub fn apply_ours(changes: &[Change], books: usize) -> (u64, u64) {
-    let (ns, books) = apply(changes, vec![Book::new(); books], |book, change| {
+/// Applies decoded rows to our books: what `now` tells of it, and the levels left.
+pub fn apply_ours(changes: &[Change], books: usize, now: fn() -> u64) -> (u64, u64) {
+    let (ns, books) = apply(changes, vec![Book::new(); books], now, |book, change| {
         if change.is_snapshot {
             book.clear();
         }
@@ -207,10 +208,10 @@ pub fn apply_ours(changes: &[Change], books: usize) -> (u64, u64) {
     (ns, books.iter().map(|book| book.depth(Side::Bid) as u64).sum())
 }
 
-/// Applies decoded rows to the reference's books: nanoseconds, and the levels left.
-pub fn apply_sorted(changes: &[Change], books: usize) -> (u64, u64) {
+/// Applies decoded rows to the reference's books: what `now` tells of it, and the levels left.
+pub fn apply_sorted(changes: &[Change], books: usize, now: fn() -> u64) -> (u64, u64) {
     let books = vec![SortedBook::default(); books];
-    let (ns, books) = apply(changes, books, |book, change| {
+    let (ns, books) = apply(changes, books, now, |book, change| {
         if change.is_snapshot {
             book.clear();
         }

@@ -62,5 +62,8 @@ fn updates_have_the_levels_they_should() {
     counts.sort_unstable();
     assert_eq!(books, 20);
     assert!((15..=23).contains(&counts[counts.len() / 2]), "{}", counts[counts.len() / 2]);
-    assert_eq!(systems::apply_ours(&changes, books).1, systems::apply_sorted(&changes, books).1);
+    assert_eq!(
+        systems::apply_ours(&changes, books, || 0).1,
+        systems::apply_sorted(&changes, books, || 0).1
+    );
 }
