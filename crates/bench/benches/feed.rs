@@ -53,7 +53,7 @@ fn run() -> Result<(), String> {
         }
     };
     if std::env::var_os("BENCH_MEMORY").is_some() {
-        return say_memory();
+        return say_memory(setting("BENCH_MEMORY", 1_400)?);
     }
     if let Ok(only) = std::env::var("BENCH_ONLY") {
         return again_and_again(&streams, &only);
@@ -64,27 +64,25 @@ fn run() -> Result<(), String> {
     book_table(&streams, settings.repetitions);
     // Memory is told by a process that does nothing else.
     let exe = std::env::current_exe().map_err(|e| e.to_string())?;
-    let said = std::process::Command::new(exe).env("BENCH_MEMORY", "1").output();
-    print!("{}", String::from_utf8_lossy(&said.map_err(|e| e.to_string())?.stdout));
+    for width in ["1400", "2700"] {
+        let said = std::process::Command::new(&exe).env("BENCH_MEMORY", width).output();
+        print!("{}", String::from_utf8_lossy(&said.map_err(|e| e.to_string())?.stdout));
+    }
     Ok(())
 }
 
-/// Resident memory of 2,500 books, each 400 levels a side and as wide as real ones.
-fn say_memory() -> Result<(), String> {
+/// Resident memory of 2,500 books, each 400 levels a side of about so many ticks.
+fn say_memory(width: u64) -> Result<(), String> {
     const BOOKS: usize = 2_500;
-    for width in [1_400, 2_700] {
-        let before = resident_kb();
-        let books: Vec<_> = (0..BOOKS as u64).map(|seed| market::book(seed, width)).collect();
-        let levels: usize = books.iter().map(|book| book.depth(Side::Bid)).sum();
-        let Some((before, after)) = before.zip(resident_kb()) else {
-            println!("memory: this system does not say");
-            return Ok(());
-        };
-        println!(
-            "memory: {BOOKS} books of {} levels a side over {width} ticks: {} MB",
+    let books: Vec<_> = (0..BOOKS as u64).map(|seed| market::book(seed, width)).collect();
+    let levels: usize = books.iter().map(|book| book.depth(Side::Bid)).sum();
+    match resident_kb() {
+        None => println!("memory: this system does not say"),
+        Some(kb) => println!(
+            "memory: a process with {BOOKS} books of {} levels a side over {width} ticks: {} MB",
             levels / BOOKS,
-            (after - before) / 1000
-        );
+            kb / 1000
+        ),
     }
     Ok(())
 }

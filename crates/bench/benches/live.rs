@@ -40,10 +40,12 @@ struct Way {
     rate: u64,
     /// Sinks on the thread that receives.
     one_core: bool,
+    busy: bool,
 }
 
-const PLAIN: Way = Way { name: "plain", tls: false, tape: None, rate: 0, one_core: false };
-const WAYS: [Way; 8] = [
+const PLAIN: Way =
+    Way { name: "plain", tls: false, tape: None, rate: 0, one_core: false, busy: false };
+const WAYS: [Way; 9] = [
     PLAIN,
     Way { name: "one-core", one_core: true, ..PLAIN },
     Way { name: "tls", tls: true, ..PLAIN },
@@ -52,6 +54,7 @@ const WAYS: [Way; 8] = [
     Way { name: "tape-paced", tape: Some(1), rate: 200_000, ..PLAIN },
     Way { name: "paced", rate: 50_000, ..PLAIN },
     Way { name: "paced-one", rate: 50_000, one_core: true, ..PLAIN },
+    Way { name: "paced-busy", rate: 50_000, one_core: true, busy: true, ..PLAIN },
 ];
 
 fn main() -> ExitCode {
@@ -284,7 +287,7 @@ fn run(way: &Way, count: usize) -> Result<String, String> {
         let settings = TapeSettings::new(dir.path().join("tape"));
         TapeSettings { level, ..settings }
     });
-    options.one_core = way.one_core.then_some(OneCore { core: RECEIVER, busy_poll: false });
+    options.one_core = way.one_core.then_some(OneCore { core: RECEIVER, busy_poll: way.busy });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

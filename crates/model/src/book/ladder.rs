@@ -221,6 +221,8 @@ impl Ladder {
         let mut window = spare.unwrap_or_else(|| Window::new(span));
         window.reset(best.saturating_sub(headroom(window.span())));
         fill(&mut window, &mut self.far);
+        // What the rows needed that are in the window now is a third of a book's memory.
+        self.far.shrink_to(self.far.len() + SMALL);
         self.window = Some(window);
     }
 
