@@ -174,8 +174,8 @@ fn plain(level: Level) -> crate::reference::Row {
 /// How many changes are put in warm memory at once: in a feed they have just been decoded.
 const WARM: usize = 64;
 
-/// What `now` tells of the time that applying decoded rows to books takes, one way; copying the rows
-/// to warm memory beforehand is not counted.
+/// What `now` tells of the time that applying decoded rows to books takes, one way; copying the
+/// rows to warm memory beforehand is not counted.
 fn apply<B: Clone>(
     changes: &[Change],
     mut books: Vec<B>,
