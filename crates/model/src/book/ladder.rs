@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 const SMALL: usize = 24;
 /// Of a side with a window, one level in so many may be outside before the window is made wider.
 const OUTSIDE: usize = 8;
+/// Rows outside a window for which there is room from its opening on: more than [`OUTSIDE`] allows
+/// a full side, so that a market which moves costs no allocation later.
+const OUTSIDE_ROOM: usize = 128;
 /// The best key of an empty side: worse than any.
 const NOTHING: i64 = i64::MAX;
 
@@ -191,8 +194,7 @@ impl Ladder {
     fn move_window(&mut self, best: i64) {
         let Some(window) = &self.window else { return };
         if window.span() < SPAN_MAX && self.far.len() > self.len() / OUTSIDE {
-            self.dissolve();
-            self.open();
+            self.widen();
         }
         let Some(window) = &self.window else { return };
         let behind = best.saturating_sub(window.base());
@@ -213,17 +215,41 @@ impl Ladder {
     /// Puts a window around the best levels, where there is none, wide enough for nearly all.
     fn open(&mut self) {
         let Some(best) = self.best_key().filter(|_| self.window.is_none()) else { return };
-        let nearly = self.far.len() - 1 - self.far.len() / (2 * OUTSIDE);
-        let width = self.far[nearly].key.saturating_sub(best);
-        let wanted = usize::try_from(width.saturating_add(width / 4)).unwrap_or(SPAN_MAX);
-        let span = wanted.clamp(SPAN_MIN, SPAN_MAX).next_power_of_two();
+        let span = self.wanted_span(best);
         let spare = self.spare.take().filter(|window| window.span() >= span);
         let mut window = spare.unwrap_or_else(|| Window::new(span));
         window.reset(best.saturating_sub(headroom(window.span())));
         fill(&mut window, &mut self.far);
-        // What the rows needed that are in the window now is a third of a book's memory.
-        self.far.shrink_to(self.far.len() + SMALL);
+        self.far.reserve(OUTSIDE_ROOM);
         self.window = Some(window);
+    }
+
+    /// Puts a wider window in the place of one that is too narrow for the side.
+    fn widen(&mut self) {
+        let Some(best) = self.best_key() else { return };
+        let span = self.wanted_span(best);
+        let Some(narrow) = self.window.take_if(|window| window.span() < span) else { return };
+        let mut window = Window::new(span);
+        window.reset(best.saturating_sub(headroom(span)));
+        // It is at least twice as wide and begins before the best key, so everything fits.
+        let mut next = narrow.first();
+        while let Some(key) = next {
+            window.put(key, narrow.get(key));
+            next = narrow.next(key);
+        }
+        fill(&mut window, &mut self.far);
+        self.window = Some(window);
+    }
+
+    /// How wide a window has to be for nearly all levels.
+    fn wanted_span(&self, best: i64) -> usize {
+        let len = self.len();
+        let nearly = len.saturating_sub(1 + len / (2 * OUTSIDE));
+        let in_window = self.window.as_ref().map_or(0, |window| window.len());
+        let row = nearly.checked_sub(in_window).and_then(|at| self.far.get(at));
+        let width = row.map_or(0, |row| row.key.saturating_sub(best));
+        let wanted = usize::try_from(width.saturating_add(width / 4)).unwrap_or(SPAN_MAX);
+        wanted.clamp(SPAN_MIN, SPAN_MAX).next_power_of_two()
     }
 
     /// Puts everything in `far`.
