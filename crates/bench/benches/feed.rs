@@ -7,6 +7,7 @@
 
 use market_data_bench::frames::{self, Group, Stream};
 use market_data_bench::measure::{Case, median, medians, now_ns};
+use market_data_bench::settings::{memory_kb, setting};
 use market_data_bench::{market, systems};
 use market_data_model::Side;
 use std::process::ExitCode;
@@ -20,13 +21,6 @@ struct Settings {
     repetitions: usize,
 }
 
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
-    match std::env::var(name) {
-        Err(_) => Ok(default),
-        Ok(text) => text.parse().map_err(|_| format!("{name} is {text:?}: not a number")),
-    }
-}
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
+    if std::env::var_os("BENCH_MEMORY").is_some() {
+        return say_memory(setting("BENCH_MEMORY", 1_400)?);
+    }
     // Without `--bench` (as `cargo test --benches` calls it) one short round shows that it works.
     let real = std::env::args().any(|arg| arg == "--bench");
     let settings = Settings {
@@ -52,9 +49,6 @@ fn run() -> Result<(), String> {
             (vec![market::generate(settings.seed, settings.count)], origin)
         }
     };
-    if std::env::var_os("BENCH_MEMORY").is_some() {
-        return say_memory(setting("BENCH_MEMORY", 1_400)?);
-    }
     if let Ok(only) = std::env::var("BENCH_ONLY") {
         return again_and_again(&streams, &only);
     }
@@ -76,7 +70,7 @@ fn say_memory(width: u64) -> Result<(), String> {
     const BOOKS: usize = 2_500;
     let books: Vec<_> = (0..BOOKS as u64).map(|seed| market::book(seed, width)).collect();
     let levels: usize = books.iter().map(|book| book.depth(Side::Bid)).sum();
-    match resident_kb() {
+    match memory_kb("VmRSS") {
         None => println!("memory: this system does not say"),
         Some(kb) => println!(
             "memory: a process with {BOOKS} books of {} levels a side over {width} ticks: {} MB",
@@ -85,13 +79,6 @@ fn say_memory(width: u64) -> Result<(), String> {
         ),
     }
     Ok(())
-}
-
-/// Resident memory in kB, where the system says it.
-fn resident_kb() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 fn frame_heading() {

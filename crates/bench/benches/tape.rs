@@ -4,11 +4,12 @@
 //! system's directory for temporary files), synced as in service. `BENCH_ALL=1` tries more sizes of
 //! blocks and levels.
 //!
-//! "A core" counts the processor's time only (Linux; elsewhere it equals the wall's), so it holds
-//! on a busy machine, too.
+//! "A core" counts this thread's processor time only, so it holds on a busy machine, too.
 
 use market_data_bench::frames::Group;
 use market_data_bench::market;
+use market_data_bench::measure::now_ns;
+use market_data_bench::settings::{memory_kb, setting};
 use market_data_model::{FeedId, Input, Nanos};
 use market_data_tape::{Compression, Entry, Item, Range, Tape, TapeOptions, TapeWriter};
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let real = std::env::args().any(|arg| arg == "--bench");
     let default = if real { 500_000 } else { 2_000 };
-    let count = std::env::var("BENCH_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let count = setting("BENCH_COUNT", default)?;
     let parent = std::env::var_os("BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let stream = market::generate(7, count);
     let frames = stream.select(Group::Mix);
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
          | read MB/s | a core | frames/s a core |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let before = peak_memory();
+    let before = memory_kb("VmHWM");
     let kib = 1 << 10;
     let mut rows = vec![
         (Compression::None, 256 * kib, true),
@@ -59,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sync = if sync { "1 MiB" } else { "at the end" };
         println!("| {compression} | {} KiB | {sync} | {} |", block_bytes / kib, row?);
     }
-    if let (Some(before), Some(after)) = (before, peak_memory()) {
+    if let (Some(before), Some(after)) = (before, memory_kb("VmHWM")) {
         println!();
         println!("peak memory: {before} kB with the frames made, {after} kB at the end");
     }
@@ -111,30 +112,15 @@ fn one(
 /// The wall's time and the processor's.
 struct Clock {
     wall: Instant,
-    busy: Option<f64>,
+    busy_ns: u64,
 }
 
 impl Clock {
     fn start() -> Clock {
-        Clock { wall: Instant::now(), busy: busy_seconds() }
+        Clock { wall: Instant::now(), busy_ns: now_ns() }
     }
 
     fn seconds(&self) -> (f64, f64) {
-        let wall = self.wall.elapsed().as_secs_f64();
-        let busy = self.busy.zip(busy_seconds()).map(|(start, end)| end - start);
-        (wall, busy.unwrap_or(wall))
+        (self.wall.elapsed().as_secs_f64(), (now_ns() - self.busy_ns) as f64 / 1e9)
     }
-}
-
-/// Seconds that this thread has run; Linux says it in nanoseconds.
-fn busy_seconds() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
-}
-
-/// The most memory that was resident so far, in kB (Linux).
-fn peak_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

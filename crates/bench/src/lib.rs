@@ -17,7 +17,7 @@ pub mod market;
 pub mod measure;
 pub mod reference;
 pub mod rng;
-pub mod server;
+pub mod settings;
 pub mod systems;
 pub mod text;
 

@@ -19,6 +19,19 @@ pub fn now_ns() -> u64 {
     START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
 }
 
+/// Processor time of all threads of this process in nanoseconds.
+#[cfg(unix)]
+pub fn process_ns() -> u64 {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    at.tv_sec.unsigned_abs() * 1_000_000_000 + at.tv_nsec.unsigned_abs()
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+pub fn process_ns() -> u64 {
+    0
+}
+
 /// One thing to time: a pass gives a number, so that no work can be left out.
 pub struct Case<'a> {
     /// For the table.

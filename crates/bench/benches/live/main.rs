@@ -6,6 +6,8 @@
 //! run, stands what a program needs that only reads the frames from the socket, and what the
 //! reference needs a frame to decode them: machines differ, and so does one machine by the minute.
 
+mod server;
+
 use market_data::ReplaySettings;
 use market_data::model::{Batch, Nanos};
 use market_data::{
@@ -13,9 +15,11 @@ use market_data::{
     TapeSettings, TlsTrust, Want,
 };
 use market_data_bench::frames::Group;
-use market_data_bench::measure::now_ns;
-use market_data_bench::server::{self, Serving};
+use market_data_bench::measure::{now_ns, process_ns};
+
+use market_data_bench::settings::setting;
 use market_data_bench::{market, systems};
+use server::Serving;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
@@ -66,7 +70,10 @@ fn main() -> ExitCode {
     }
     let real = std::env::args().any(|arg| arg == "--bench");
     let default = if real { 1_000_000 } else { 5_000 };
-    let count = std::env::var("BENCH_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let count = match setting("BENCH_COUNT", default) {
+        Ok(count) => count,
+        Err(why) => return failed(&why),
+    };
     let chosen = std::env::var("BENCH_LIVE").ok();
     let is_chosen = |name: &str| chosen.as_ref().is_none_or(|c| c.split(',').any(|n| n == name));
     println!("{count} frames of the mix over loopback, one core for everything that receives");
@@ -105,15 +112,15 @@ fn floors(count: usize) -> Result<String, String> {
     let asked = args.len();
     let request = format!(r#"{{"op":"subscribe","args":[{}]}}"#, args.join(","));
     socket.send(tungstenite::Message::text(request)).map_err(|e| e.to_string())?;
-    let mut start = (Instant::now(), cpu_ns());
+    let mut start = (Instant::now(), process_ns());
     for n in 0..asked + count {
         socket.read().map_err(|e| e.to_string())?;
         if n == asked {
-            start = (Instant::now(), cpu_ns());
+            start = (Instant::now(), process_ns());
         }
     }
     drop(sender);
-    let (wall, cpu) = (start.0.elapsed().as_secs_f64(), cpu_ns() - start.1);
+    let (wall, cpu) = (start.0.elapsed().as_secs_f64(), process_ns() - start.1);
     let (n, frames) = (count as f64, count.min(50_000));
     let line = format!(
         "{:<10} {count:>9} {:>11.0} {:>13.0} | reads and counts, decodes nothing",
@@ -139,7 +146,6 @@ fn failed(why: &str) -> ExitCode {
 
 /// The sender's process.
 fn serve(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     confine(|core| core != RECEIVER);
     let tls = match std::env::var("BENCH_TLS").is_ok() {
         false => None,
@@ -155,8 +161,8 @@ fn serve(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
             Some(Arc::new(config))
         }
     };
-    let frames = number("BENCH_FRAMES_MADE").unwrap_or(1_000) as usize;
-    server::serve(Serving { frames, rate: number("BENCH_RATE").unwrap_or(0), tls })?;
+    let frames = setting("BENCH_FRAMES_MADE", 1_000)?;
+    server::serve(Serving { frames, rate: setting("BENCH_RATE", 0)?, tls })?;
     Ok(())
 }
 
@@ -306,12 +312,12 @@ fn run(way: &Way, count: usize) -> Result<String, String> {
 async fn play(tape: &Path) -> Result<String, String> {
     let seen = Arc::new(Seen::default());
     let sink = SinkSpec::new("count", 1024, Overflow::Wait, Counting(Arc::clone(&seen)));
-    let start = (Instant::now(), cpu_ns());
+    let start = (Instant::now(), process_ns());
     let settings = ReplaySettings::new(tape);
     let mut service = Service::replay(settings, vec![sink]).map_err(|e| e.to_string())?;
     service.ended().await;
     let frames = service.metrics().okx_messages_received_total();
-    let (wall, cpu) = (start.0.elapsed().as_secs_f64(), cpu_ns() - start.1);
+    let (wall, cpu) = (start.0.elapsed().as_secs_f64(), process_ns() - start.1);
     drop(service.stop().await);
     Ok(format!(
         "{:<10} {frames:>9} {:>11.0} {:>13.0} | from the tape, into the same sink",
@@ -330,12 +336,12 @@ async fn receive(way: &Way, count: usize, options: ServiceOptions) -> Result<Str
     let frames = || metrics.okx_messages_received_total();
     // Acks come first, then a pause, then the frames.
     let began = Instant::now();
-    let mut start = (Instant::now(), cpu_ns(), frames());
+    let mut start = (Instant::now(), process_ns(), frames());
     let mut end = start;
     let wanted = count as u64;
     while end.2 < wanted {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let at = (Instant::now(), cpu_ns(), frames());
+        let at = (Instant::now(), process_ns(), frames());
         if at.2 < 200 {
             start = at;
         }
@@ -366,17 +372,4 @@ async fn receive(way: &Way, count: usize, options: ServiceOptions) -> Result<Str
         "{:<10} {:>9} {speed:>11.0} {cpu:>13.0} | {:>20} {p50:>7} {p99:>7} {p999:>7}{lost}",
         way.name, end.2, ""
     ))
-}
-
-/// Processor time of this process.
-#[cfg(unix)]
-fn cpu_ns() -> u64 {
-    let at = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    at.tv_sec.unsigned_abs() * 1_000_000_000 + at.tv_nsec.unsigned_abs()
-}
-
-/// Not known here.
-#[cfg(not(unix))]
-fn cpu_ns() -> u64 {
-    0
 }

@@ -2,13 +2,13 @@
 //! or so many a second. It runs in a process of its own, so that the client's processor time can be
 //! told from its own.
 //!
-//! It answers REST with a list of the instruments of [`crate::market`] and a WebSocket with an ack
+//! It answers REST with a list of the instruments of `market.rs` and a WebSocket with an ack
 //! for each argument; on each socket come the frames that were asked for there. Start at [`serve`].
 //!
 //! Invariant: what is sent of one argument is in the generated order, so chains and ids hold.
 
-use crate::frames::Group;
-use crate::market;
+use market_data_bench::frames::Group;
+use market_data_bench::market;
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;

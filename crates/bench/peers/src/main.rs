@@ -17,6 +17,7 @@ mod truth;
 use column::Column;
 use market_data_bench::frames::{self, Group};
 use market_data_bench::market;
+use market_data_bench::settings::setting;
 use std::process::ExitCode;
 use table::Table;
 
@@ -33,13 +34,6 @@ fn main() -> ExitCode {
             eprintln!("{why}");
             ExitCode::from(2)
         }
-    }
-}
-
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
-    match std::env::var(name) {
-        Err(_) => Ok(default),
-        Ok(text) => text.parse().map_err(|_| format!("{name} is {text:?}: not a number")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Channels that need a login, through the whole program: they come, and no secret stays anywhere.
 
-use crate::run::{Ran, command, file, run, shown};
+use crate::run::{Ran, command, file, identical, run, shown};
 use market_data::sim_server::{SimOptions, SimServer, serve};
 use market_data_sim::{SimConfig, SimKey, signature};
 use serde_json::Value;
@@ -117,13 +117,6 @@ fn steps(records: &[Value], channel: &str) -> Vec<String> {
         format!("{} {}", r["event"].as_str().unwrap_or(""), r["code"].as_str().unwrap_or(""))
     };
     records.iter().filter(of).map(|r| step(r).trim().to_owned()).collect()
-}
-
-#[track_caller]
-fn identical(dir: &str) {
-    let ran = run(&["replay", dir, "--check"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
-    assert!(ran.stdout.contains("identical: "), "{}", ran.stdout);
 }
 
 #[test]

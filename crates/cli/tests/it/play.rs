@@ -3,7 +3,7 @@
 
 #[cfg(unix)]
 use crate::run::run_until_told;
-use crate::run::{Ran, command, run, shown};
+use crate::run::{Ran, command, identical, run, shown};
 use market_data_model::Input;
 use market_data_tape::Entry;
 use market_data_tape::reader::{Item, Range, Tape};
@@ -24,11 +24,6 @@ fn record(dir: &str, time: &str, more: &[&str]) -> Ran {
     let ran = run(&[&args, more].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     ran
-}
-
-fn identical(dir: &str) {
-    let ran = run(&["replay", dir, "--check"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
 }
 
 /// The same lines, and the first that differ if not.

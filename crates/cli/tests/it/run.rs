@@ -73,6 +73,14 @@ pub fn fails(args: &[&str], stderr: &str) {
     assert_eq!(ran, expected, "market-data {}", args.join(" "));
 }
 
+/// Asserts that a tape, replayed, gives what was recorded.
+#[track_caller]
+pub fn identical(dir: &str) {
+    let ran = run(&["replay", dir, "--check"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("identical: "), "{}", ran.stdout);
+}
+
 /// A file in a folder that goes away with the test.
 pub fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
     let path = folder.path().join(name);

@@ -4,7 +4,7 @@
 //! `TAPE_FAULTS=10s cargo test -p market-data-cli under_faults` goes through every fault profile,
 //! that long each.
 
-use crate::run::{Ran, command, run, shown};
+use crate::run::{Ran, command, identical, run, shown};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -39,13 +39,6 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
     found.retain(|path| path.extension().is_some_and(|end| end == "mdt"));
     found.sort();
     found
-}
-
-#[track_caller]
-fn identical(dir: &str) {
-    let ran = run(&["replay", dir, "--check"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
-    assert!(ran.stdout.contains("identical: "), "{}", ran.stdout);
 }
 
 #[test]

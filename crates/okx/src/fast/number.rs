@@ -50,13 +50,13 @@ pub(super) fn whole(rest: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Where the first quote is of eight bytes; 8 if there is none.
 #[inline(always)]
-pub(super) fn quote(word: u64) -> u32 {
+fn quote(word: u64) -> u32 {
     zeros(word ^ (ONES * b'"' as u64)).trailing_zeros() / 8
 }
 
 /// A whole number of at most seven digits in canonical spelling, at the start of eight bytes.
 #[inline(always)]
-pub(super) fn whole_8(word: u64, length: u32) -> Option<u64> {
+fn whole_8(word: u64, length: u32) -> Option<u64> {
     let leads = word as u8 == b'0' && length > 1;
     // The quote and what follows it are shifted out; length 0 would leave them in.
     let digits = (word ^ (ONES * b'0' as u64)) << (8 * (7 - length)) << 8;
