@@ -25,6 +25,7 @@ pub struct Mutant {
 }
 
 const FOLLOW: &str = "crates/okx/src/follow.rs";
+const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const LOGIN: &str = "crates/okx/src/feed/login.rs";
@@ -457,6 +458,15 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M46",
         what: "rows that fall out of a window are kept in the wrong order",
         edits: &[Edit { file: LADDER, old: "    far[had..].reverse();\n", new: "" }],
+    },
+    Mutant {
+        name: "M48",
+        what: "what is served of a delisted instrument counts for the one listed in its place",
+        edits: &[Edit {
+            file: INSTRUMENTS,
+            old: "relisted && matches!(sub.stage, Stage::Asked | Stage::Live)",
+            new: "relisted && sub.stage == Stage::Leaving",
+        }],
     },
     Mutant {
         name: "L1",

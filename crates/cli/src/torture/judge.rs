@@ -369,9 +369,12 @@ fn unfounded(
                     && text.contains("\"event\":\"subscribe\"")
                     && text.contains("-l2-tbt\"")
             };
+            // Another instrument is listed under the name.
+            let relisted = |text: &str| text.contains("\"instIdCode\":");
             let wanted = match seen {
                 Seen::Command(_) => true,
-                Seen::Frame(letter) => relieved(&letter.text),
+                Seen::Frame(letter) => relieved(&letter.text) || relisted(&letter.text),
+                Seen::Response(body) => relisted(body),
                 _ => false,
             };
             (!wanted).then_some("although nobody asked for it")

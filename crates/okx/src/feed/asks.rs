@@ -455,6 +455,18 @@ impl OkxFeed {
         self.resync(now, index, out);
     }
 
+    /// The venue lists another instrument under the same name: what was asked for was of the one
+    /// that is gone, and the venue says nothing of such an end.
+    pub(super) fn renew(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
+        let sub = &mut self.subs[index as usize];
+        if sub.stage == Stage::Live {
+            return self.distrust(now, index, (GapCause::Restart, Whose::Venue), out);
+        }
+        sub.stage = Stage::Leaving;
+        self.stop_timers(index);
+        self.enqueue(Op::Unsubscribe, &[index]);
+    }
+
     /// Unsubscribe, then subscribe, on this connection and with requests of their own. Nothing
     /// happens while one is already under way.
     pub(super) fn resync(&mut self, now: Nanos, index: u32, out: &mut Outbox) {

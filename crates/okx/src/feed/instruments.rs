@@ -4,6 +4,7 @@
 use super::OkxFeed;
 use super::sub::Stage;
 use crate::catalogue;
+use crate::channel::KeyKind;
 use crate::json::{self, Raw};
 use market_data_model::*;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ impl OkxFeed {
         channel: Option<u16>,
         out: &mut Outbox,
     ) {
+        let old = self.emit.instrument(KeyKind::InstId, &instrument.inst_id);
+        let codes = self.emit.known(old).inst_id_code.zip(instrument.inst_id_code);
+        let relisted = codes.is_some_and(|(old, new)| old != new);
         if channel.is_some() {
             self.emit.changed_instrument(now, channel, instrument, out);
         } else {
@@ -40,20 +44,30 @@ impl OkxFeed {
             return;
         }
         let mut ended = Vec::new();
-        for sub in &mut self.subs {
+        let mut outlived = Vec::new();
+        for (index, sub) in self.subs.iter_mut().enumerate() {
             let of_it = *sub.subscription.key == *instrument.inst_id;
-            let is_instrument = sub.spec.is_none_or(|s| s.key == crate::channel::KeyKind::InstId);
+            let is_instrument = sub.spec.is_none_or(|s| s.key == KeyKind::InstId);
             if !(of_it && is_instrument && sub.wanted) {
                 continue;
             }
             if expired {
                 ended.push(sub.subscription.clone());
-            } else if sub.stage == Stage::Refused {
-                sub.stage = Stage::Idle;
+            } else if relisted && matches!(sub.stage, Stage::Asked | Stage::Live) {
+                outlived.push(index as u32);
+            } else {
+                // Also where the answer to an earlier question is still to come: a refusal older
+                // than the news must not wait as long as those before it.
                 sub.refusals = 0;
+                if sub.stage == Stage::Refused {
+                    sub.stage = Stage::Idle;
+                }
             }
         }
         self.unwant(now, ended, out);
+        for index in outlived {
+            self.renew(now, index, out);
+        }
         self.ask_idle();
     }
 
@@ -96,8 +110,9 @@ impl OkxFeed {
         for row in rows.into_iter().flat_map(Raw::items) {
             let Ok(instrument) = catalogue::instrument_from_row(row) else { continue };
             let instrument = Arc::new(instrument);
+            let known = self.emit.instrument(KeyKind::InstId, &instrument.inst_id);
             if *instrument.inst_id == *self.subs[index as usize].subscription.key
-                && self.emit.learn(&instrument).1
+                && **self.emit.known(known) != *instrument
             {
                 self.instrument_changed(now, &instrument, place.channel, out);
             }
