@@ -240,10 +240,11 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in (1, 2):
+        if version not in (1, 2, 3, 4):
             return {}
         return {
-            "login": version == 2,
+            "login": version in (2, 4),
+            "refill": version in (3, 4),
             "url": b.text(),
             "view_depth": b.varint(),
             "deltas": bool(b.byte()),

@@ -80,6 +80,7 @@ fn fill(batch: &mut Batch, dice: &mut Dice, at: usize, instruments: usize) {
                 count: Some(1),
                 source: None,
                 seq: Some(n as i64),
+                filled: None,
             };
             batch.push_trade(header, body);
             continue;

@@ -60,6 +60,7 @@ impl Maker {
             count: Some(1),
             source: None,
             seq: None,
+            filled: None,
         };
         self.batch.push_trade(header, trade);
     }
@@ -228,7 +229,7 @@ fn tables_repeat_the_record_for_each_level() {
     let trades = text(&home.path().join("trade/2026-11-23/BTC-USDT-SWAP.csv"));
     // Both channels: nothing is left out of our own records.
     assert_eq!(trades.lines().count(), 4);
-    assert!(trades.contains(",77,100.10,5.0,contracts,unknown,,true,1,,\n"), "{trades}");
+    assert!(trades.contains(",77,100.10,5.0,contracts,unknown,,true,1,,,\n"), "{trades}");
 }
 
 #[test]

@@ -178,6 +178,7 @@ fn trade(trade_id: u64, px: u64, qty: u64, buy: bool) -> Trade {
         count: Some(1),
         source: None,
         seq: None,
+        filled: None,
     }
 }
 

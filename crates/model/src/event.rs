@@ -92,6 +92,24 @@ pub struct Trade {
     pub source: Option<Tiny>,
     /// The venue's sequence number; several trades may share one.
     pub seq: Option<i64>,
+    /// Where it was fetched after it had not come; `None` = it came.
+    pub filled: Option<FilledFrom>,
+}
+
+/// Where something was fetched that had not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilledFrom {
+    /// The venue's REST history.
+    Rest,
+}
+
+impl FilledFrom {
+    /// As written in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FilledFrom::Rest => "rest",
+        }
+    }
 }
 
 /// What a bar is made of.
@@ -252,6 +270,9 @@ pub enum Healed {
     Snapshot,
     /// The stream goes on; whether something was missed, `lost` says.
     Resumed,
+    /// Everything that was missed has been fetched over REST. (Stands last: states of feeds hold
+    /// these by number.)
+    Rest,
 }
 
 impl Healed {
@@ -260,6 +281,7 @@ impl Healed {
         match self {
             Healed::Snapshot => "snapshot",
             Healed::Resumed => "resumed",
+            Healed::Rest => "rest",
         }
     }
 }

@@ -199,6 +199,7 @@ fn trade(to: &mut impl Visitor, x: &Trade, inst_type: Option<&InstType>) {
     to.field("count", Value::Count(x.count.map(u64::from)));
     to.field("source", word(x.source.as_ref().map_or("", |s| s.as_str())));
     to.field("seqId", Value::Int(x.seq));
+    to.rare("filledFrom", word(x.filled.map_or("", FilledFrom::as_str)));
 }
 
 fn bar(to: &mut impl Visitor, x: &Bar, inst_type: Option<&InstType>) {

@@ -76,6 +76,8 @@ pub struct Config {
     pub subscribe: Vec<Subscribe>,
     /// What to emit of books.
     pub books: Books,
+    /// What becomes of trades that never came.
+    pub trades: Trades,
     /// Where events go.
     pub output: Output,
     /// Where everything received is recorded.
@@ -142,6 +144,14 @@ pub struct Books {
     pub view_depth: u16,
     /// Whether each verified change is emitted.
     pub deltas: bool,
+}
+
+/// What becomes of trades that never came.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trades {
+    /// Whether they are fetched over REST.
+    pub refill: bool,
 }
 
 /// Where events go.
@@ -226,6 +236,7 @@ impl Default for Config {
             venue: Venue::default(),
             subscribe: vec![subscribe],
             books: Books::default(),
+            trades: Trades::default(),
             output: Output::default(),
             tape: Tape::default(),
             log: Log::default(),
@@ -271,6 +282,12 @@ impl Default for Venue {
 impl Default for Books {
     fn default() -> Books {
         Books { view_depth: 10, deltas: false }
+    }
+}
+
+impl Default for Trades {
+    fn default() -> Trades {
+        Trades { refill: true }
     }
 }
 
@@ -344,6 +361,7 @@ impl Config {
             "SUBSCRIBE_CHANNELS" => self.only_subscribe().channels = list(),
             "SUBSCRIBE_MIN_TURNOVER_24H" => self.only_subscribe().min_turnover_24h = some(),
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
+            "TRADES_REFILL" => self.trades.refill = word(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
             "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
@@ -408,6 +426,7 @@ impl Config {
             wants,
             view_depth: self.books.view_depth,
             deltas: self.books.deltas,
+            refill: self.trades.refill,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
             tape: self.tape.enabled.then(|| self.tape.settings()),
             one_core: core.map(|core| OneCore { core, busy_poll }),

@@ -118,6 +118,7 @@ impl Yard {
         let url: Arc<str> = options.endpoints.url(path).into();
         let subscriptions = subscriptions.to_vec();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
+        let refill = options.refill;
         let catalogue = Arc::clone(&self.catalogue);
         let taped = self.lanes.is_some();
         Box::new(move |feed| {
@@ -132,6 +133,7 @@ impl Yard {
             config.deltas = deltas;
             // Whether there is a key is all that a feed knows of it.
             config.login = login;
+            config.refill = refill;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
             Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }

@@ -102,6 +102,8 @@ pub struct ServiceOptions {
     pub view_depth: u16,
     /// Emit every verified change of each book.
     pub deltas: bool,
+    /// Fetch trades that never came over REST, where their ids prove that they are missing.
+    pub refill: bool,
     /// Seed of the jitter in waiting times.
     pub seed: u64,
     /// Time between two looks at the instrument list over REST, besides its channel.
@@ -136,6 +138,7 @@ impl Default for ServiceOptions {
             wants: Vec::new(),
             view_depth: 0,
             deltas: true,
+            refill: true,
             seed: 0,
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),

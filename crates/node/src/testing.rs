@@ -175,6 +175,7 @@ impl Driven for Puppet {
             live: 0,
             refused: 0,
             open_gaps: 0,
+            trades_filled: 0,
             requests_left: 480,
         }
     }

@@ -3,6 +3,7 @@
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
+//! `feed/refill.rs` (trades that never came),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
@@ -21,6 +22,7 @@ use crate::stats::{FeedStats, FeedStatus};
 use emit::{Emitter, Place};
 use login::Login;
 use market_data_model::*;
+use refill::Refill;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -37,6 +39,7 @@ mod fast;
 mod figures;
 mod instruments;
 mod login;
+mod refill;
 mod session;
 mod sub;
 #[cfg(test)]
@@ -61,6 +64,8 @@ pub struct OkxConfig {
     pub seed: u64,
     /// Whether the driver has credentials: then channels that need a login get one.
     pub login: bool,
+    /// Whether trades that never came are fetched over REST.
+    pub refill: bool,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -81,6 +86,7 @@ impl OkxConfig {
             deltas: true,
             seed: u64::from(feed.0),
             login: false,
+            refill: false,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -130,6 +136,7 @@ pub struct OkxFeed {
     gets: BTreeMap<u64, u32>,
     get_number: u64,
     login: Login,
+    refill: Refill,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -163,6 +170,7 @@ impl OkxFeed {
             gets: BTreeMap::new(),
             get_number: 0,
             login: Login::default(),
+            refill: Refill::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -209,7 +217,9 @@ impl OkxFeed {
             wanted: wanted().count(),
             live: wanted().filter(|sub| up && sub.is_live()).count(),
             refused: wanted().filter(|sub| sub.stage == Stage::Refused).count(),
-            open_gaps: self.subs.iter().filter(|sub| sub.gap.is_some()).count(),
+            open_gaps: self.subs.iter().filter(|sub| sub.gap.is_some()).count()
+                + self.refill.holes(),
+            trades_filled: self.refill.filled(),
             requests_left: self.link.requests_left(),
         }
     }
@@ -293,6 +303,7 @@ impl OkxFeed {
                 Timer::Beat(sub) => self.beat_missed(now, sub, out),
                 Timer::Again(sub) => self.again(now, sub, out),
                 Timer::Login => self.login_due(now, out),
+                Timer::Refill => self.refill_next(now, out),
             }
         }
         self.unanswered(now, unanswered, out);

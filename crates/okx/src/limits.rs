@@ -154,6 +154,32 @@ impl HandshakeGate {
     }
 }
 
+/// Most rows of `market/trades` (docs, 2026-08-22): the newest.
+pub const REST_TRADES_MAX: u64 = 500;
+/// Most rows of `market/history-trades` (docs, 2026-08-22).
+pub const REST_HISTORY_TRADES_MAX: u64 = 100;
+/// Missing trades this near to the newest are looked for among the newest 500 first (ours: leaves
+/// room for those that come while the request is on its way).
+pub const REFILL_RECENT: u64 = 400;
+/// Most missing trades of one gap that are fetched (ours: 500 requests, about a minute).
+pub const REFILL_TRADES_MAX: u64 = 50_000;
+/// Most gaps of a connection that are filled at a time (ours).
+pub const REFILL_HOLES_MAX: usize = 512;
+/// How many filled gaps are remembered, so that a row that comes late is not told twice (ours).
+pub const REFILL_REMEMBERED: usize = 64;
+/// Between two requests of a connection for missing trades (ours: OKX allows 20 in 2 s to all of an
+/// address).
+pub const REFILL_SPACING_NS: u64 = SECOND / 5;
+/// First wait after an answer that brought nothing; doubles up to the next (ours).
+pub const REFILL_WAIT_MIN_NS: u64 = SECOND / 2;
+/// Longest such wait (ours).
+pub const REFILL_WAIT_MAX_NS: u64 = 30 * SECOND;
+/// Answers that bring none of the ids asked for before they count as nowhere to be had (ours: the
+/// history may be some seconds behind).
+pub const REFILL_LOOKS_MAX: u32 = 4;
+/// Refusals and failures in a row before a gap is given up (ours: about four minutes).
+pub const REFILL_TRIES_MAX: u32 = 12;
+
 #[cfg(test)]
 mod tests {
     use super::*;

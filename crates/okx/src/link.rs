@@ -46,9 +46,10 @@ pub(crate) enum Timer {
     Beat(u32),
     /// A refused or postponed subscription may be asked for again.
     Again(u32),
-    /// The answer to a login is due, or a refused one may be tried again. (Stands last: states of
-    /// feeds hold these by number.)
+    /// The answer to a login is due, or a refused one may be tried again.
     Login,
+    /// Missing trades may be asked for. (Stands last: states of feeds hold these by number.)
+    Refill,
 }
 
 /// Timers by time and by name.
@@ -66,7 +67,7 @@ impl Timer {
                 Some(sub)
             }
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
-            Timer::Login => None,
+            Timer::Login | Timer::Refill => None,
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct FeedStatus {
     pub refused: usize,
     /// Gaps open.
     pub open_gaps: usize,
+    /// Trades that had not come and were fetched over REST.
+    pub trades_filled: u64,
     /// Requests this connection may still send this hour.
     pub requests_left: u32,
 }

@@ -16,6 +16,10 @@ use std::sync::Arc;
 pub const VERSION: u64 = 1;
 /// Version of the bytes of a feed with credentials; the bytes are the same.
 pub const VERSION_LOGIN: u64 = 2;
+/// Version of the bytes of a feed that fetches missing trades, without credentials; the same.
+pub const VERSION_REFILL: u64 = 3;
+/// Version of the bytes of one with credentials that fetches missing trades; the same.
+pub const VERSION_LOGIN_REFILL: u64 = 4;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +38,20 @@ pub struct FeedConfig {
     pub seed: u64,
     /// Whether it was told that there are credentials. They themselves are on no tape.
     pub login: bool,
+    /// Whether it fetches missing trades.
+    pub refill: bool,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    put_varint(&mut out, if config.login { VERSION_LOGIN } else { VERSION });
+    let version = match (config.login, config.refill) {
+        (false, false) => VERSION,
+        (true, false) => VERSION_LOGIN,
+        (false, true) => VERSION_REFILL,
+        (true, true) => VERSION_LOGIN_REFILL,
+    };
+    put_varint(&mut out, version);
     put_text(&mut out, &config.url);
     put_varint(&mut out, config.view_depth.into());
     out.push(config.deltas.into());
@@ -55,9 +67,11 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
 /// [`DecodeError`] when [`encode_config`] of this version did not write them.
 pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
-    let login = match cursor.varint("version of a feed's configuration")? {
-        VERSION => false,
-        VERSION_LOGIN => true,
+    let (login, refill) = match cursor.varint("version of a feed's configuration")? {
+        VERSION => (false, false),
+        VERSION_LOGIN => (true, false),
+        VERSION_REFILL => (false, true),
+        VERSION_LOGIN_REFILL => (true, true),
         value => return Err(DecodeError::Value { what: "configuration version", value }),
     };
     Ok(FeedConfig {
@@ -68,6 +82,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         subscriptions: take_subscriptions(&mut cursor)?,
         instruments: take_instruments(&mut cursor)?,
         login,
+        refill,
     })
 }
 

@@ -147,6 +147,7 @@ fn trade(dice: &mut Dice) -> Trade {
         count: dice.some(|dice| dice.below(9) as u32),
         source: dice.some(|_| Tiny::new("1")).flatten(),
         seq: dice.some(|dice| dice.next().cast_signed()),
+        filled: None,
     }
 }
 

@@ -262,6 +262,7 @@ impl Lines {
         put(out, format_args!("  #{}  {} ({})", x.id, x.cause.as_str(), x.whose.as_str()));
         match x.healed {
             Some(Healed::Snapshot) => out.extend_from_slice(b"  healed by a snapshot"),
+            Some(Healed::Rest) => out.extend_from_slice(b"  filled from REST"),
             Some(Healed::Resumed) => out.extend_from_slice(b"  the stream resumed"),
             None => {}
         }

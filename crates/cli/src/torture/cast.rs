@@ -26,6 +26,8 @@ pub struct Part {
     pub seed: u64,
     /// Whether the shell around it has a key, which opens the books of [`LOGIN`].
     pub login: bool,
+    /// Whether it fetches missing trades.
+    pub refill: bool,
 }
 
 const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
@@ -35,6 +37,8 @@ const BUSINESS: &[&str] = &["trades-all", "candle1s", "candle1m", "candle1Dutc"]
 const LOGIN: &str = "books50-l2-tbt";
 /// One public feed in so many has a key.
 const LOGIN_EVERY: u64 = 4;
+/// One feed in so many does not fetch what it misses.
+const REFILL_NOT: u64 = 5;
 /// An instrument that was never listed: refused for ever, and nobody else may suffer.
 const NOBODY: &str = "NOPE-USDT";
 
@@ -106,6 +110,7 @@ pub(super) fn part(
         deltas: !chance.one_in(8),
         seed: chance.next(),
         login: false,
+        refill: !chance.one_in(REFILL_NOT),
     }
 }
 

@@ -70,6 +70,10 @@ pub enum Figure {
     Logins,
     /// Commands given in the middle of life.
     Drills,
+    /// Trades that had not come and were fetched.
+    TradesFilled,
+    /// Trades that had not come and could not be fetched.
+    TradesGone,
     /// Milliseconds from the end of the faults to full health, summed.
     RecoveryMillis,
     /// The longest of them.
@@ -81,7 +85,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 28] = [
+pub const NAMES: [&str; 30] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -106,6 +110,8 @@ pub const NAMES: [&str; 28] = [
     "requests",
     "logins",
     "drills",
+    "trades_filled",
+    "trades_gone",
     "recovery_ms",
     "recovery_ms_max",
     "feeds_restored",

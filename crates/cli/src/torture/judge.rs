@@ -14,6 +14,7 @@ use super::damage::{self, Remains};
 use super::ledger::Ledger;
 use super::manners::Request;
 use super::network::Letter;
+use super::refill;
 use super::rows;
 use super::series;
 use market_data_model::{
@@ -90,6 +91,9 @@ pub struct Judge {
     pub(super) up: bool,
     pub(super) deltas: bool,
     pub(super) view_depth: u16,
+    /// Whether missing trades are to be fetched, and whether the exchange fails at that.
+    pub(super) refill: bool,
+    pub(super) rest_fails: bool,
     pub(super) text: Vec<u8>,
     /// Instruments whose books may be crossed, and until when: they do not trade continuously, and
     /// the feed may not have heard of it.
@@ -110,6 +114,8 @@ impl Judge {
             up: false,
             deltas: part.deltas,
             view_depth: part.view_depth,
+            refill: part.refill,
+            rest_fails: false,
             text: Vec::new(),
             may_cross: BTreeMap::new(),
         }
@@ -137,6 +143,7 @@ impl Judge {
             self.event(&event, seen, &heard, out, counts)?;
         }
         series::check(self, seen, &heard, out, counts)?;
+        refill::check(self, seen, out, counts)?;
         if out.actions.contains(&Action::Close) {
             self.down();
         }

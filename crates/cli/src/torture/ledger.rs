@@ -8,9 +8,10 @@
 //! Start at [`Ledger::header`] and [`Ledger::gap`].
 
 use super::mirror::Mirror;
+use super::refill::Hole;
 use market_data_model::{EventRef, Gap, Nanos};
 use market_data_sim::Truth;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How many trades of a key are remembered: a row may stay out if it is one of them.
@@ -37,6 +38,10 @@ pub struct Key {
     rows: VecDeque<String>,
     /// The newest trade emitted.
     pub newest_trade: Option<u64>,
+    /// Trades that never came and are being fetched.
+    pub(super) holes: Vec<Hole>,
+    /// Ids of the trades that were fetched.
+    pub(super) filled: BTreeSet<u64>,
 }
 
 impl Key {
@@ -59,6 +64,11 @@ impl Key {
     /// Whether the flat record came out before, as far as is remembered.
     pub fn had_row(&self, id: &str) -> bool {
         self.rows.iter().any(|held| held == id)
+    }
+
+    /// Whether one of these trades was fetched.
+    pub fn had_filled(&self, (from, to): (u64, u64)) -> bool {
+        self.filled.range(from..=to).next().is_some()
     }
 
     /// Whether the trade came out before, as far as is remembered.

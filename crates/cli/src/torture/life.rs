@@ -268,7 +268,10 @@ impl Life {
         config.deltas = part.deltas;
         config.seed = part.seed;
         config.login = part.login;
-        Rig::new(config, part, &mut self.chance)
+        config.refill = part.refill;
+        let mut rig = Rig::new(config, part, &mut self.chance);
+        rig.judge.rest_fails = self.options.faults.resterror > 0;
+        rig
     }
 
     /// Jumps to whatever comes next and lets it happen.

@@ -27,6 +27,7 @@ mod life;
 mod manners;
 mod mirror;
 mod network;
+mod refill;
 mod report;
 mod restore;
 mod rows;

@@ -6,7 +6,6 @@
 //!
 //! Start at [`check`].
 
-use super::catalogue;
 use super::counts::{Counts, Figure};
 use super::judge::{Complaint, Heard, Judge, Seen, place};
 use super::rows::{self, Row};
@@ -24,7 +23,7 @@ pub(super) fn check(
     let events: Vec<EventRef<'_>> = out.events.iter().filter(is_row).collect();
     match (&heard.truth, &heard.remains) {
         (Some(truth), _) if truth.book.is_none() => {
-            intact(judge, (truth, heard.firm), &events, out, counts)
+            intact(judge, (truth, heard.firm), &events, counts)
         }
         (None, Some(remains)) => {
             let mut at = 0;
@@ -39,7 +38,7 @@ pub(super) fn check(
                 at += found + 1;
                 remember(judge, &remains.channel, &remains.key, event);
             }
-            losses(judge, (&remains.channel, &remains.key), &events, out)
+            Ok(())
         }
         _ => match events.first() {
             Some(event) if !answered(event, seen) => Err(invented(event)),
@@ -48,11 +47,18 @@ pub(super) fn check(
     }
 }
 
+/// What is fetched is judged in `refill.rs`.
 fn is_row(event: &EventRef<'_>) -> bool {
-    matches!(
-        event.body,
-        Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Figures(_) | Body::Instrument(_)
-    )
+    let fetched = matches!(event.body, Body::Trade(trade) if trade.filled.is_some());
+    !fetched
+        && matches!(
+            event.body,
+            Body::Ticker(_)
+                | Body::Trade(_)
+                | Body::Bar(_)
+                | Body::Figures(_)
+                | Body::Instrument(_)
+        )
 }
 
 /// Whether the event is an instrument that a REST answer contains.
@@ -82,7 +88,6 @@ fn intact(
     judge: &mut Judge,
     (truth, firm): (&Truth, bool),
     events: &[EventRef<'_>],
-    out: &Outbox,
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
     let (channel, inst) = (truth.channel.as_str(), truth.inst_id.as_str());
@@ -125,7 +130,7 @@ fn intact(
     if !firm && at > 0 && skipped > 0 {
         return complain(format!("{at} rows of a late frame came out, {skipped} did not"));
     }
-    losses(judge, (channel, inst), events, out)
+    Ok(())
 }
 
 /// Channels of flat records whose rows have an id, and may come again after subscribing.
@@ -140,8 +145,12 @@ fn is_repeat(judge: &mut Judge, channel: &str, inst: &str, row: &Row<'_>) -> boo
         let of = if channel.starts_with("sprd-") { "sprdId" } else { "instId" };
         return key.had_row(&format!("{} {}", field(of), field("tradeId")));
     }
-    let id = row.iter().find(|(name, _)| *name == "tradeId").and_then(|(_, id)| id.parse().ok());
-    id.is_some_and(|id| key.had_trade(id))
+    let number = |name| {
+        let field = row.iter().find(|(field, _)| *field == name);
+        field.and_then(|(_, text)| text.parse::<u64>().ok())
+    };
+    let fills = number("count").unwrap_or(1);
+    number("tradeId").is_some_and(|id| key.had_trade(id) || key.had_filled((id + 1 - fills, id)))
 }
 
 /// Notes what came out; says whether it is a trade that came out just before.
@@ -156,41 +165,4 @@ fn remember(judge: &mut Judge, channel: &str, inst: &str, event: &EventRef<'_>) 
         }
         _ => false,
     }
-}
-
-/// Trades that their ids prove missing are said to be missing, exactly, and no others are.
-fn losses(
-    judge: &mut Judge,
-    (channel, inst): (&str, &str),
-    events: &[EventRef<'_>],
-    out: &Outbox,
-) -> Result<(), Complaint> {
-    if inst == catalogue::RELISTED {
-        return Ok(());
-    }
-    let mut missing = 0;
-    for event in events {
-        let Body::Trade(trade) = event.body else { continue };
-        let fills = u64::from(trade.count.unwrap_or(1));
-        let newest = &mut judge.ledger.key(channel, inst).newest_trade;
-        if let Some(newest) = *newest
-            && trade.trade_id > newest
-        {
-            missing += (trade.trade_id - newest).saturating_sub(fills);
-        }
-        *newest = Some(newest.unwrap_or(0).max(trade.trade_id));
-    }
-    let mut said = 0;
-    for event in out.events.iter() {
-        if let Body::Gap(gap) = event.body
-            && gap.closed
-        {
-            said += gap.lost.unwrap_or(0);
-        }
-    }
-    if said == missing {
-        return Ok(());
-    }
-    let text = format!("ids prove {missing} trades missing, said to be missing are {said}");
-    Err(Complaint::about("rows", channel, inst, text))
 }

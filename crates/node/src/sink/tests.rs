@@ -19,6 +19,7 @@ fn trades(count: u64) -> Arc<Batch> {
             count: None,
             source: None,
             seq: None,
+            filled: None,
         };
         let header = Header {
             feed: FeedId(1),

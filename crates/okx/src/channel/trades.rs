@@ -55,6 +55,7 @@ pub fn decode<'a>(row: Raw<'a>, unknowns: &mut Unknowns) -> Result<TradeRow<'a>,
         count,
         source,
         seq,
+        filled: None,
     };
     Ok(TradeRow { inst_id, ts, trade })
 }

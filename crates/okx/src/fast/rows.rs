@@ -37,7 +37,7 @@ pub(super) fn trade<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<(Nanos
             return None;
         }
     }
-    Some((ts?, Trade { trade_id, px, qty, aggressor, count, source, seq }))
+    Some((ts?, Trade { trade_id, px, qty, aggressor, count, source, seq, filled: None }))
 }
 
 #[inline(always)]

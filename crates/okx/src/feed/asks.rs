@@ -61,6 +61,7 @@ impl OkxFeed {
         }
         sub.started = false;
         sub.heal(now, (None, None, None), &mut self.emit, out);
+        self.abandon_holes(now, index, out);
         self.stop_timers(index);
         let sub = &mut self.subs[index as usize];
         let told = matches!(sub.stage, Stage::Asked | Stage::Live);

@@ -11,10 +11,12 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BEFORE`] ends before the login: it is read as the state of a feed that needed none.
+//! [`VERSION_LOGIN`] ends before the refill and [`VERSION_STATE`] before the login, too: they are
+//! read as states of feeds that had neither.
 
 use super::emit::{Emitter, EmitterState};
 use super::login::Login;
+use super::refill::Refill;
 use super::sub::Sub;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
@@ -26,9 +28,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 4;
-/// The version before, without what is behind [`State`].
-const VERSION_BEFORE: u8 = 3;
+const VERSION: u8 = 5;
+/// The version before, without the refill.
+const VERSION_LOGIN: u8 = 4;
+/// The version before that, without what is behind [`State`].
+const VERSION_STATE: u8 = 3;
 /// Version and sum.
 const HEAD: usize = 5;
 
@@ -93,6 +97,7 @@ impl OkxFeed {
             gets,
             get_number,
             login,
+            refill,
             row: _,
             figure: _,
             rows: _,
@@ -112,7 +117,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login), std::mem::take(out))
+        *out = postcard::to_extend(&(state, login, refill), std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
@@ -127,7 +132,7 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        if ![VERSION, VERSION_BEFORE].contains(version) {
+        if ![VERSION, VERSION_LOGIN, VERSION_STATE].contains(version) {
             return Err(RestoreError::Version(*version));
         }
         let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
@@ -138,17 +143,25 @@ impl OkxFeed {
         let unread = |_| RestoreError::Malformed("its fields cannot be read");
         let (state, rest) = postcard::take_from_bytes::<State>(state).map_err(unread)?;
         let (login, rest) = match *version {
-            VERSION_BEFORE => (Login::default(), rest),
+            VERSION_STATE => (Login::default(), rest),
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
+        };
+        let (refill, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<Refill>(rest).map_err(unread)?,
+            _ => (Refill::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, login).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, refill)).map_err(RestoreError::Malformed)
     }
 }
 
-fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'static str> {
+fn rebuild(
+    config: OkxConfig,
+    state: State,
+    (login, refill): (Login, Refill),
+) -> Result<OkxFeed, &'static str> {
     let (
         emit,
         link,
@@ -172,7 +185,10 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
     let known = arguments.iter().map(|(_, index)| *index);
     let mut all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
-    if !all.all(|index| exists(&index)) || !login.stand_ins().all(|index| exists(&index)) {
+    if !all.all(|index| exists(&index))
+        || !login.stand_ins().all(|index| exists(&index))
+        || !refill.subscriptions().all(|index| exists(&index))
+    {
         return Err("it speaks of a subscription that it does not have");
     }
     if !link.is_sound() {
@@ -180,6 +196,9 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
     }
     if !login.is_sound() {
         return Err("its login was tried more often than it can have been");
+    }
+    if !refill.is_sound() {
+        return Err("what it fetches is more than it may");
     }
     if requests == u64::MAX || get_number == u64::MAX {
         return Err("its counts are at their end");
@@ -209,6 +228,7 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
         gets,
         get_number,
         login,
+        refill,
         row: Default::default(),
         figure: Default::default(),
         rows: Default::default(),

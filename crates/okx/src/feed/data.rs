@@ -251,6 +251,7 @@ impl OkxFeed {
         self.emit.stats.trades += 1;
         let header = self.emit.header(now, self.subs[index as usize].place, ts);
         out.events.push_trade(header, *trade);
+        self.close_full(now, out);
         if ts.is_none() {
             self.bad_time(now, index, row, out);
         }
@@ -263,14 +264,16 @@ impl OkxFeed {
         let fills = if all_fills { Some(1) } else { trade.count.map(|c| u64::from(c.max(1))) };
         let Some(series) = &mut sub.series else { return false };
         let first = trade.trade_id.saturating_sub(fills.unwrap_or(1) - 1);
-        let first = i64::try_from(first).unwrap_or(i64::MAX);
-        let emit = &mut self.emit;
         match series.take(trade.trade_id, fills) {
             TradeLink::Repeat => return true,
-            TradeLink::Lost(lost) => sub.prove_lost(now, (first, lost), emit, out),
-            TradeLink::Follows if fills.is_some() => sub.prove_lost(now, (first, 0), emit, out),
+            TradeLink::Lost(lost) => self.hole(now, index, (first, lost), out),
+            TradeLink::Follows if fills.is_some() => self.hole(now, index, (first, 0), out),
+            TradeLink::Late if self.is_refilled(index, (first, trade.trade_id)) => {
+                return true;
+            }
             TradeLink::Follows | TradeLink::Late => {
-                sub.heal(now, (None, None, Some(Healed::Resumed)), emit, out);
+                let sub = &mut self.subs[index as usize];
+                sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
             }
         }
         false

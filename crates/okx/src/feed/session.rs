@@ -77,7 +77,7 @@ impl OkxFeed {
 
     /// Forgets everything that belongs to this connection, opening gaps where data flowed.
     fn lose_all(&mut self, now: Nanos, why: (GapCause, Whose), out: &mut Outbox) {
-        self.timers.clear();
+        self.clear_timers(now);
         self.queue.clear();
         self.pending.clear();
         self.login.lost();
@@ -100,7 +100,7 @@ impl OkxFeed {
             self.lose_all(now, (GapCause::Disconnect, Whose::Link), out);
             self.orderly = false;
         }
-        self.timers.clear();
+        self.clear_timers(now);
         let words = match code {
             Some(code) => format!("{code} {}: {reason}", codes::close_meaning(code)),
             None => reason.to_string(),
@@ -123,7 +123,7 @@ impl OkxFeed {
             }
             LinkState::Closing | LinkState::Stopped => {}
             LinkState::Down => {
-                self.timers.clear();
+                self.clear_timers(now);
                 self.link.state = LinkState::Stopped;
             }
         }

@@ -174,14 +174,26 @@ impl Sub {
         emit: &mut Emitter,
         out: &mut Outbox,
     ) {
-        let closing = (Some(first), Some(lost), Some(Healed::Resumed));
-        if let Some(gap) = self.gap.take() {
-            self.unproven = None;
-            return emit.close_gap(now, self.place, gap, closing, out);
-        }
-        if lost == 0 {
+        if lost == 0 && self.gap.is_none() {
             self.unproven = None;
             return;
+        }
+        let closing = (Some(first), Some(lost), Some(Healed::Resumed));
+        let gap = self.gap_of_lost(now, (first, lost), emit, out);
+        emit.close_gap(now, self.place, gap, closing, out);
+    }
+
+    /// The gap that says so: the open one, or one that opens here. The caller closes it.
+    pub(crate) fn gap_of_lost(
+        &mut self,
+        now: Nanos,
+        (first, lost): (i64, u64),
+        emit: &mut Emitter,
+        out: &mut Outbox,
+    ) -> Gap {
+        if let Some(gap) = self.gap.take() {
+            self.unproven = None;
+            return gap;
         }
         let blank = Gap {
             id: 0,
@@ -197,7 +209,6 @@ impl Sub {
         };
         let from_id = first.checked_sub_unsigned(lost + 1);
         let gap = Gap { from_id, ..self.unproven.take().unwrap_or(blank) };
-        let gap = emit.open_gap(now, self.place, gap, out);
-        emit.close_gap(now, self.place, gap, closing, out);
+        emit.open_gap(now, self.place, gap, out)
     }
 }

@@ -49,6 +49,7 @@ impl Stream {
             count: Some(count),
             source: None,
             seq: None,
+            filled: None,
         };
         self.batch.push_trade(header, trade);
         self

@@ -66,6 +66,7 @@ fn trades_under_each_other_align() {
         count: Some(2),
         source: None,
         seq: None,
+        filled: None,
     };
     let lines = text(|batch| {
         batch.push_trade(header(), trade("0.00012345", "43560.1", Aggressor::Buyer));
