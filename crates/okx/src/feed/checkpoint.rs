@@ -184,24 +184,19 @@ fn rebuild(
     let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
     let known = arguments.iter().map(|(_, index)| *index);
-    let mut all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
-    if !all.all(|index| exists(&index))
-        || !login.stand_ins().all(|index| exists(&index))
-        || !refill.subscriptions().all(|index| exists(&index))
-    {
+    let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
+    let mut all = all.chain(login.stand_ins()).chain(refill.subscriptions());
+    if !all.all(|index| exists(&index)) {
         return Err("it speaks of a subscription that it does not have");
     }
-    if !link.is_sound() {
-        return Err("its link has done more than a link may");
-    }
-    if !login.is_sound() {
-        return Err("its login was tried more often than it can have been");
-    }
-    if !refill.is_sound() {
-        return Err("what it fetches is more than it may");
-    }
-    if requests == u64::MAX || get_number == u64::MAX {
-        return Err("its counts are at their end");
+    let sound = [
+        (link.is_sound(), "its link has done more than a link may"),
+        (login.is_sound(), "its login was tried more often than it can have been"),
+        (refill.is_sound(), "what it fetches is more than it may"),
+        (requests < u64::MAX && get_number < u64::MAX, "its counts are at their end"),
+    ];
+    if let Some((_, why)) = sound.iter().find(|(sound, _)| !sound) {
+        return Err(why);
     }
     for sub in &mut subs {
         complete(sub, &emit)?;
