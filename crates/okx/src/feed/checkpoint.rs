@@ -185,19 +185,10 @@ fn rebuild(
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
-    let mut all = all.chain(login.stand_ins()).chain(refill.subscriptions());
-    if !all.all(|index| exists(&index)) {
+    if !all.chain(login.stand_ins()).chain(refill.subscriptions()).all(|index| exists(&index)) {
         return Err("it speaks of a subscription that it does not have");
     }
-    let sound = [
-        (link.is_sound(), "its link has done more than a link may"),
-        (login.is_sound(), "its login was tried more often than it can have been"),
-        (refill.is_sound(), "what it fetches is more than it may"),
-        (requests < u64::MAX && get_number < u64::MAX, "its counts are at their end"),
-    ];
-    if let Some((_, why)) = sound.iter().find(|(sound, _)| !sound) {
-        return Err(why);
-    }
+    sound(&link, (&login, &refill), requests.max(get_number))?;
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
@@ -230,6 +221,21 @@ fn rebuild(
         orderly,
         stopping,
     })
+}
+
+/// Whether the parts are what inputs can have made of them.
+fn sound(
+    link: &Link,
+    (login, refill): (&Login, &Refill),
+    counted: u64,
+) -> Result<(), &'static str> {
+    let parts = [
+        (link.is_sound(), "its link has done more than a link may"),
+        (login.is_sound(), "its login was tried more often than it can have been"),
+        (refill.is_sound(), "what it fetches is more than it may"),
+        (counted < u64::MAX, "its counts are at their end"),
+    ];
+    parts.iter().find(|(sound, _)| !sound).map_or(Ok(()), |(_, why)| Err(why))
 }
 
 /// Fills in what follows from the name of the channel, and checks what must agree with it.
