@@ -26,6 +26,7 @@ pub struct Mutant {
 
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
+const REFILL: &str = "crates/okx/src/feed/refill.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const LOGIN: &str = "crates/okx/src/feed/login.rs";
@@ -217,8 +218,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "trades that ids prove missing are not reported",
         edits: &[Edit {
             file: DATA,
-            old: "sub.prove_lost(now, (first, lost), emit, out)",
-            new: "sub.prove_lost(now, (first, lost * 0), emit, out)",
+            old: "self.hole(now, index, (first, lost), out)",
+            new: "self.hole(now, index, (first, lost * 0), out)",
         }],
     },
     Mutant {
@@ -466,6 +467,42 @@ pub const MUTANTS: &[Mutant] = &[
             file: INSTRUMENTS,
             old: "relisted && matches!(sub.stage, Stage::Asked | Stage::Live)",
             new: "relisted && sub.stage == Stage::Leaving",
+        }],
+    },
+    Mutant {
+        name: "M49",
+        what: "fetched trades come out whether they were missing or not",
+        edits: &[Edit {
+            file: REFILL,
+            old: "if !hole.missing.iter().any(|range| range.0 <= id && id <= range.1) {\n                continue;",
+            new: "if id == 0 {\n                continue;",
+        }],
+    },
+    Mutant {
+        name: "M50",
+        what: "a gap closes as filled although some of it is nowhere to be had",
+        edits: &[Edit {
+            file: REFILL,
+            old: "let healed = if hole.gone == 0 { Healed::Rest } else { Healed::Resumed };",
+            new: "let healed = Healed::Rest;",
+        }],
+    },
+    Mutant {
+        name: "M51",
+        what: "a late row is fetched once more",
+        edits: &[Edit {
+            file: REFILL,
+            old: "remove(&mut hole.missing, ids);\n        self.refill.full",
+            new: "self.refill.full",
+        }],
+    },
+    Mutant {
+        name: "M52",
+        what: "holes are forgotten when the connection is lost",
+        edits: &[Edit {
+            file: REFILL,
+            old: "        self.timers.clear();\n        if let",
+            new: "        self.timers.clear();\n        self.refill = Refill::default();\n        if let",
         }],
     },
     Mutant {

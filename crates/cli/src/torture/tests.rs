@@ -38,12 +38,12 @@ fn every_profile_is_survived_and_something_is_compared() {
 
 #[test]
 fn lives_on_the_whole_catalogue_compare_records_of_every_kind_and_say_the_same_twice() {
-    let mut options = Options { catalogue: true, steps: 1_500, ..options("mixed", 6, 2) };
+    let mut options = Options { catalogue: true, steps: 1_500, ..options("mixed", 10, 2) };
     let one = run(&options);
     assert!(one.failure.is_none(), "{}", one.text());
     options.threads = 1;
     assert_eq!(one.text(), run(&options).text());
-    assert_eq!(one.counts.get(counts::Figure::CatalogueLives), 6);
+    assert_eq!(one.counts.get(counts::Figure::CatalogueLives), 10);
     assert!(one.counts.get(counts::Figure::FlatCompared) > 1_000, "{}", one.text());
     for channel in [
         "funding-rate",
