@@ -4,7 +4,8 @@
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
 //! `feed/data.rs` (rows to events),
-//! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
+//! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
+//! `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -30,6 +31,7 @@ use sub::{Stage, Sub};
 pub use checkpoint::RestoreError;
 
 mod asks;
+mod binary;
 mod checkpoint;
 mod data;
 mod emit;
@@ -61,6 +63,9 @@ pub struct OkxConfig {
     pub seed: u64,
     /// Whether the driver has credentials: then channels that need a login get one.
     pub login: bool,
+    /// The connection is one to the binary socket: `instIdCode` in requests, data in SBE, the login
+    /// in the handshake, which is the driver's business. [`OkxConfig::login`] is then of no use.
+    pub sbe: bool,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -81,6 +86,7 @@ impl OkxConfig {
             deltas: true,
             seed: u64::from(feed.0),
             login: false,
+            sbe: false,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -130,6 +136,7 @@ pub struct OkxFeed {
     gets: BTreeMap<u64, u32>,
     get_number: u64,
     login: Login,
+    binary: binary::Binary,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -163,6 +170,7 @@ impl OkxFeed {
             gets: BTreeMap::new(),
             get_number: 0,
             login: Login::default(),
+            binary: Default::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -293,6 +301,7 @@ impl OkxFeed {
                 Timer::Beat(sub) => self.beat_missed(now, sub, out),
                 Timer::Again(sub) => self.again(now, sub, out),
                 Timer::Login => self.login_due(now, out),
+                Timer::Fetch(sub) => self.depth_due(sub),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -317,6 +326,7 @@ impl Feed for OkxFeed {
             self.log_in(now, out);
         }
         self.send_queued(now, out);
+        self.fetch_depths(out);
         out.events.set_names(self.emit.names());
     }
 

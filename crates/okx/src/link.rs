@@ -46,9 +46,11 @@ pub(crate) enum Timer {
     Beat(u32),
     /// A refused or postponed subscription may be asked for again.
     Again(u32),
-    /// The answer to a login is due, or a refused one may be tried again. (Stands last: states of
-    /// feeds hold these by number.)
+    /// The answer to a login is due, or a refused one may be tried again.
     Login,
+    /// A snapshot may be asked for again over REST. (Stands last: states of feeds hold these by
+    /// number.)
+    Fetch(u32),
 }
 
 /// Timers by time and by name.
@@ -65,6 +67,7 @@ impl Timer {
             Timer::Ack(sub) | Timer::Snapshot(sub) | Timer::Beat(sub) | Timer::Again(sub) => {
                 Some(sub)
             }
+            Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
             Timer::Login => None,
         }

@@ -11,8 +11,10 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BEFORE`] ends before the login: it is read as the state of a feed that needed none.
+//! A feed of the binary socket writes [`VERSION_SBE`]: the same, and behind the login what it knows
+//! of that socket. [`VERSION_BEFORE`] ends before the login: it is read as the state of a feed that needed none.
 
+use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
 use super::login::Login;
 use super::sub::Sub;
@@ -27,6 +29,8 @@ use std::fmt;
 
 /// Version of the bytes.
 const VERSION: u8 = 4;
+/// Version of the bytes of a feed of the binary socket.
+const VERSION_SBE: u8 = 5;
 /// The version before, without what is behind [`State`].
 const VERSION_BEFORE: u8 = 3;
 /// Version and sum.
@@ -80,7 +84,7 @@ impl OkxFeed {
     /// More than [`CHECKPOINT_BYTES_MAX`] bytes are not read again; the caller looks at the length.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
         let OkxFeed {
-            config: _,
+            config,
             emit,
             link,
             timers,
@@ -93,6 +97,7 @@ impl OkxFeed {
             gets,
             get_number,
             login,
+            binary,
             row: _,
             figure: _,
             rows: _,
@@ -111,8 +116,14 @@ impl OkxFeed {
             orderly, stopping,
         );
         let start = out.len();
-        out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login), std::mem::take(out))
+        let version = if config.sbe { VERSION_SBE } else { VERSION };
+        out.extend_from_slice(&[version, 0, 0, 0, 0]);
+        let all = std::mem::take(out);
+        let written = match config.sbe {
+            true => postcard::to_extend(&(state, login, binary), all),
+            false => postcard::to_extend(&(state, login), all),
+        };
+        *out = written
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
@@ -127,7 +138,8 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        if ![VERSION, VERSION_BEFORE].contains(version) {
+        let ours = if config.sbe { [VERSION_SBE; 2] } else { [VERSION, VERSION_BEFORE] };
+        if !ours.contains(version) {
             return Err(RestoreError::Version(*version));
         }
         let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
@@ -141,14 +153,22 @@ impl OkxFeed {
             VERSION_BEFORE => (Login::default(), rest),
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
+        let (binary, rest) = match *version {
+            VERSION_SBE => postcard::take_from_bytes::<Binary>(rest).map_err(unread)?,
+            _ => (Binary::default(), rest),
+        };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, login).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, binary)).map_err(RestoreError::Malformed)
     }
 }
 
-fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'static str> {
+fn rebuild(
+    config: OkxConfig,
+    state: State,
+    (login, binary): (Login, Binary),
+) -> Result<OkxFeed, &'static str> {
     let (
         emit,
         link,
@@ -181,6 +201,9 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
     if !login.is_sound() {
         return Err("its login was tried more often than it can have been");
     }
+    if !binary.is_sound(subs.len()) {
+        return Err("what it knows of the binary socket cannot be");
+    }
     if requests == u64::MAX || get_number == u64::MAX {
         return Err("its counts are at their end");
     }
@@ -209,6 +232,7 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
         gets,
         get_number,
         login,
+        binary,
         row: Default::default(),
         figure: Default::default(),
         rows: Default::default(),

@@ -98,6 +98,9 @@ impl OkxFeed {
         (id, status, body): (u64, u16, &[u8]),
         out: &mut Outbox,
     ) {
+        if self.depth_said(now, (id, status, body), out) {
+            return;
+        }
         let Some(index) = self.gets.remove(&id) else { return };
         let place = self.subs[index as usize].place;
         let rows = match json::parse(body) {

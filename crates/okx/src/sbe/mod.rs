@@ -33,5 +33,11 @@ pub fn carries(channel: &str) -> bool {
     CHANNELS.contains(&channel)
 }
 
+/// Bytes as text, for people.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 #[cfg(test)]
 mod tests;
