@@ -240,10 +240,10 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in (1, 2):
+        if version not in (1, 2, 3):
             return {}
         return {
-            "login": version == 2,
+            "login": version >= 2,
             "url": b.text(),
             "view_depth": b.varint(),
             "deltas": bool(b.byte()),

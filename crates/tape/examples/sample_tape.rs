@@ -102,6 +102,7 @@ fn put_everything(tape: &mut TapeWriter) {
         deltas: true,
         seed: u64::MAX,
         login: true,
+        sbe: false,
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),

@@ -4,7 +4,7 @@
 //! replay decodes it. The tape itself never looks inside. Commands use the same bytes for
 //! subscriptions and instruments. Layout in `docs/tape-format.md`, section 5.
 //!
-//! Invariant: `decode_config(&encode_config(x)) == x`; a field appended to an instrument by a
+//! Invariant: `decode_config(&encode_config(x)) == x` (what comes over the binary socket has a login); a field appended to an instrument by a
 //! later version is skipped. Start at [`encode_config`].
 
 use crate::bytes::{Cursor, DecodeError, put_bytes, put_decimal, put_option, put_text, put_varint};
@@ -16,6 +16,9 @@ use std::sync::Arc;
 pub const VERSION: u64 = 1;
 /// Version of the bytes of a feed with credentials; the bytes are the same.
 pub const VERSION_LOGIN: u64 = 2;
+/// Version of the bytes of a feed of the binary socket, which has credentials; the bytes are the
+/// same.
+pub const VERSION_SBE: u64 = 3;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +37,19 @@ pub struct FeedConfig {
     pub seed: u64,
     /// Whether it was told that there are credentials. They themselves are on no tape.
     pub login: bool,
+    /// Whether it is one of the binary socket: then its frames may be binary.
+    pub sbe: bool,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    put_varint(&mut out, if config.login { VERSION_LOGIN } else { VERSION });
+    let version = match (config.sbe, config.login) {
+        (true, _) => VERSION_SBE,
+        (false, true) => VERSION_LOGIN,
+        (false, false) => VERSION,
+    };
+    put_varint(&mut out, version);
     put_text(&mut out, &config.url);
     put_varint(&mut out, config.view_depth.into());
     out.push(config.deltas.into());
@@ -55,9 +65,10 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
 /// [`DecodeError`] when [`encode_config`] of this version did not write them.
 pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
-    let login = match cursor.varint("version of a feed's configuration")? {
-        VERSION => false,
-        VERSION_LOGIN => true,
+    let (login, sbe) = match cursor.varint("version of a feed's configuration")? {
+        VERSION => (false, false),
+        VERSION_LOGIN => (true, false),
+        VERSION_SBE => (true, true),
         value => return Err(DecodeError::Value { what: "configuration version", value }),
     };
     Ok(FeedConfig {
@@ -68,6 +79,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         subscriptions: take_subscriptions(&mut cursor)?,
         instruments: take_instruments(&mut cursor)?,
         login,
+        sbe,
     })
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         deltas: config.deltas,
         seed: config.seed,
         login: config.login,
+        sbe: config.sbe,
     }
 }
 
@@ -28,5 +29,6 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.deltas = taped.deltas;
     config.seed = taped.seed;
     config.login = taped.login;
+    config.sbe = taped.sbe;
     config
 }

@@ -38,12 +38,13 @@ proptest! {
         url in "[ -~]{0,40}",
         names in proptest::collection::vec(("[a-z]{0,9}", "[A-Z-]{0,9}"), 0..5),
         instruments in proptest::collection::vec(instrument(), 0..5),
-        numbers: (u16, bool, u64, bool),
+        numbers: (u16, bool, u64, bool, bool),
     ) {
         let subscriptions = names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
-        let (view_depth, deltas, seed, login) = numbers;
+        let (view_depth, deltas, seed, login, sbe) = numbers;
+        let login = login || sbe;
         let config =
-            FeedConfig { url, subscriptions, instruments, view_depth, deltas, seed, login };
+            FeedConfig { url, subscriptions, instruments, view_depth, deltas, seed, login, sbe };
         let bytes = encode_config(&config);
         prop_assert_eq!(decode_config(&bytes), Ok(config));
         for len in 0..bytes.len() {

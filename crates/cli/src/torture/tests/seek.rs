@@ -27,6 +27,7 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         deltas: config.deltas,
         seed: config.seed,
         login: config.login,
+        sbe: config.sbe,
     })
 }
 
