@@ -4,8 +4,9 @@
 //! replay decodes it. The tape itself never looks inside. Commands use the same bytes for
 //! subscriptions and instruments. Layout in `docs/tape-format.md`, section 5.
 //!
-//! Invariant: `decode_config(&encode_config(x)) == x` (what comes over the binary socket has a login); a field appended to an instrument by a
-//! later version is skipped. Start at [`encode_config`].
+//! Invariant: `decode_config(&encode_config(x)) == x`, if what comes over the binary socket has a
+//! login; a field appended to an instrument by a later version is skipped. Start at
+//! [`encode_config`].
 
 use crate::bytes::{Cursor, DecodeError, put_bytes, put_decimal, put_option, put_text, put_varint};
 use crate::bytes::{unzigzag, zigzag};

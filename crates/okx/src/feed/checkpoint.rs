@@ -12,7 +12,8 @@
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
 //! A feed of the binary socket writes [`VERSION_SBE`]: the same, and behind the login what it knows
-//! of that socket. [`VERSION_BEFORE`] ends before the login: it is read as the state of a feed that needed none.
+//! of that socket. [`VERSION_BEFORE`] ends before the login: it is read as the state of a feed that
+//! needed none.
 
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
@@ -195,15 +196,7 @@ fn rebuild(
     if !all.all(|index| exists(&index)) || !login.stand_ins().all(|index| exists(&index)) {
         return Err("it speaks of a subscription that it does not have");
     }
-    if !link.is_sound() {
-        return Err("its link has done more than a link may");
-    }
-    if !login.is_sound() {
-        return Err("its login was tried more often than it can have been");
-    }
-    if !binary.is_sound(subs.len()) {
-        return Err("what it knows of the binary socket cannot be");
-    }
+    sound(&link, (&login, &binary), subs.len())?;
     if requests == u64::MAX || get_number == u64::MAX {
         return Err("its counts are at their end");
     }
@@ -239,6 +232,20 @@ fn rebuild(
         orderly,
         stopping,
     })
+}
+
+/// Whether the parts of a state that stand alone are ones that lives can have made.
+fn sound(link: &Link, (login, binary): (&Login, &Binary), subs: usize) -> Result<(), &'static str> {
+    if !link.is_sound() {
+        return Err("its link has done more than a link may");
+    }
+    if !login.is_sound() {
+        return Err("its login was tried more often than it can have been");
+    }
+    if !binary.is_sound(subs) {
+        return Err("what it knows of the binary socket cannot be");
+    }
+    Ok(())
 }
 
 /// Fills in what follows from the name of the channel, and checks what must agree with it.
