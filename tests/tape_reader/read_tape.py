@@ -240,11 +240,12 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in (1, 2, 3, 4):
+        if version not in range(1, 9):
             return {}
         return {
-            "login": version in (2, 4),
-            "refill": version in (3, 4),
+            "login": bool(version - 1 & 1),
+            "refill": bool(version - 1 & 2),
+            "sbe": bool(version - 1 & 4),
             "url": b.text(),
             "view_depth": b.varint(),
             "deltas": bool(b.byte()),

@@ -45,6 +45,9 @@ pub struct SourceArgs {
     /// Another REST address
     #[arg(long, value_name = "URL", conflicts_with = "sim")]
     rest_url: Option<String>,
+    /// Take bbo-tbt, trades and books-l2-tbt over the binary socket; needs an API key
+    #[arg(long)]
+    sbe: bool,
     /// Use a pretend exchange in this process instead of OKX: no internet needed
     #[arg(long)]
     pub sim: bool,
@@ -111,6 +114,7 @@ impl Source {
     /// # Errors
     /// When an address cannot be used, or the pretend exchange cannot start.
     pub async fn open(args: &SourceArgs, options: &mut ServiceOptions) -> anyhow::Result<Source> {
+        options.sbe |= args.sbe;
         if args.sim {
             let config = SimConfig {
                 faults: args.sim_faults,
@@ -127,7 +131,7 @@ impl Source {
             options.credentials = sim.credentials();
             return Ok(Source { sim: Some(sim) });
         }
-        if needs_login(&options.wants)
+        if (options.sbe || needs_login(&options.wants))
             && let Some(credentials) = Credentials::from_env().map_err(bad_credentials)?
         {
             options.credentials = Some(credentials);

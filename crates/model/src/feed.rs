@@ -22,7 +22,7 @@ pub enum Input<'a> {
     Start,
     /// The connection asked for is open.
     Opened,
-    /// One text message arrived, undecoded.
+    /// One message arrived, text or (on sockets that have them) binary, undecoded.
     Frame(&'a [u8]),
     /// The connection is gone, or could not be made.
     Closed {

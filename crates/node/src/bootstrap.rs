@@ -13,7 +13,7 @@ use market_data_model::{InstType, Instrument, Subscription};
 use market_data_okx::catalogue::{Catalogue, ResolveError, ResponseError};
 use market_data_okx::channel::{self, Form, KeyKind};
 use market_data_okx::every::{self, ALL, LeftOut, SPREADS};
-use market_data_okx::plan::{Plan, plan};
+use market_data_okx::plan::{Plan, plan, plan_with};
 use market_data_okx::turnover::{self, Turnovers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,8 +66,10 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     }
     subscriptions.extend(types.iter().filter_map(news_of));
     let subscriptions: Vec<_> = subscriptions.into_iter().collect();
-    let plan = plan(&subscriptions)?;
     let Loader { catalogue, turnovers, .. } = loader;
+    // Without a code an instrument cannot be named there, so it stays on the JSON socket.
+    let coded = |key: &str| catalogue.get(key).is_some_and(|x| x.inst_id_code.is_some());
+    let plan = plan_with(&subscriptions, |one| options.sbe && coded(&one.key))?;
     Ok(Prepared { catalogue, subscriptions, plan, left_out, turnovers })
 }
 

@@ -61,6 +61,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether `bbo-tbt`, `trades` and `books-l2-tbt` come over the venue's binary socket, as the
+    /// same events. It wants [`credentials`](ClientBuilder::credentials) for everything.
+    pub fn sbe(mut self, sbe: bool) -> ClientBuilder {
+        self.options.sbe = sbe;
+        self
+    }
+
     /// Follows channels of an instrument (an id, another spelling, or a pattern). Repeatable.
     pub fn subscribe<C>(mut self, instrument: &str, channels: C) -> ClientBuilder
     where

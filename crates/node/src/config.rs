@@ -120,6 +120,11 @@ pub struct Venue {
     /// A TOML file with `key`, `secret` and `passphrase`, readable by its owner only, for channels
     /// that need a login.
     pub credentials: Option<PathBuf>,
+    /// Whether `bbo-tbt`, `trades` and `books-l2-tbt` come over OKX's binary socket, in SBE. Needs
+    /// credentials.
+    pub sbe: bool,
+    /// Another address of the binary socket.
+    pub binary_url: Option<String>,
     /// Seconds between two looks at the instrument list over REST.
     pub refresh_seconds: u64,
 }
@@ -274,6 +279,8 @@ impl Default for Venue {
             proxy: None,
             ca_file: None,
             credentials: None,
+            sbe: false,
+            binary_url: None,
             refresh_seconds: 15 * 60,
         }
     }
@@ -352,6 +359,8 @@ impl Config {
             "VENUE_URL" => self.venue.url = some(),
             "VENUE_PUBLIC_URL" => self.venue.public_url = some(),
             "VENUE_BUSINESS_URL" => self.venue.business_url = some(),
+            "VENUE_BINARY_URL" => self.venue.binary_url = some(),
+            "VENUE_SBE" => self.venue.sbe = word(value)?,
             "VENUE_REST_URL" => self.venue.rest_url = some(),
             "VENUE_PROXY" => self.venue.proxy = some(),
             "VENUE_CA_FILE" => self.venue.ca_file = some().map(PathBuf::from),
@@ -423,6 +432,7 @@ impl Config {
             },
             trust: self.venue.ca_file.clone().map_or(TlsTrust::default(), TlsTrust::File),
             credentials: self.credentials()?,
+            sbe: self.venue.sbe,
             wants,
             view_depth: self.books.view_depth,
             deltas: self.books.deltas,
@@ -452,6 +462,13 @@ impl Config {
         }
         if let Some(url) = &venue.business_url {
             endpoints = endpoints.with_business(url).map_err(|e| bad("venue.business_url")(&e))?;
+        }
+        if let Some(url) = &venue.binary_url {
+            endpoints = endpoints.with_binary(url).map_err(|e| bad("venue.binary_url")(&e))?;
+        }
+        if venue.sbe && endpoints.binary.is_none() {
+            let why = "OKX names a binary socket for the regions global and demo only";
+            return Err(bad("venue.sbe")(&why));
         }
         if let Some(url) = &venue.rest_url {
             endpoints = endpoints.with_rest(url).map_err(|e| bad("venue.rest_url")(&e))?;

@@ -79,6 +79,14 @@ pub enum CredentialsError {
         /// The first that is missing.
         missing: &'static str,
     },
+    /// The socket is not opened without a login.
+    #[error(
+        "cannot open {url} without an API key: OKX's binary socket wants a login for everything"
+    )]
+    Needed {
+        /// The address.
+        url: String,
+    },
     /// The way to the venue is not encrypted.
     #[error("cannot log in at {url}: the passphrase would go there unencrypted; use wss://")]
     Unencrypted {
@@ -171,6 +179,18 @@ impl Credentials {
         }
         let [key, secret, passphrase] = texts.map(Arc::from);
         Ok(Credentials { key, secret, passphrase })
+    }
+
+    /// The headers that log in with the handshake, for the venue's clock at `unix_seconds`.
+    pub(crate) fn headers(&self, unix_seconds: u64) -> [(&'static str, String); 4] {
+        let timestamp = unix_seconds.to_string();
+        let sign = sign(&self.secret, &timestamp);
+        [
+            ("OK-ACCESS-KEY", self.key.to_string()),
+            ("OK-ACCESS-SIGN", sign),
+            ("OK-ACCESS-TIMESTAMP", timestamp),
+            ("OK-ACCESS-PASSPHRASE", self.passphrase.to_string()),
+        ]
     }
 
     /// The request that logs in, for the venue's clock at `unix_seconds`.

@@ -91,6 +91,7 @@ impl Yard {
             asks,
             news,
             credentials,
+            signed: path == Path::Binary,
             tape: self.lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
             busy: options.one_core.is_some_and(|one| one.busy_poll),
         };
@@ -134,6 +135,7 @@ impl Yard {
             // Whether there is a key is all that a feed knows of it.
             config.login = login;
             config.refill = refill;
+            config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
             Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }
@@ -148,11 +150,15 @@ pub(crate) fn credentials_for(
     subscriptions: &[Subscription],
 ) -> Result<Option<Credentials>, Error> {
     let url = options.endpoints.url(path);
+    if path == Path::Binary && options.credentials.is_none() {
+        return Err(CredentialsError::Needed { url: url.to_owned() }.into());
+    }
     if credentials::may_go_to(url) {
         return Ok(options.credentials.clone());
     }
     let needs = |s: &Subscription| channel::find(&s.channel).is_some_and(|spec| spec.login);
-    if options.credentials.is_some() && subscriptions.iter().any(needs) {
+    let needed = path == Path::Binary || subscriptions.iter().any(needs);
+    if options.credentials.is_some() && needed {
         return Err(CredentialsError::Unencrypted { url: url.to_owned() }.into());
     }
     Ok(None)

@@ -19,6 +19,7 @@ use market_data_okx::every::ALL;
 use market_data_okx::limits::{
     CHANNELS_PER_CONNECTION_MAX, CONNECTIONS_MAX, DEEP_BOOKS_PER_CONNECTION,
 };
+use market_data_okx::sbe;
 use market_data_okx::turnover::Turnovers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -93,6 +94,8 @@ impl Wish {
 pub(crate) struct Follower {
     wishes: Vec<Wish>,
     loads: Vec<Load>,
+    /// Whether the binary socket is used.
+    sbe: bool,
     /// As of the last refresh.
     pub turnovers: Turnovers,
 }
@@ -109,7 +112,13 @@ pub(crate) struct Asked {
 impl Follower {
     /// Follows the patterns among these wishes on these connections.
     pub fn new(wants: &[Want], loads: Vec<Load>, turnovers: Turnovers) -> Follower {
-        Follower { wishes: wants.iter().flat_map(Wish::of).collect(), loads, turnovers }
+        let wishes = wants.iter().flat_map(Wish::of).collect();
+        Follower { wishes, loads, turnovers, sbe: false }
+    }
+
+    /// The same, with what the binary socket carries on it, or not.
+    pub fn over_sbe(self, sbe: bool) -> Follower {
+        Follower { sbe, ..self }
     }
 
     /// Whether a pattern depends on turnovers.
@@ -137,7 +146,7 @@ impl Follower {
                 let home = self.loads.iter().position(|l| l.subscriptions.contains(&subscription));
                 match home {
                     Some(home) if !open => self.drop(home, &subscription),
-                    None if open && reaches => match self.place(&subscription) {
+                    None if open && reaches => match self.place(&subscription, instrument) {
                         Some(home) => {
                             let path = self.loads[home].path;
                             let none = || Asked { path, list: Vec::new() };
@@ -176,15 +185,17 @@ impl Follower {
     }
 
     /// Puts a subscription on the emptiest connection of its path that has room, or on another.
-    fn place(&mut self, subscription: &Subscription) -> Option<usize> {
+    fn place(&mut self, subscription: &Subscription, instrument: &Instrument) -> Option<usize> {
         let spec = channel::find(&subscription.channel)?;
-        let here = self.loads.iter().enumerate().filter(|(_, load)| load.path == spec.path);
+        let binary = self.sbe && sbe::carries(spec.name) && instrument.inst_id_code.is_some();
+        let path = if binary { Path::Binary } else { spec.path };
+        let here = self.loads.iter().enumerate().filter(|(_, load)| load.path == path);
         let fit = here.filter(|(_, load)| load.has_room(spec.deep));
         let found = fit.min_by_key(|(_, load)| (load.deep, load.subscriptions.len()));
         let home = match found {
             Some((home, _)) => home,
             None if self.loads.len() < CONNECTIONS_MAX => {
-                self.loads.push(Load::new(spec.path, &[]));
+                self.loads.push(Load::new(path, &[]));
                 self.loads.len() - 1
             }
             None => return None,

@@ -119,6 +119,8 @@ pub(crate) struct Setup<F> {
     pub news: mpsc::Sender<Arc<Batch>>,
     /// What logs in; the feed only knows whether it is there.
     pub credentials: Option<Credentials>,
+    /// Whether the login is in the headers of the handshake, as the binary socket wants it.
+    pub signed: bool,
     /// The way to the recorder, if there is one.
     pub tape: Option<Lane>,
     /// Whether the socket is looked at again and again instead of waiting for it.

@@ -96,6 +96,9 @@ pub struct ServiceOptions {
     pub trust: TlsTrust,
     /// For channels that need a login; without them the venue refuses those.
     pub credentials: Option<Credentials>,
+    /// Whether what the binary socket carries (`bbo-tbt`, `trades`, `books-l2-tbt`) comes over it;
+    /// that needs credentials.
+    pub sbe: bool,
     /// What to follow.
     pub wants: Vec<Want>,
     /// Emit the best so many levels a side of each book after every change; 0 = no such views.
@@ -135,6 +138,7 @@ impl Default for ServiceOptions {
             proxy: ProxySetting::default(),
             trust: TlsTrust::default(),
             credentials: None,
+            sbe: false,
             wants: Vec::new(),
             view_depth: 0,
             deltas: true,

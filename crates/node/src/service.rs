@@ -167,7 +167,8 @@ impl Service {
                 catalogue: Arc::clone(&catalogue),
                 rest,
                 listeners,
-                follower: Follower::new(&options.wants, loads, prepared.turnovers),
+                follower: Follower::new(&options.wants, loads, prepared.turnovers)
+                    .over_sbe(options.sbe),
                 open: Box::new(move |path, list| yard.open(path, list)),
                 news,
                 refresh,

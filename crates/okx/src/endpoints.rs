@@ -16,6 +16,8 @@ use std::str::FromStr;
 const PUBLIC: &str = "/ws/v5/public";
 /// Where on a host the business socket lives (docs, read 2026-11-23).
 const BUSINESS: &str = "/ws/v5/business";
+/// Where on a host the binary socket lives (docs, read 2026-11-23).
+const BINARY: &str = "/ws/v5/public-sbe";
 /// The port that OKX no longer serves for WebSockets.
 const DEAD_PORT: u16 = 8443;
 
@@ -124,6 +126,9 @@ pub struct Endpoints {
     pub public: String,
     /// The business socket (candles, single trades), a full `ws://` or `wss://` address.
     pub business: String,
+    /// The binary socket (SBE), a full `ws://` or `wss://` address; `None` where OKX names none,
+    /// which is everywhere but okx.com, production and demo (docs, read 2026-11-23).
+    pub binary: Option<String>,
     /// The base of REST paths, `http://` or `https://`, without a slash at its end.
     pub rest: String,
     /// Whether REST requests carry the header `x-simulated-trading: 1` (demo trading).
@@ -143,6 +148,8 @@ impl Endpoints {
         Endpoints {
             public: format!("wss://{socket}{PUBLIC}"),
             business: format!("wss://{socket}{BUSINESS}"),
+            binary: matches!(region, Region::Global | Region::Demo)
+                .then(|| format!("wss://{socket}{BINARY}")),
             rest: format!("https://{rest}"),
             simulated: region.is_demo(),
         }
@@ -164,6 +171,7 @@ impl Endpoints {
             return Err(refuse(base, "a base address has no query; leave it out"));
         }
         let folder = parts.tail.trim_end_matches('/');
+        let folder = folder.strip_suffix(BINARY).unwrap_or(folder);
         let folder = folder.strip_suffix(PUBLIC).unwrap_or(folder);
         let folder = folder.strip_suffix(BUSINESS).unwrap_or(folder).trim_end_matches('/');
         let secure = if matches!(parts.scheme, "wss" | "https") { "s" } else { "" };
@@ -171,6 +179,7 @@ impl Endpoints {
         Ok(Endpoints {
             public: format!("ws{secure}://{place}{PUBLIC}"),
             business: format!("ws{secure}://{place}{BUSINESS}"),
+            binary: Some(format!("ws{secure}://{place}{BINARY}")),
             rest: format!("http{secure}://{place}"),
             simulated: false,
         })
@@ -192,6 +201,14 @@ impl Endpoints {
         Ok(Endpoints { business: socket(url)?, ..self })
     }
 
+    /// The same with another binary socket.
+    ///
+    /// # Errors
+    /// [`UrlError`] when `url` is not a usable `ws://` or `wss://` address.
+    pub fn with_binary(self, url: &str) -> Result<Endpoints, UrlError> {
+        Ok(Endpoints { binary: Some(socket(url)?), ..self })
+    }
+
     /// The same with another REST base.
     ///
     /// # Errors
@@ -204,11 +221,12 @@ impl Endpoints {
         Ok(Endpoints { rest: url.trim().trim_end_matches('/').to_owned(), ..self })
     }
 
-    /// The socket on which channels of `path` live.
+    /// The socket on which channels of `path` live; empty where there is none.
     pub fn url(&self, path: Path) -> &str {
         match path {
             Path::Public => &self.public,
             Path::Business => &self.business,
+            Path::Binary => self.binary.as_deref().unwrap_or_default(),
         }
     }
 

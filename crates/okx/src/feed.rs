@@ -5,7 +5,8 @@
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
 //! `feed/refill.rs` (trades that never came),
 //! `feed/data.rs` (rows to events),
-//! `feed/fast.rs` (the short way), `feed/instruments.rs` (what the venue says of instruments),
+//! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
+//! `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -32,6 +33,7 @@ use sub::{Stage, Sub};
 pub use checkpoint::RestoreError;
 
 mod asks;
+mod binary;
 mod checkpoint;
 mod data;
 mod emit;
@@ -66,6 +68,9 @@ pub struct OkxConfig {
     pub login: bool,
     /// Whether trades that never came are fetched over REST.
     pub refill: bool,
+    /// The connection is one to the binary socket: `instIdCode` in requests, data in SBE, the login
+    /// in the handshake, which is the driver's business. [`OkxConfig::login`] is then of no use.
+    pub sbe: bool,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -87,6 +92,7 @@ impl OkxConfig {
             seed: u64::from(feed.0),
             login: false,
             refill: false,
+            sbe: false,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -137,6 +143,7 @@ pub struct OkxFeed {
     get_number: u64,
     login: Login,
     refill: Refill,
+    binary: binary::Binary,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -171,6 +178,7 @@ impl OkxFeed {
             get_number: 0,
             login: Login::default(),
             refill: Refill::default(),
+            binary: Default::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -304,6 +312,7 @@ impl OkxFeed {
                 Timer::Again(sub) => self.again(now, sub, out),
                 Timer::Login => self.login_due(now, out),
                 Timer::Refill => self.refill_next(now, out),
+                Timer::Fetch(sub) => self.depth_due(sub),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -328,6 +337,7 @@ impl Feed for OkxFeed {
             self.log_in(now, out);
         }
         self.send_queued(now, out);
+        self.fetch_depths(out);
         out.events.set_names(self.emit.names());
     }
 

@@ -23,6 +23,7 @@ pub mod link;
 pub mod plan;
 pub mod request;
 pub mod rest_book;
+pub mod sbe;
 pub mod server_time;
 pub mod stats;
 pub mod turnover;

@@ -50,6 +50,11 @@ pub const ACK_WAIT_NS: u64 = 10 * SECOND;
 pub const ACK_ATTEMPTS_MAX: u32 = 3;
 /// How long a snapshot may take after subscribing (ours; seen in well under a second).
 pub const SNAPSHOT_WAIT_NS: u64 = 10 * SECOND;
+/// Wait before a snapshot is asked for again over REST, on the binary socket (ours: OKX allows 10
+/// in 10 s for one instrument, and makes a new one about every 500 ms; docs, read 2026-11-23).
+pub const DEPTH_AGAIN_NS: u64 = SECOND;
+/// Such questions under way at once on one connection (ours: drivers perform 16).
+pub const DEPTHS_AT_ONCE_MAX: usize = 8;
 /// Resyncs of one book within [`RESYNC_WINDOW_NS`] before the connection is replaced (ours).
 pub const RESYNCS_MAX: u32 = 4;
 /// See [`RESYNCS_MAX`].

@@ -48,8 +48,11 @@ pub(crate) enum Timer {
     Again(u32),
     /// The answer to a login is due, or a refused one may be tried again.
     Login,
-    /// Missing trades may be asked for. (Stands last: states of feeds hold these by number.)
+    /// Missing trades may be asked for.
     Refill,
+    /// A snapshot may be asked for again over REST. (Stands last: states of feeds hold these by
+    /// number.)
+    Fetch(u32),
 }
 
 /// Timers by time and by name.
@@ -66,6 +69,7 @@ impl Timer {
             Timer::Ack(sub) | Timer::Snapshot(sub) | Timer::Beat(sub) | Timer::Again(sub) => {
                 Some(sub)
             }
+            Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
             Timer::Login | Timer::Refill => None,
         }

@@ -17,6 +17,7 @@ use crate::limits::{
     REQUESTS_PER_HOUR, REQUESTS_RESERVED,
 };
 use crate::request::{self, Op};
+use crate::sbe;
 use market_data_model::Subscription;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,13 +159,26 @@ impl std::error::Error for PlanError {}
 /// # Errors
 /// [`PlanError`] names the first wish that cannot be planned; then nothing is.
 pub fn plan(subscriptions: &[Subscription]) -> Result<Plan, PlanError> {
+    plan_with(subscriptions, |_| false)
+}
+
+/// The same, with those that `binary` says on the binary socket.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with(
+    subscriptions: &[Subscription],
+    binary: impl Fn(&Subscription) -> bool,
+) -> Result<Plan, PlanError> {
+    let binary = |wish: &Subscription| sbe::carries(&wish.channel) && binary(wish);
     let wanted: BTreeSet<&Subscription> = subscriptions.iter().collect();
     for wish in &wanted {
         check(wish, &wanted)?;
     }
     let mut connections = Vec::new();
-    for path in [Path::Public, Path::Business] {
-        let here = wanted.iter().copied().filter(|s| spec(s).is_some_and(|x| x.path == path));
+    for path in [Path::Public, Path::Business, Path::Binary] {
+        let home = |s: &Subscription| if binary(s) { Some(Path::Binary) } else { home(s) };
+        let here = wanted.iter().copied().filter(|s| home(s) == Some(path));
         let bins = spread(groups(here));
         connections.extend(bins.into_iter().map(|bin| Connection::new(path, bin.subscriptions)));
     }
@@ -173,6 +187,10 @@ pub fn plan(subscriptions: &[Subscription]) -> Result<Plan, PlanError> {
 
 fn spec(wish: &Subscription) -> Option<&'static ChannelSpec> {
     channel::find(&wish.channel)
+}
+
+fn home(wish: &Subscription) -> Option<Path> {
+    spec(wish).map(|spec| spec.path)
 }
 
 fn is_deep(wish: &Subscription) -> bool {

@@ -28,17 +28,27 @@ impl Op {
 /// The text of one request. `id` must be letters and digits, at most 32 (OKX answers 60033
 /// otherwise).
 pub fn text<'a>(op: Op, id: &str, args: impl Iterator<Item = &'a Subscription>) -> String {
+    text_of(op, id, args, write_argument)
+}
+
+/// The text of a request with arguments that `write` writes.
+pub(crate) fn text_of<T>(
+    op: Op,
+    id: &str,
+    args: impl Iterator<Item = T>,
+    write: impl Fn(T, &mut Vec<u8>),
+) -> String {
     let mut out = Vec::with_capacity(REQUEST_BYTES_MAX);
     out.extend_from_slice(b"{\"id\":\"");
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(b"\",\"op\":\"");
     out.extend_from_slice(op.as_str().as_bytes());
     out.extend_from_slice(b"\",\"args\":[");
-    for (i, subscription) in args.enumerate() {
+    for (i, argument) in args.enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        write_argument(subscription, &mut out);
+        write(argument, &mut out);
     }
     out.extend_from_slice(b"]}");
     String::from_utf8(out).expect("made of strings only")

@@ -103,6 +103,7 @@ fn put_everything(tape: &mut TapeWriter) {
         seed: u64::MAX,
         login: true,
         refill: true,
+        sbe: false,
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),

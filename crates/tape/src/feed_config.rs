@@ -12,14 +12,12 @@ use crate::bytes::{unzigzag, zigzag};
 use market_data_model::{InstType, Instrument, Nanos, Qty, Subscription};
 use std::sync::Arc;
 
-/// Version of the bytes of a feed without credentials.
+/// Version of the bytes of a plain feed.
 pub const VERSION: u64 = 1;
-/// Version of the bytes of a feed with credentials; the bytes are the same.
-pub const VERSION_LOGIN: u64 = 2;
-/// Version of the bytes of a feed that fetches missing trades, without credentials; the same.
-pub const VERSION_REFILL: u64 = 3;
-/// Version of the bytes of one with credentials that fetches missing trades; the same.
-pub const VERSION_LOGIN_REFILL: u64 = 4;
+/// How a later version differs: the version less 1 is a sum of these; the bytes are the same.
+const LOGIN: u64 = 1;
+const REFILL: u64 = 2;
+const SBE: u64 = 4;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,17 +38,16 @@ pub struct FeedConfig {
     pub login: bool,
     /// Whether it fetches missing trades.
     pub refill: bool,
+    /// Whether it is one of the binary socket: then its frames may be binary.
+    pub sbe: bool,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    let version = match (config.login, config.refill) {
-        (false, false) => VERSION,
-        (true, false) => VERSION_LOGIN,
-        (false, true) => VERSION_REFILL,
-        (true, true) => VERSION_LOGIN_REFILL,
-    };
+    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE)];
+    let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
+    let version = VERSION + version;
     put_varint(&mut out, version);
     put_text(&mut out, &config.url);
     put_varint(&mut out, config.view_depth.into());
@@ -67,12 +64,10 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
 /// [`DecodeError`] when [`encode_config`] of this version did not write them.
 pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
-    let (login, refill) = match cursor.varint("version of a feed's configuration")? {
-        VERSION => (false, false),
-        VERSION_LOGIN => (true, false),
-        VERSION_REFILL => (false, true),
-        VERSION_LOGIN_REFILL => (true, true),
-        value => return Err(DecodeError::Value { what: "configuration version", value }),
+    let version = cursor.varint("version of a feed's configuration")?;
+    let flags = match version.checked_sub(VERSION) {
+        Some(flags) if flags <= LOGIN | REFILL | SBE => flags,
+        _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
     Ok(FeedConfig {
         url: cursor.text("url")?.to_owned(),
@@ -81,8 +76,9 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         seed: cursor.varint("seed")?,
         subscriptions: take_subscriptions(&mut cursor)?,
         instruments: take_instruments(&mut cursor)?,
-        login,
-        refill,
+        login: flags & LOGIN > 0,
+        refill: flags & REFILL > 0,
+        sbe: flags & SBE > 0,
     })
 }
 

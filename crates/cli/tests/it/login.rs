@@ -76,7 +76,9 @@ impl World {
             place.windows(what.len()).any(|window| window == what.as_bytes())
         };
         assert!(
-            places[2..].iter().any(|tape| has(tape, "\"prevSeqId\"")),
+            places[2..]
+                .iter()
+                .any(|tape| { has(tape, "\"prevSeqId\"") || has(tape, "\"instIdCode\"") }),
             "frames are in the clear"
         );
         let mut told: Vec<String> = secrets.iter().map(ToString::to_string).collect();
@@ -132,6 +134,27 @@ fn with_credentials_of_the_environment_the_fast_book_comes_and_no_secret_stays()
     assert!(ran.stderr.contains("logging in"), "the log is at its finest: {}", ran.stderr);
     world.nothing_is_told(&ran, &[KEY, SECRET, PASSPHRASE]);
     identical(&world.tape());
+}
+
+#[test]
+fn over_the_binary_socket_the_handshake_logs_in_and_no_secret_stays() {
+    let world = World::new();
+    let settings = world.settings("sbe = true");
+    let ran = world.run(&settings, &vars(SECRET));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let records = records(&ran);
+    assert_eq!(steps(&records, "books-l2-tbt"), ["subscribed"]);
+    assert!(count(&records, "orderbook", "books-l2-tbt") > 20, "{}", ran.stdout.len());
+    assert!(count(&records, "trade", "trades") > 0, "{}", ran.stdout.len());
+    assert!(ran.stdout.contains("/ws/v5/public-sbe"), "it is another socket");
+    world.nothing_is_told(&ran, &[KEY, SECRET, PASSPHRASE]);
+    identical(&world.tape());
+    let ran = world.run(&settings, &vars("another-secret-0d2f"));
+    assert!(ran.stdout.contains("HTTP 401") && ran.stdout.contains("60007"), "{}", ran.stdout);
+    let ran = world.run(&settings, &[]);
+    assert_ne!(ran.code, Some(0));
+    let words = "without an API key: OKX's binary socket wants a login for everything";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod live;
 mod login;
 mod play;
 mod run;
+mod sbe;
 mod tape;
 #[cfg(feature = "s3")]
 mod upload;

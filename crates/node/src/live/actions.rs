@@ -4,6 +4,7 @@
 //! Invariant: every close is answered with a closed, and every get with a response.
 
 use super::{Driver, GETS_MAX, HANDSHAKE_WAIT};
+use crate::clock::wall_now;
 use crate::net::Socket;
 use crate::venue::Driven;
 use bytes::Bytes;
@@ -32,11 +33,19 @@ impl<F: Driven> Driver<F> {
                 self.hang_up();
                 let (io, admitted) = (Arc::clone(&self.setup.io), self.admitted);
                 self.admitted = false;
+                let signed = self.setup.credentials.clone().filter(|_| self.setup.signed);
+                let ahead_ns = self.setup.metrics.skew.ahead_ns();
                 self.opening = Some(Box::pin(async move {
                     if !admitted {
                         io.gate.pass().await;
                     }
-                    Socket::open(&io.dialer, &url, HANDSHAKE_WAIT).await
+                    let Some(credentials) = signed else {
+                        return Socket::open(&io.dialer, &url, HANDSHAKE_WAIT).await;
+                    };
+                    // The signature is good for 30 s, so it is made behind the gate.
+                    let seconds = wall_now().0.saturating_add_signed(ahead_ns) / SECOND;
+                    let headers = credentials.headers(seconds);
+                    Socket::open_signed(&io.dialer, &url, HANDSHAKE_WAIT, &headers).await
                 }));
             }
             Action::Send(text) => {

@@ -43,6 +43,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         asks,
         news: mpsc::channel(16).0,
         credentials: Some(Credentials::new("k", "sim", "p").unwrap()),
+        signed: false,
         tape: None,
         busy: false,
     };

@@ -99,7 +99,7 @@ impl Rest {
         let mut request = Request::get(path)
             .header("Host", host)
             .header("User-Agent", USER_AGENT)
-            .header("Accept", "application/json");
+            .header("Accept", "application/json, application/sbe");
         if self.simulated {
             request = request.header("x-simulated-trading", "1");
         }

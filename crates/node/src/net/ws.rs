@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
@@ -32,6 +32,11 @@ const MESSAGE_MAX: usize = 16 << 20;
 const UNSENT_MAX: usize = 1 << 20;
 /// How long a peer may take nothing before it counts as gone.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// How long a venue that pings by itself may say nothing at all. OKX's binary socket pings 20 s
+/// after each pong (docs, read 2026-11-23).
+const VENUE_PING_WAIT: Duration = Duration::from_secs(50);
+/// Most bytes of a refusal's words that are kept.
+const WORDS_MAX: usize = 256;
 /// How long a polite close may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -97,6 +102,8 @@ pub(crate) struct Socket {
     stream: WebSocketStream<Counted>,
     /// Running while bytes wait to be sent.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// Where the venue pings by itself: running since the last sign of life.
+    quiet: Option<Pin<Box<Sleep>>>,
     /// What ended it, kept until read.
     broken: Option<Incoming>,
 }
@@ -104,7 +111,29 @@ pub(crate) struct Socket {
 impl Socket {
     /// Dials and shakes hands, in at most `wait`.
     pub async fn open(dialer: &Dialer, url: &str, wait: Duration) -> Result<Socket, OpenError> {
-        match tokio::time::timeout(wait, Socket::shake_hands(dialer, url)).await {
+        Socket::open_with(dialer, url, wait, &[]).await
+    }
+
+    /// The same with a login in the headers; such a venue pings by itself, and one that does not
+    /// for [`VENUE_PING_WAIT`] counts as gone.
+    pub async fn open_signed(
+        dialer: &Dialer,
+        url: &str,
+        wait: Duration,
+        headers: &[(&'static str, String)],
+    ) -> Result<Socket, OpenError> {
+        let mut socket = Socket::open_with(dialer, url, wait, headers).await?;
+        socket.quiet = Some(Box::pin(tokio::time::sleep(VENUE_PING_WAIT)));
+        Ok(socket)
+    }
+
+    async fn open_with(
+        dialer: &Dialer,
+        url: &str,
+        wait: Duration,
+        headers: &[(&'static str, String)],
+    ) -> Result<Socket, OpenError> {
+        match tokio::time::timeout(wait, Socket::shake_hands(dialer, url, headers)).await {
             Ok(Ok(socket)) => Ok(socket),
             Ok(Err(reason)) => Err(OpenError { reason }),
             Err(_) => Err(OpenError {
@@ -113,21 +142,34 @@ impl Socket {
         }
     }
 
-    async fn shake_hands(dialer: &Dialer, url: &str) -> Result<Socket, String> {
+    async fn shake_hands(
+        dialer: &Dialer,
+        url: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<Socket, String> {
         let uri: Uri = url.parse().map_err(|e| format!("{url} is not an address: {e}"))?;
         let stream = dialer.dial(&uri).await.map_err(|e| e.0)?;
         let stream = Counted { stream, reads: 0 };
         let mut request = url.into_client_request().map_err(|e| format!("{url}: {e}"))?;
         request.headers_mut().insert("User-Agent", HeaderValue::from_static(USER_AGENT));
+        for (name, value) in headers {
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| format!("{name} cannot be sent: it is no text of a header"))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(*name, value);
+        }
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX))
             .max_write_buffer_size(UNSENT_MAX);
         let shaken = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         match shaken.await {
-            Ok((stream, _)) => Ok(Socket { stream, stuck: None, broken: None }),
+            Ok((stream, _)) => Ok(Socket { stream, stuck: None, quiet: None, broken: None }),
             Err(WsError::Http(answer)) => {
-                Err(format!("{url} refused the handshake with HTTP {}", answer.status()))
+                let body = answer.body().as_deref().unwrap_or_default();
+                let words = String::from_utf8_lossy(&body[..body.len().min(WORDS_MAX)]);
+                let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+                Err(format!("{url} refused the handshake with HTTP {}{words}", answer.status()))
             }
             Err(error) => Err(format!("no WebSocket at {url}: {}", chain(&error))),
         }
@@ -164,7 +206,17 @@ impl Socket {
             }
         }
         loop {
-            return match self.stream.poll_next_unpin(cx) {
+            let next = self.stream.poll_next_unpin(cx);
+            if let Some(quiet) = &mut self.quiet {
+                if next.is_ready() {
+                    quiet.as_mut().reset(Instant::now() + VENUE_PING_WAIT);
+                } else if quiet.as_mut().poll(cx).is_ready() {
+                    let seconds = VENUE_PING_WAIT.as_secs();
+                    let reason = format!("silent: not even a ping for {seconds} s");
+                    return Poll::Ready(Incoming::Closed { code: None, reason });
+                }
+            }
+            return match next {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Some(Ok(Message::Text(text)))) => {
                     Poll::Ready(Incoming::Frame(text.into()))

@@ -17,6 +17,7 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         seed: config.seed,
         login: config.login,
         refill: config.refill,
+        sbe: config.sbe,
     }
 }
 
@@ -30,5 +31,6 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.seed = taped.seed;
     config.login = taped.login;
     config.refill = taped.refill;
+    config.sbe = taped.sbe;
     config
 }

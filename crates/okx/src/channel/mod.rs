@@ -52,6 +52,8 @@ pub enum Path {
     Public,
     /// `/ws/v5/business`
     Business,
+    /// `/ws/v5/public-sbe`, of which no channel is the only home: see [`crate::sbe`].
+    Binary,
 }
 
 /// How a book channel behaves.

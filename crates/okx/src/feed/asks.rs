@@ -14,6 +14,7 @@ use crate::frame::EventFrame;
 use crate::limits;
 use crate::link::{LinkState, Timer};
 use crate::request::{self, Op};
+use crate::sbe::request::ARGUMENT_MORE;
 use market_data_model::*;
 
 /// The number of the request that an event answers.
@@ -78,6 +79,8 @@ impl OkxFeed {
     fn stop_timers(&mut self, index: u32) {
         for timer in
             [Timer::Ack(index), Timer::Snapshot(index), Timer::Beat(index), Timer::Again(index)]
+                .into_iter()
+                .chain([Timer::Fetch(index)])
         {
             self.timers.stop(timer);
         }
@@ -89,7 +92,7 @@ impl OkxFeed {
             return;
         }
         let mut idle = Vec::new();
-        let outside = self.config.login && !self.login.is_in();
+        let outside = self.config.login && !self.config.sbe && !self.login.is_in();
         for (index, sub) in self.subs.iter_mut().enumerate() {
             if sub.wanted && sub.stage == Stage::Idle {
                 if outside && sub.needs_login() {
@@ -108,7 +111,9 @@ impl OkxFeed {
             return;
         }
         let subs = &self.subs;
-        let bytes_of = |index: &u32| request::argument_bytes(&subs[*index as usize].subscription);
+        let more = if self.config.sbe { ARGUMENT_MORE } else { 0 };
+        let bytes_of =
+            |index: &u32| request::argument_bytes(&subs[*index as usize].subscription) + more;
         let runs = request::split(list, bytes_of);
         let runs: Vec<_> = runs.map(<[u32]>::to_vec).collect();
         self.queue.extend(runs.into_iter().map(|run| (op, run)));
@@ -139,13 +144,21 @@ impl OkxFeed {
         let subs = &mut self.subs;
         let stage = if op == Op::Subscribe { Stage::Asked } else { Stage::Leaving };
         list.retain(|index| subs[*index as usize].stage == stage);
+        if self.config.sbe && op == Op::Subscribe {
+            self.assign_codes(now, &mut list, out);
+        }
         if list.is_empty() {
             return;
         }
         self.requests += 1;
         let id = format!("m{}", self.requests);
-        let args = list.iter().map(|index| &self.subs[*index as usize].subscription);
-        out.actions.push(Action::Send(request::text(op, &id, args)));
+        let text = if self.config.sbe {
+            self.binary_request(op, &id, &list)
+        } else {
+            let args = list.iter().map(|index| &self.subs[*index as usize].subscription);
+            request::text(op, &id, args)
+        };
+        out.actions.push(Action::Send(text));
         self.link.sent(now);
         self.emit.stats.requests += 1;
         for index in &list {
@@ -285,6 +298,7 @@ impl OkxFeed {
         self.timers.stop(Timer::Again(index));
         self.relieve(now, index, out);
         if awaits {
+            self.want_depth(index);
             self.timers.set(Timer::Snapshot(index), now + limits::SNAPSHOT_WAIT_NS);
         }
         if let Some(beat) = beat {
@@ -387,6 +401,10 @@ impl OkxFeed {
             Some(&rest[..end])
         };
         let channel = after("channel:")?;
+        if self.config.sbe {
+            let index = self.binary.index(channel, after("instIdCode:")?.parse().ok()?)?;
+            return (list.is_empty() || list.contains(&index)).then_some(index);
+        }
         let kind = crate::channel::find(channel).map_or(KeyKind::InstId, |spec| spec.key);
         let mut key = kind.lead().and_then(|name| after(&format!("{name}:"))).map(str::to_owned);
         for name in kind.more() {
@@ -399,7 +417,13 @@ impl OkxFeed {
         (list.is_empty() || list.contains(&index)).then_some(index)
     }
 
-    fn refuse(&mut self, now: Nanos, index: u32, (code, msg): (&str, &str), out: &mut Outbox) {
+    pub(super) fn refuse(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (code, msg): (&str, &str),
+        out: &mut Outbox,
+    ) {
         let sub = &self.subs[index as usize];
         if matches!(sub.stage, Stage::Leaving | Stage::Gone | Stage::Idle) {
             return;

@@ -11,9 +11,10 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LOGIN`] ends before the refill and [`VERSION_STATE`] before the login, too: they are
-//! read as states of feeds that had neither.
+//! [`VERSION_LOGIN`] ends before the refill and the binary socket and [`VERSION_STATE`] before the
+//! login, too: they are read as states of feeds that had nothing of it.
 
+use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
 use super::login::Login;
 use super::refill::Refill;
@@ -29,7 +30,7 @@ use std::fmt;
 
 /// Version of the bytes.
 const VERSION: u8 = 5;
-/// The version before, without the refill.
+/// The version before, without the refill and the binary socket.
 const VERSION_LOGIN: u8 = 4;
 /// The version before that, without what is behind [`State`].
 const VERSION_STATE: u8 = 3;
@@ -98,6 +99,7 @@ impl OkxFeed {
             get_number,
             login,
             refill,
+            binary,
             row: _,
             figure: _,
             rows: _,
@@ -117,7 +119,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login, refill), std::mem::take(out))
+        *out = postcard::to_extend(&(state, login, refill, binary), std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
@@ -146,21 +148,21 @@ impl OkxFeed {
             VERSION_STATE => (Login::default(), rest),
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
-        let (refill, rest) = match *version {
-            VERSION => postcard::take_from_bytes::<Refill>(rest).map_err(unread)?,
-            _ => (Refill::default(), rest),
+        let ((refill, binary), rest) = match *version {
+            VERSION => postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?,
+            _ => (Default::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill)).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, refill, binary)).map_err(RestoreError::Malformed)
     }
 }
 
 fn rebuild(
     config: OkxConfig,
     state: State,
-    (login, refill): (Login, Refill),
+    (login, refill, binary): (Login, Refill, Binary),
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -188,7 +190,7 @@ fn rebuild(
     if !all.chain(login.stand_ins()).chain(refill.subscriptions()).all(|index| exists(&index)) {
         return Err("it speaks of a subscription that it does not have");
     }
-    sound(&link, (&login, &refill), requests.max(get_number))?;
+    sound(&link, (&login, &refill), (&binary, subs.len()), requests.max(get_number))?;
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
@@ -215,6 +217,7 @@ fn rebuild(
         get_number,
         login,
         refill,
+        binary,
         row: Default::default(),
         figure: Default::default(),
         rows: Default::default(),
@@ -227,12 +230,14 @@ fn rebuild(
 fn sound(
     link: &Link,
     (login, refill): (&Login, &Refill),
+    (binary, subs): (&Binary, usize),
     counted: u64,
 ) -> Result<(), &'static str> {
     let parts = [
         (link.is_sound(), "its link has done more than a link may"),
         (login.is_sound(), "its login was tried more often than it can have been"),
         (refill.is_sound(), "what it fetches is more than it may"),
+        (binary.is_sound(subs), "what it knows of the binary socket cannot be"),
         (counted < u64::MAX, "its counts are at their end"),
     ];
     parts.iter().find(|(sound, _)| !sound).map_or(Ok(()), |(_, why)| Err(why))

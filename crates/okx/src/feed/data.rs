@@ -15,6 +15,7 @@ use crate::frame::{self, DataFrame, Frame, FrameError};
 use crate::json::Raw;
 use crate::limits;
 use crate::link::{LinkState, Timer};
+use crate::sbe;
 use market_data_model::batch::BookHead;
 use market_data_model::*;
 
@@ -28,7 +29,9 @@ impl OkxFeed {
         }
         self.link.heard = now;
         let faults = self.emit.stats.faults;
-        if self.config.general_only || self.fast(now, bytes, out).is_none() {
+        if self.config.sbe && sbe::is_binary(bytes) {
+            self.binary(now, bytes, out);
+        } else if self.config.general_only || self.fast(now, bytes, out).is_none() {
             self.general(now, bytes, out);
         }
         for _ in faults..self.emit.stats.faults {
@@ -43,7 +46,7 @@ impl OkxFeed {
     fn general(&mut self, now: Nanos, bytes: &[u8], out: &mut Outbox) {
         match frame::parse(bytes) {
             Ok(Frame::Pong) => self.emit.stats.pongs += 1,
-            Ok(Frame::Ping) if self.config.passive => {}
+            Ok(Frame::Ping) if self.config.passive || self.config.sbe => {}
             Ok(Frame::Ping) => out.actions.push(Action::Send("pong".into())),
             Ok(Frame::Event(event)) => self.event(now, &event, bytes, out),
             Ok(Frame::Data(data)) => self.data(now, data, bytes, out),
@@ -61,6 +64,10 @@ impl OkxFeed {
     /// The subscription that an argument belongs to. The venue repeats an argument's text byte for
     /// byte, so after the first time one hash finds it.
     pub(super) fn index_of_argument(&mut self, argument: Raw<'_>) -> Option<u32> {
+        if self.config.sbe {
+            let (channel, code) = sbe::request::argument(argument)?;
+            return self.binary.index(&channel, code);
+        }
         if let Some(index) = self.by_argument.get(argument.as_str().as_bytes()) {
             return Some(*index);
         }

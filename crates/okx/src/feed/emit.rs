@@ -4,6 +4,7 @@
 
 use crate::channel::{KeyKind, Realm, Unknowns};
 use crate::limits::NAMED_MAX;
+use crate::sbe;
 use crate::stats::FeedStats;
 use market_data_model::batch::Other;
 use market_data_model::*;
@@ -179,7 +180,10 @@ impl Emitter {
     ) {
         self.stats.faults += 1;
         let cut = &text[..text.len().min(FAULT_TEXT_MAX)];
-        let frame = String::from_utf8_lossy(cut).into_owned();
+        let frame = match sbe::is_binary(cut) {
+            true => sbe::hexadecimal(&cut[..cut.len().min(FAULT_TEXT_MAX / 2)]),
+            false => String::from_utf8_lossy(cut).into_owned(),
+        };
         self.other(now, place, Other::Fault(Fault { code, reason, frame }), out);
     }
 

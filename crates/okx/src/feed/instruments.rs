@@ -98,7 +98,9 @@ impl OkxFeed {
         (id, status, body): (u64, u16, &[u8]),
         out: &mut Outbox,
     ) {
-        if self.refill_answer(now, (id, status, body), out) {
+        if self.refill_answer(now, (id, status, body), out)
+            || self.depth_said(now, (id, status, body), out)
+        {
             return;
         }
         let Some(index) = self.gets.remove(&id) else { return };

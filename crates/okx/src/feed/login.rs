@@ -280,7 +280,8 @@ impl OkxFeed {
         let sub = &self.subs[index as usize];
         let is_book = sub.spec.is_some_and(|spec| matches!(spec.form, Form::Book(_)));
         let key = &sub.subscription.key;
-        (is_book && sub.needs_login()).then(|| Subscription::new("books", key))
+        let elsewhere = self.config.sbe; // `books` is on another socket
+        (is_book && sub.needs_login() && !elsewhere).then(|| Subscription::new("books", key))
     }
 }
 

@@ -48,7 +48,9 @@ impl OkxFeed {
         self.timers.stop(Timer::Open);
         self.link.opened(now);
         self.say_session(now, SessionStep::Up, "", out);
-        self.timers.set(Timer::Silence, now + limits::PING_AFTER_NS);
+        if !self.config.sbe {
+            self.timers.set(Timer::Silence, now + limits::PING_AFTER_NS);
+        }
         self.ask_idle();
     }
 
@@ -81,6 +83,7 @@ impl OkxFeed {
         self.queue.clear();
         self.pending.clear();
         self.login.lost();
+        self.binary.lost();
         for sub in &mut self.subs {
             sub.lose(now, why, &mut self.emit, out);
             sub.started = false;

@@ -38,12 +38,21 @@ proptest! {
         url in "[ -~]{0,40}",
         names in proptest::collection::vec(("[a-z]{0,9}", "[A-Z-]{0,9}"), 0..5),
         instruments in proptest::collection::vec(instrument(), 0..5),
-        numbers: (u16, bool, u64, bool, bool),
+        numbers: (u16, bool, u64, bool, bool, bool),
     ) {
         let subscriptions = names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
-        let (view_depth, deltas, seed, login, refill) = numbers;
-        let config =
-            FeedConfig { url, subscriptions, instruments, view_depth, deltas, seed, login, refill };
+        let (view_depth, deltas, seed, login, refill, sbe) = numbers;
+        let config = FeedConfig {
+            url,
+            subscriptions,
+            instruments,
+            view_depth,
+            deltas,
+            seed,
+            login,
+            refill,
+            sbe,
+        };
         let bytes = encode_config(&config);
         prop_assert_eq!(decode_config(&bytes), Ok(config));
         for len in 0..bytes.len() {

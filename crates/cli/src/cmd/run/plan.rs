@@ -48,6 +48,7 @@ fn name(path: channel::Path) -> &'static str {
     match path {
         channel::Path::Public => "public",
         channel::Path::Business => "business",
+        channel::Path::Binary => "binary",
     }
 }
 

@@ -28,6 +28,7 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         seed: config.seed,
         login: config.login,
         refill: config.refill,
+        sbe: config.sbe,
     })
 }
 
