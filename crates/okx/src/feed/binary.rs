@@ -72,6 +72,13 @@ impl Binary {
         *self = Binary::default();
     }
 
+    /// Whether there is nothing in it, as in every feed of another socket.
+    pub(super) fn is_blank(&self) -> bool {
+        let Binary { codes, asked, joins, gets, hungry } = self;
+        let empty = codes.is_empty() && asked.is_empty() && joins.is_empty() && gets.is_empty();
+        empty && !hungry
+    }
+
     /// Whether it is one that a life with so many subscriptions can have made.
     pub(super) fn is_sound(&self, subs: usize) -> bool {
         let Binary { codes, asked, joins, gets, hungry: _ } = self;

@@ -190,6 +190,9 @@ fn rebuild(
     if !all.chain(login.stand_ins()).chain(refill.subscriptions()).all(|index| exists(&index)) {
         return Err("it speaks of a subscription that it does not have");
     }
+    if !config.sbe && !binary.is_blank() {
+        return Err("it is of the other kind of socket");
+    }
     sound(&link, (&login, &refill), (&binary, subs.len()), requests.max(get_number))?;
     for sub in &mut subs {
         complete(sub, &emit)?;
