@@ -225,3 +225,6 @@ impl Sink for HubSink {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
