@@ -496,7 +496,7 @@ fn toml_words(text: &str, error: &toml::de::Error) -> String {
         let number = text[..start].matches('\n').count() + 1;
         return format!(
             "line {number}: credentials stand in a file of their own, named by \
-             `credentials = \"FILE\"` in [venue]"
+             `credentials = \"FILE\"` in [venue], a token in one named by `token_file` in [serve]"
         );
     }
     error.to_string().trim_end().to_owned()

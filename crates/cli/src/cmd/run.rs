@@ -2,7 +2,7 @@
 //!
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
 //! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
-//! plays a tape instead of connecting. This file starts the service, logs how it fares, and says at
+//! plays a tape instead of connecting, `run/serve.rs` serves what comes. This file starts the service, logs how it fares, and says at
 //! the end what became of every sink.
 //!
 //! Invariants: SIGINT, SIGTERM and `--for` end it in the same way, with everything flushed; a sink
@@ -38,7 +38,8 @@ Examples:
   market-data run > records.ndjson                 BTC and ETH, tickers to bars
   market-data run --config market-data.toml --dry-run
   market-data run --config market-data.toml --log-format json
-  market-data run --sim --for 10s
+  market-data run --sim                            then open http://127.0.0.1:9870
+  market-data run --sim --for 10s --no-serve
   market-data run --replay tape --config market-data.toml   yesterday into every sink
   MARKET_DATA_SUBSCRIBE_INSTRUMENTS='*-USDT-SWAP' market-data run
 
@@ -56,6 +57,8 @@ A settings file (every key may be left out):
   overflow = \"wait\"              # or \"drop\", which leaves a `gap` record
   [tape]
   dir = \"tape\"                   # everything received is recorded there
+  [serve]
+  address = \"127.0.0.1:9870\"     # others than this machine need token_file
   [log]
   level = \"info\"";
 
@@ -65,7 +68,8 @@ Run the service from a configuration file
 Follows what the settings say and hands every record to their sinks as NDJSON, until SIGINT, \
 SIGTERM or --for. Environment variables named MARKET_DATA_<SECTION>_<KEY> override the file, flags \
 override both. Everything received is recorded in the directory `tape`, or as [tape] of the settings, --tape \
-and --no-tape say. With --replay nothing is connected: the sinks get what is on a tape, in its order, and \
+and --no-tape say, and served on http://127.0.0.1:9870 (a page, a stream, REST, metrics), or as [serve], --serve \
+and --no-serve say. With --replay nothing is connected: the sinks get what is on a tape, in its order, and \
 a slow sink is waited for. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
 BTC-USDT-SWAP to stdout.";
 
