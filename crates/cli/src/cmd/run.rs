@@ -2,7 +2,8 @@
 //!
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
 //! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
-//! plays a tape instead of connecting, `run/serve.rs` serves what comes. This file starts the service, logs how it fares, and says at
+//! plays a tape instead of connecting, `run/serve.rs` serves what comes.
+//! This file starts the service, logs how it fares, and says at
 //! the end what became of every sink.
 //!
 //! Invariants: SIGINT, SIGTERM and `--for` end it in the same way, with everything flushed; a sink
@@ -152,7 +153,8 @@ pub async fn run(
     say_start(&prepared);
     let mut sinks = config.sinks().map_err(Failure::from)?;
     let (opened, sink) = serve::open(&config.serve, &prepared).await?.unzip();
-    sinks.extend(sink);
+    // First, so that what the user asked for is summed up last.
+    sinks.splice(0..0, sink);
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
     // Records and a status line on one terminal would tear each other.
     let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
