@@ -11,7 +11,8 @@ use crate::book::{Text, text};
 use crate::client::{Outbox, Policy, Sub};
 use crate::store::{Entry, Fresh, Kept, Store};
 use market_data::{Lost, Overflow, Sink, SinkError, SinkSpec};
-use market_data_model::{Batch, EventRef};
+use market_data_model::event::FeedId;
+use market_data_model::{Batch, EventRef, Subscription};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,6 +74,12 @@ impl Hub {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Books that the server cannot show because events were lost on the way to it: a resync by
+    /// the named feed brings them back. Each is told once.
+    pub fn take_torn(&self) -> Vec<(FeedId, Subscription)> {
+        self.lock().store.take_torn()
     }
 
     /// The channels that are followed; empty: not known.

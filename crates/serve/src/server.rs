@@ -11,6 +11,8 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use market_data::Metrics;
+use market_data_model::Subscription;
+use market_data_model::event::FeedId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -98,6 +100,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// See [`Hub::take_torn`].
+    pub fn take_torn(&self) -> Vec<(FeedId, Subscription)> {
+        self.shared.hub.take_torn()
     }
 
     /// Sends clients what waits for them, closes them with 1001, and ends.

@@ -7,7 +7,7 @@
 use crate::book::{Mirror, Step, Text, text};
 use crate::client::Sub;
 use market_data_model::event::{BarKind, FeedId, Ticker};
-use market_data_model::{Body, EventRef, Instrument, Nanos};
+use market_data_model::{Body, EventRef, Instrument, Nanos, Subscription};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -116,6 +116,8 @@ pub(crate) struct Store {
     by_inst: BTreeMap<Arc<str>, Vec<u32>>,
     open_gaps: BTreeMap<(u32, u64), Text>,
     closed_gaps: VecDeque<Text>,
+    /// Books that stopped being live by a loss of ours, since somebody last asked.
+    torn: Vec<(FeedId, Subscription)>,
 }
 
 impl Store {
@@ -165,11 +167,19 @@ impl Store {
             }
             hit.push(place);
             if let Kept::Book(book) = &mut entry.kept {
+                if book.is_live() {
+                    self.torn.push((feed, Subscription::new(&entry.channel, &entry.inst)));
+                }
                 book.lose();
                 entry.stale = Some(Stale { cause: "slow_consumer", since: at });
             }
         }
         hit
+    }
+
+    /// Takes out the books that only a new start can heal, because events were lost before us.
+    pub fn take_torn(&mut self) -> Vec<(FeedId, Subscription)> {
+        std::mem::take(&mut self.torn)
     }
 
     /// Takes the next event.
@@ -205,7 +215,13 @@ impl Store {
         entry.feed = event.header.feed;
         entry.last = event.header.ts_recv;
         if let Body::Book(change, bids, asks) = event.body {
-            return entry.book(at, (event.header, names), change, (bids, asks));
+            let was_live = entry.is_live_book();
+            let fresh = entry.book(at, (event.header, names), change, (bids, asks));
+            if was_live && !entry.is_live_book() {
+                let what = Subscription::new(&entry.channel, &entry.inst);
+                self.torn.push((entry.feed, what));
+            }
+            return fresh;
         }
         entry.keep(at, event, text(event))
     }
@@ -251,6 +267,10 @@ impl Store {
 type At<'a> = (&'a market_data_model::event::Header, &'a Arc<market_data_model::batch::Names>);
 
 impl Entry {
+    fn is_live_book(&self) -> bool {
+        matches!(&self.kept, Kept::Book(book) if book.is_live())
+    }
+
     fn book(
         &mut self,
         at: u32,

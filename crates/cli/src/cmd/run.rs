@@ -21,7 +21,10 @@ use crate::status::{Feeds, REDRAW, Status};
 use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
-use market_data::{Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport};
+use market_data::{
+    Command, Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport,
+};
+use market_data_serve::Server;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +79,9 @@ BTC-USDT-SWAP to stdout.";
 
 /// How often the log says how the service fares.
 const NEWS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often books that the server cannot show are asked for anew.
+const MEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Flags of `run`.
 #[derive(Args, Debug)]
@@ -161,7 +167,7 @@ pub async fn run(
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
     let server = opened.map(|opened| opened.start(&service));
-    let why = until_the_end(&mut service, args.time, &mut stop, status).await;
+    let why = until_the_end(&mut service, server.as_ref(), args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     if let Some(server) = server {
@@ -210,12 +216,15 @@ fn say_start(prepared: &Prepared) {
 /// Waits until something ends the service; says what.
 async fn until_the_end(
     service: &mut Service,
+    server: Option<&Server>,
     time: Option<Duration>,
     stop: &mut Stop,
     console: Option<&Console>,
 ) -> &'static str {
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut mend = interval(MEND_EVERY);
+    mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut news = interval_at(Instant::now() + NEWS_EVERY, NEWS_EVERY);
     let over = async {
         match time {
@@ -237,6 +246,12 @@ async fn until_the_end(
             _ = news.tick() => {
                 say_news(&Feeds::of(&service.feeds()));
                 say_tape(service);
+            }
+            _ = mend.tick(), if server.is_some() => {
+                for (feed, book) in server.map(Server::take_torn).unwrap_or_default() {
+                    tracing::warn!(feed = feed.0, inst_id = %book.key, "the server lost events");
+                    service.command(Some(feed), Command::Resync(book)).await;
+                }
             }
             _ = redraw.tick(), if console.is_some() || !all_live => {
                 let feeds = service.feeds();

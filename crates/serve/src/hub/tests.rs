@@ -180,6 +180,8 @@ fn a_book_with_a_hole_is_never_live() {
     // A change that does not follow, as after a loss of our own.
     hub.take(&book(BookKind::Delta, Some(7), 8));
     assert_eq!(state(&hub), (false, Some("slow_consumer")));
+    let torn = (FeedId(1), Subscription::new("books", "A-B"));
+    assert_eq!((hub.take_torn(), hub.take_torn()), (vec![torn], vec![]));
     hub.take(&book(BookKind::Delta, Some(5), 6));
     assert_eq!(state(&hub), (false, Some("slow_consumer")));
     hub.take(&book(BookKind::Snapshot, None, 9));
@@ -197,6 +199,7 @@ fn what_the_server_itself_loses_it_admits() {
     HubSink(Arc::clone(&hub)).lost(&lost).unwrap();
     assert_eq!(state(&hub), (false, Some("slow_consumer")));
     assert_eq!(ids(&read(&hub, &client, 1).0, "x"), ["lost 6"]);
+    assert_eq!(hub.take_torn().len(), 1);
     hub.take(&book(BookKind::Snapshot, None, 7));
     let (values, _) = read(&hub, &client, 2);
     assert_eq!(values[0]["record"]["isSnapshot"], true);
