@@ -2,7 +2,8 @@
 //!
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
 //! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
-//! plays a tape instead of connecting. This file starts the service, logs how it fares, and says at
+//! plays a tape instead of connecting, `run/serve.rs` serves what comes.
+//! This file starts the service, logs how it fares, and says at
 //! the end what became of every sink.
 //!
 //! Invariants: SIGINT, SIGTERM and `--for` end it in the same way, with everything flushed; a sink
@@ -20,7 +21,10 @@ use crate::status::{Feeds, REDRAW, Status};
 use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
-use market_data::{Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport};
+use market_data::{
+    Command, Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport,
+};
+use market_data_serve::Server;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,13 +35,15 @@ use tracing_subscriber::filter::LevelFilter;
 
 mod plan;
 mod replay;
+mod serve;
 
 const EXAMPLES: &str = "\
 Examples:
   market-data run > records.ndjson                 BTC and ETH, tickers to bars
   market-data run --config market-data.toml --dry-run
   market-data run --config market-data.toml --log-format json
-  market-data run --sim --for 10s
+  market-data run --sim                            then open http://127.0.0.1:9870
+  market-data run --sim --for 10s --no-serve
   market-data run --replay tape --config market-data.toml   yesterday into every sink
   MARKET_DATA_SUBSCRIBE_INSTRUMENTS='*-USDT-SWAP' market-data run
 
@@ -55,6 +61,8 @@ A settings file (every key may be left out):
   overflow = \"wait\"              # or \"drop\", which leaves a `gap` record
   [tape]
   dir = \"tape\"                   # everything received is recorded there
+  [serve]
+  address = \"127.0.0.1:9870\"     # others than this machine need token_file
   [log]
   level = \"info\"";
 
@@ -64,12 +72,16 @@ Run the service from a configuration file
 Follows what the settings say and hands every record to their sinks as NDJSON, until SIGINT, \
 SIGTERM or --for. Environment variables named MARKET_DATA_<SECTION>_<KEY> override the file, flags \
 override both. Everything received is recorded in the directory `tape`, or as [tape] of the settings, --tape \
-and --no-tape say. With --replay nothing is connected: the sinks get what is on a tape, in its order, and \
+and --no-tape say, and served on http://127.0.0.1:9870 (a page, a stream, REST, metrics), or as [serve], --serve \
+and --no-serve say. With --replay nothing is connected: the sinks get what is on a tape, in its order, and \
 a slow sink is waited for. Without a file: tickers, trades, books and 1-minute bars of BTC-USDT, ETH-USDT and \
 BTC-USDT-SWAP to stdout.";
 
 /// How often the log says how the service fares.
 const NEWS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often books that the server cannot show are asked for anew.
+const MEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Flags of `run`.
 #[derive(Args, Debug)]
@@ -94,6 +106,8 @@ pub struct RunArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    serve: serve::ServeFlags,
+    #[command(flatten)]
     replay: replay::ReplayFlags,
     #[command(flatten)]
     source: SourceArgs,
@@ -117,6 +131,7 @@ pub async fn run(
         (config.tape.enabled, config.tape.dir) = (true, dir.clone());
     }
     config.tape.enabled &= !args.no_tape;
+    args.serve.change(&mut config.serve);
     if let Some(path) = &args.replay.replay {
         return replay::run(args, path, &mut config, console).await;
     }
@@ -142,15 +157,22 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     say_start(&prepared);
-    let sinks = config.sinks().map_err(Failure::from)?;
+    let mut sinks = config.sinks().map_err(Failure::from)?;
+    let (opened, sink) = serve::open(&config.serve, &prepared).await?.unzip();
+    // First, so that what the user asked for is summed up last.
+    sinks.splice(0..0, sink);
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
     // Records and a status line on one terminal would tear each other.
     let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
-    let why = until_the_end(&mut service, args.time, &mut stop, status).await;
+    let server = opened.map(|opened| opened.start(&service));
+    let why = until_the_end(&mut service, server.as_ref(), args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
+    if let Some(server) = server {
+        server.stop().await;
+    }
     // Stopping opens gaps of its own, which are nobody's news.
     let before = Feeds::of(&service.feeds());
     let report = service.stop().await;
@@ -194,12 +216,15 @@ fn say_start(prepared: &Prepared) {
 /// Waits until something ends the service; says what.
 async fn until_the_end(
     service: &mut Service,
+    server: Option<&Server>,
     time: Option<Duration>,
     stop: &mut Stop,
     console: Option<&Console>,
 ) -> &'static str {
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut mend = interval(MEND_EVERY);
+    mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut news = interval_at(Instant::now() + NEWS_EVERY, NEWS_EVERY);
     let over = async {
         match time {
@@ -221,6 +246,12 @@ async fn until_the_end(
             _ = news.tick() => {
                 say_news(&Feeds::of(&service.feeds()));
                 say_tape(service);
+            }
+            _ = mend.tick(), if server.is_some() => {
+                for (feed, book) in server.map(Server::take_torn).unwrap_or_default() {
+                    tracing::warn!(feed = feed.0, inst_id = %book.key, "the server lost events");
+                    service.command(Some(feed), Command::Resync(book)).await;
+                }
             }
             _ = redraw.tick(), if console.is_some() || !all_live => {
                 let feeds = service.feeds();

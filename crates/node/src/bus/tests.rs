@@ -28,7 +28,12 @@ fn queue(capacity: usize, overflow: Overflow) -> (Publisher, EventReceiver, Arc<
     let (spec, receiver) = channel_sink("test", capacity, overflow);
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
     let counters = Arc::new(QueueCounters::new("test"));
-    let queue = Queue { way: Way::Queue(sender), overflow, counters: Arc::clone(&counters) };
+    let queue = Queue {
+        way: Way::Queue(sender),
+        overflow,
+        changes: false,
+        counters: Arc::clone(&counters),
+    };
     (Publisher::new(&[queue]), receiver, counters)
 }
 
@@ -118,6 +123,47 @@ async fn a_reader_that_goes_while_a_feed_waits_frees_it() {
         drop(receiver);
     };
     tokio::join!(waiting, leaving);
+}
+
+#[tokio::test]
+async fn changes_told_beside_reach_only_those_who_want_them() {
+    use market_data_model::batch::BookHead;
+    let (plain_sender, mut plain) = mpsc::channel(4);
+    let (all_sender, mut all) = mpsc::channel(4);
+    let queue = |sender, changes| Queue {
+        way: Way::Queue(sender),
+        overflow: Overflow::Wait,
+        changes,
+        counters: Arc::new(QueueCounters::new("test")),
+    };
+    let queues = [queue(plain_sender, false), queue(all_sender, true)];
+    let mut publisher = Publisher::new(&queues).beside(true);
+    let first = batch(1, 1);
+    let header = *first.get(0).unwrap().header;
+    let mut mixed = Batch::default();
+    mixed.set_names(first.names());
+    mixed.push(&first.get(0).unwrap());
+    for kind in [BookKind::Delta, BookKind::View] {
+        let head = BookHead { kind, prev_seq: None, seq: Some(1), depth: 5 };
+        mixed.push_book(header, head, std::iter::empty(), std::iter::empty());
+    }
+    let mixed = Arc::new(mixed);
+    let rest = publisher.plain(&mixed);
+    publisher.publish_both(&rest, &mixed, Nanos(0)).await;
+    let kinds = |item: Item| -> Vec<&str> {
+        item.batch.unwrap().iter().map(|event| event.body.kind()).collect()
+    };
+    assert_eq!(kinds(all.recv().await.unwrap())[1..], ["orderbook_delta", "orderbook"]);
+    assert_eq!(kinds(plain.recv().await.unwrap())[1..], ["orderbook"]);
+    // A batch of nothing but changes does not reach the others at all.
+    let mut changes = Batch::default();
+    let head = BookHead { kind: BookKind::Snapshot, prev_seq: None, seq: Some(2), depth: 5 };
+    changes.push_book(header, head, std::iter::empty(), std::iter::empty());
+    let changes = Arc::new(changes);
+    let rest = publisher.plain(&changes);
+    publisher.publish_both(&rest, &changes, Nanos(0)).await;
+    assert_eq!(kinds(all.recv().await.unwrap()), ["orderbook_delta"]);
+    assert!(plain.try_recv().is_err());
 }
 
 proptest! {

@@ -86,6 +86,7 @@ impl OkxFeed {
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
         let OkxFeed {
             config: _,
+            beside: _,
             emit,
             link,
             timers,
@@ -204,6 +205,7 @@ fn rebuild(
     }
     Ok(OkxFeed {
         config,
+        beside: false,
         emit,
         link,
         timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {

@@ -77,7 +77,7 @@ pub async fn run(
     let began = Instant::now();
     tracing::info!(path = %path.display(), speed = %flags.speed, "playing a tape");
     let mut service = Service::replay(settings, sinks).map_err(Failure::from)?;
-    let why = until_the_end(&mut service, args.time, &mut stop, status).await;
+    let why = until_the_end(&mut service, None, args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     say_news(&Feeds::of(&service.feeds()));

@@ -1,0 +1,6 @@
+//! The server end to end: the service against the pretend exchange, real sockets, real clients.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod desk;
+mod http;
+mod stream;
