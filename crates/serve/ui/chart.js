@@ -177,8 +177,8 @@ export class Chart {
     }
     legend.hidden = !record;
     if (!record) return;
-    const day = new Date(record.openTime).toISOString().slice(0, 10);
-    put(legend.parts.time, `${day} ${clock(record.openTime, false)}`);
+    const day = new Date(record.openTime).toISOString().slice(5, 10);
+    put(legend.parts.time, `${day} ${clock(record.openTime, false).replace(/:00$/, '')}`);
     for (const key of ['open', 'high', 'low', 'close', 'volume']) put(legend.parts[key], record[key]);
     legend.dataset.way = decimal.compare(record.close, record.open) < 0 ? 'down' : 'up';
   };

@@ -45,10 +45,9 @@ export class Gaps {
     return channel ? (found.get(channel) ?? null) : found.values().next().value;
   }
 
-  get openCount() {
-    let n = 0;
-    for (const channels of this.#open.values()) n += channels.size;
-    return n;
+  /** Every open gap of an instrument, as [instId, gap]. */
+  get open() {
+    return [...this.#open].flatMap(([instId, channels]) => [...channels.values()].map((gap) => [instId, gap]));
   }
 
   #set(gap) {

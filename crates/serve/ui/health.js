@@ -3,7 +3,7 @@
 
 import { inWords } from './gaps.js';
 import { by, bytes, canvas, clock, colour, count, make, put, soon, span } from './screen.js';
-import { get, millis, parseJson } from './wire.js';
+import { get, millis } from './wire.js';
 
 const HOUR = 3_600_000;
 const LATENCY = ['p50', 'p99', 'p999'];
@@ -12,7 +12,6 @@ export class Health {
   #gaps;
   #shown = false;
   #timer = 0;
-  #feeds = [];
   #rates = new Map(); // feed -> { at, frames, rate }
 
   constructor(gaps) {
@@ -28,9 +27,8 @@ export class Health {
   #again = async () => {
     clearTimeout(this.#timer);
     try {
-      const [status, body] = await Promise.all([sickness(), get('feeds')]);
-      this.#verdict(status, body.feeds);
-      this.#feeds = body.feeds;
+      const body = await get('feeds');
+      this.#verdict(body);
       if (this.#shown) this.#draw(body);
     } catch {
       this.#word('unknown', 'health unknown');
@@ -45,16 +43,22 @@ export class Health {
     put(by('health-text'), text);
   }
 
-  #verdict(status, feeds) {
-    const down = feeds.filter((feed) => !feed.connected).length;
-    const sick = status.status !== 'ok';
-    const reasons = status.reasons ?? [];
-    const open = this.#gaps.openCount;
-    this.#word(sick ? 'sick' : 'ok', sick ? (down ? `${down} of ${feeds.length} feeds down` : `${Math.max(open, reasons.length, 1)} stale`) : 'healthy');
+  // The same facts as /healthz, which says them with a 503 that a browser logs as an error.
+  #verdict({ feeds, tape }) {
+    const down = feeds.filter((feed) => !feed.connected);
+    const open = this.#gaps.open;
+    const reasons = [
+      ...down.map((feed) => `feed ${feed.feed} is not connected`),
+      ...(tape?.error ? [`the tape: ${tape.error}`] : []),
+      ...open.map(([instId, gap]) => `${instId} ${gap.channel}: ${inWords(gap.cause)}`),
+    ];
+    const sick = reasons.length > 0;
+    this.#word(sick ? 'sick' : 'ok', down.length ? `${down.length} of ${feeds.length} feeds down` : open.length ? `${open.length} stale` : sick ? 'tape' : 'healthy');
     by('verdict').dataset.state = sick ? 'sick' : 'ok';
     put(by('verdict-word'), sick ? 'Not everything is live' : 'Everything is live');
+    const more = reasons.length - 4;
     put(by('verdict-why'), sick
-      ? reasons.slice(0, 4).map((r) => [r.feed != null ? `feed ${r.feed}` : '', r.instId, r.channel, inWords(r.why)].filter(Boolean).join(' · ')).join('; ') + (reasons.length > 4 ? ` and ${reasons.length - 4} more` : '')
+      ? `${reasons.slice(0, 4).join(' · ')}${more > 0 ? ` and ${more} more` : ''}`
       : `${feeds.length} feeds, ${count(feeds.reduce((n, feed) => n + (feed.subscriptions?.live ?? 0), 0))} subscriptions`);
   }
 
@@ -75,12 +79,12 @@ export class Health {
       ['Faults', count(sum('faults'))],
       ['Fewest requests left', count(Math.min(...feeds.map((feed) => feed.requestsLeft ?? Infinity).filter(Number.isFinite)))],
     ]);
-    table('feeds', ['Feed', 'Address', 'State', 'Frames/s', 'Frames', 'Bytes', 'Records', 'Subscriptions', 'Last frame', 'Gaps', 'Faults', 'Resyncs', 'Reconnects', 'Requests left'], feeds.map((feed) => ({
+    table('feeds', ['Feed', 'Address', 'State', 'Frames/s', 'Frames', 'Bytes', 'Records', 'Subscribed', 'Last frame', 'Gaps', 'Faults', 'Resyncs', 'Reconnects', 'Budget'], feeds.map((feed) => ({
       key: feed.feed,
       warn: !feed.connected,
-      cells: [feed.feed, feed.url, feed.connected ? 'up' : 'down', count(Math.round(this.#rates.get(feed.feed)?.rate ?? 0)), count(feed.frames), bytes(feed.bytes), count(feed.records),
+      cells: [feed.feed, feed.url.replace(/^wss?:\/\//, ''), feed.connected ? 'up' : 'down', count(Math.round(this.#rates.get(feed.feed)?.rate ?? 0)), count(feed.frames), bytes(feed.bytes), count(feed.records),
         `${feed.subscriptions?.live ?? '–'}${feed.subscriptions?.waiting ? ` + ${feed.subscriptions.waiting} waiting` : ''}`,
-        feed.lastFrameAgeMs == null ? '–' : `${span(feed.lastFrameAgeMs)} ago`, count(feed.gapsOpen), count(feed.faults), count(feed.resyncs), count(feed.reconnects), count(feed.requestsLeft)],
+        feed.lastFrameAgeMs == null ? '–' : span(feed.lastFrameAgeMs), count(feed.gapsOpen), count(feed.faults), count(feed.resyncs), count(feed.reconnects), count(feed.requestsLeft)],
     })));
     const steps = [['venueToReceiveUs', 'venue → us'], ['receiveToRecordUs', 'received → record']];
     table('latency', ['Feed', 'From → to', ...LATENCY.map((p) => p.replace('p999', 'p99.9')), ''], feeds.flatMap((feed) => steps.map(([field, words]) => ({
@@ -97,7 +101,7 @@ export class Health {
       ? [['Segments', count(tape.segments)], ['Size', bytes(tape.bytes)], ['Behind by', span(tape.lagMs)], ['Error', tape.error ?? 'none']]
       : [['Tape', 'not recording']]);
     const gaps = this.#gaps.all;
-    put(by('gaps-words'), gaps.length ? `${this.#gaps.openCount} open, ${gaps.length} listed; the line is the last hour` : 'none so far');
+    put(by('gaps-words'), gaps.length ? `${this.#gaps.open.length} open, ${gaps.length} listed; the line is the last hour` : 'none so far');
     const now = Date.now();
     table('gaps', ['Opened', 'For', 'Instrument', 'Channel', 'Cause', 'Whose', 'Lost', 'Healed', 'Feed'], gaps.slice(0, 100).map((gap) => {
       const [from, to] = ends(gap);
@@ -136,11 +140,6 @@ export class Health {
 
 const ends = (gap) => [millis(gap.from?.tsRecv) ?? millis(gap.tsRecv), gap.event === 'opened' ? null : (millis(gap.to?.tsRecv) ?? millis(gap.tsRecv))];
 const micro = (n) => (n == null ? '–' : n < 10_000 ? `${count(Math.round(n))} µs` : `${count(Math.round(n / 1000))} ms`);
-
-async function sickness() {
-  const reply = await fetch('/healthz', { cache: 'no-store' });
-  return parseJson(await reply.text());
-}
 
 function latencyBar(row) {
   const cell = row.cells[row.cells.length - 1];

@@ -4,7 +4,7 @@
 
 import { grouped } from './book.js';
 import * as decimal from './decimal.js';
-import { by, flash, make, put, soon } from './screen.js';
+import { by, fitting, flash, make, put, soon } from './screen.js';
 
 const ROW = 20;
 
@@ -51,15 +51,20 @@ export class Ladder {
     const views = {};
     let most = 0;
     let deepest = 0;
+    let letters = 1;
     for (const side of ['asks', 'bids']) {
       let total = '0';
       views[side] = grouped(book[side], this.#step, side === 'asks', count).map(([price, quantity, orders]) => {
         total = decimal.add(total, quantity);
         most = Math.max(most, decimal.geometry(quantity));
+        letters = Math.max(letters, 3 * Math.max(price.length, quantity.length, total.length));
         return { price, quantity, orders, total };
       });
       deepest = Math.max(deepest, decimal.geometry(total));
     }
+    // No digit is ever cut off: longer numbers are set smaller.
+    const size = fitting(this.#body, letters);
+    if (this.#body.style.fontSize !== size) this.#body.style.fontSize = size;
     const drawn = new Map();
     for (const side of ['asks', 'bids']) {
       this.#rows[side].forEach((row, i) => {

@@ -96,3 +96,7 @@ export function bytes(n) {
   while (n >= 1024 && at < 4) [n, at] = [n / 1024, at + 1];
   return `${at ? n.toFixed(1) : n} ${units[at]}`;
 }
+
+/** The font size, at most `most`, at which `letters` fixed-width letters and the gaps fit in a row. */
+export const fitting = (element, letters, most = 12) =>
+  `${Math.max(8, Math.min(most, Math.floor(((element.clientWidth - 38) / letters / 0.605) * 4) / 4))}px`;

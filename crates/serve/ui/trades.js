@@ -2,7 +2,7 @@
 // a trade moves the last row to the top and writes it. At most a screen of them exists.
 
 import * as decimal from './decimal.js';
-import { by, clock, flash, make, put, soon } from './screen.js';
+import { by, clock, fitting, flash, make, put, soon } from './screen.js';
 import { millis } from './wire.js';
 
 const KEEP = 80;
@@ -13,10 +13,12 @@ export class Trades {
   #waiting = [];
   #sizes = []; // of the last trades, for what counts as large
   #seen = new Set();
+  #letters = 1;
 
   clear() {
     this.#waiting = [];
     this.#sizes = [];
+    this.#letters = 1;
     this.#seen.clear();
     this.#rows = [];
     this.#body.replaceChildren();
@@ -39,6 +41,9 @@ export class Trades {
   draw = () => {
     const fresh = this.#waiting.splice(0);
     const flashing = fresh.length < 8;
+    for (const trade of fresh) this.#letters = Math.max(this.#letters, trade.price.length + trade.quantity.length + 12);
+    const fits = fitting(this.#body, this.#letters); // no digit is cut off
+    if (this.#body.style.fontSize !== fits) this.#body.style.fontSize = fits;
     for (const trade of fresh) {
       const size = decimal.geometry(trade.quantity);
       this.#sizes.push(size);
