@@ -11,7 +11,7 @@
 
 use crate::metrics::QueueCounters;
 use crate::sink::{Ended, Inline, Lost, Overflow};
-use market_data_model::{Batch, Nanos};
+use market_data_model::{Batch, Body, BookChange, BookKind, Nanos};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -42,12 +42,16 @@ pub(crate) enum Way {
 pub(crate) struct Queue {
     pub way: Way,
     pub overflow: Overflow,
+    /// Whether it gets changes of books that the options leave out.
+    pub changes: bool,
     pub counters: Arc<QueueCounters>,
 }
 
 /// One feed's way to all sinks.
 pub(crate) struct Publisher {
     lanes: Vec<Lane>,
+    /// Whether the feed tells changes of books that only some lanes shall have.
+    beside: bool,
 }
 
 struct Lane {
@@ -60,7 +64,31 @@ impl Publisher {
     /// A way to these queues.
     pub fn new(queues: &[Queue]) -> Publisher {
         let lane = |queue: &Queue| Lane { queue: queue.clone(), lost: Vec::new(), ended: false };
-        Publisher { lanes: queues.iter().map(lane).collect() }
+        Publisher { lanes: queues.iter().map(lane).collect(), beside: false }
+    }
+
+    /// Says whether the feed tells changes of books that only some sinks shall have.
+    pub fn beside(mut self, beside: bool) -> Publisher {
+        self.beside = beside;
+        self
+    }
+
+    /// The batch as everybody else shall have it: without what is told beside.
+    pub fn plain(&self, batch: &Arc<Batch>) -> Arc<Batch> {
+        match self.beside && batch.iter().any(|event| is_change(&event.body)) {
+            true => Arc::new(without_changes(batch)),
+            false => Arc::clone(batch),
+        }
+    }
+
+    /// Hands out a batch, and to sinks that want every change of books all of it.
+    pub async fn publish_both(&mut self, plain: &Arc<Batch>, all: &Arc<Batch>, made: Nanos) {
+        for lane in &mut self.lanes {
+            let batch = if lane.queue.changes { all } else { plain };
+            if !batch.is_empty() {
+                lane.publish(batch, made).await;
+            }
+        }
     }
 
     /// Hands one batch, made at `made` (0 if that is of no interest), to every sink, in order;
@@ -142,6 +170,17 @@ impl Lane {
         self.ended = true;
         tracing::debug!(sink = %self.queue.counters.name, "a sink has ended");
     }
+}
+
+fn is_change(body: &Body<'_>) -> bool {
+    matches!(body, Body::Book(BookChange { kind: BookKind::Delta | BookKind::Snapshot, .. }, ..))
+}
+
+fn without_changes(batch: &Batch) -> Batch {
+    let mut plain = Batch::default();
+    plain.set_names(batch.names());
+    batch.iter().filter(|e| !is_change(&e.body)).for_each(|event| plain.push(&event));
+    plain
 }
 
 /// Adds a dropped batch to the account of its feed.

@@ -16,8 +16,10 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod serve;
 mod tape;
 
+pub use serve::{Secret, Serve};
 pub use tape::Tape;
 
 /// What environment variables start with; then section, underscore, key: `MARKET_DATA_VENUE_URL`.
@@ -80,6 +82,8 @@ pub struct Config {
     pub output: Output,
     /// Where everything received is recorded.
     pub tape: Tape,
+    /// The local server.
+    pub serve: Serve,
     /// What to log.
     pub log: Log,
     /// On what it runs.
@@ -228,6 +232,7 @@ impl Default for Config {
             books: Books::default(),
             output: Output::default(),
             tape: Tape::default(),
+            serve: Serve::default(),
             log: Log::default(),
             runtime: Runtime::default(),
         }
@@ -360,6 +365,13 @@ impl Config {
             "TAPE_PARQUET_BOOK_MS" => self.tape.parquet_book_ms = number(value)?,
             "TAPE_RETAIN_DAYS" => self.tape.retain_days = number(value)?,
             "TAPE_RETAIN_BYTES" => self.tape.retain_bytes = number(value)?,
+            "SERVE_ENABLED" => self.serve.enabled = word(value)?,
+            "SERVE_ADDRESS" => self.serve.address = some(),
+            "SERVE_TOKEN_FILE" => self.serve.token_file = some().map(PathBuf::from),
+            "SERVE_TOKEN" => self.serve.token = some().map(Into::into),
+            "SERVE_MAX_CLIENTS" => self.serve.max_clients = number(value)?,
+            "SERVE_MAX_SUBSCRIPTIONS" => self.serve.max_subscriptions = number(value)?,
+            "SERVE_QUEUE" => self.serve.queue = number(value)?,
             "RUNTIME_CORE" => self.runtime.core = some().map(|text| number(&text)).transpose()?,
             "RUNTIME_BUSY_POLL" => self.runtime.busy_poll = word(value)?,
             "LOG_LEVEL" => self.log.level = word(value)?,
@@ -470,8 +482,8 @@ const HIDDEN: &str = "(not shown)";
 /// Whether what bears this name may be a secret that was put into the wrong place.
 fn is_secretive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name != "market_data_venue_credentials"
-        && ["secret", "pass", "key", "credential"].iter().any(|word| name.contains(word))
+    !["market_data_venue_credentials", "market_data_serve_token_file"].contains(&&*name)
+        && ["secret", "pass", "key", "credential", "token"].iter().any(|word| name.contains(word))
 }
 
 /// The parser's words, which show the line; not if a secret may stand there.
@@ -480,7 +492,7 @@ fn toml_words(text: &str, error: &toml::de::Error) -> String {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let name = line.split('=').next().unwrap_or_default();
-    if is_secretive(name) && name.trim() != "credentials" {
+    if is_secretive(name) && !["credentials", "token_file"].contains(&name.trim()) {
         let number = text[..start].matches('\n').count() + 1;
         return format!(
             "line {number}: credentials stand in a file of their own, named by \

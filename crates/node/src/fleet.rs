@@ -58,6 +58,8 @@ pub(crate) struct Yard {
     pub io: Arc<Io>,
     pub metrics: Arc<Metrics>,
     pub queues: Vec<Queue>,
+    /// Whether changes of books go to those sinks only that want them whatever the options say.
+    pub beside: bool,
     /// Weak, so that the supervisor sees when every driver has ended.
     pub news: mpsc::WeakSender<Arc<Batch>>,
     /// The way to the recorder, if there is one.
@@ -87,7 +89,7 @@ impl Yard {
             current: Arc::clone(&current),
             io: Arc::clone(&self.io),
             metrics: Arc::clone(&self.metrics),
-            publisher: Publisher::new(&self.queues),
+            publisher: Publisher::new(&self.queues).beside(self.beside),
             asks,
             news,
             credentials,
@@ -119,7 +121,7 @@ impl Yard {
         let subscriptions = subscriptions.to_vec();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
         let catalogue = Arc::clone(&self.catalogue);
-        let taped = self.lanes.is_some();
+        let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
             let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
             let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
@@ -134,7 +136,11 @@ impl Yard {
             config.login = login;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));
-            Made { config: taped.unwrap_or_default(), feed: OkxFeed::new(config) }
+            let mut feed = OkxFeed::new(config);
+            if beside {
+                feed.emit_changes_beside();
+            }
+            Made { config: taped.unwrap_or_default(), feed }
         })
     }
 }

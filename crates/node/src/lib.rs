@@ -57,7 +57,7 @@ pub use credentials::{Credentials, CredentialsError, ENV as CREDENTIALS_ENV};
 pub use error::Error;
 pub use latency::Latency;
 pub use live::BookUnavailable;
-pub use metrics::{FeedReport, Metrics};
+pub use metrics::{FeedReport, Metrics, SinkCounts};
 pub use net::{ProxyError, ProxySetting, TlsTrust};
 pub use options::{OneCore, ParquetSettings, ServiceOptions, TapeSettings, Want};
 pub use recorder::TapeReport;

@@ -5,6 +5,7 @@
 //!
 //! Invariant: reading never waits for a feed.
 
+use crate::bus::Item;
 use crate::latency::{Hop, Hops, Latency};
 use crate::recorder::{Shared as TapeShared, TapeReport};
 use crate::skew::Skew;
@@ -13,8 +14,9 @@ use market_data_model::Nanos;
 use market_data_model::event::FeedId;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 type Reader = fn(&FeedStats) -> u64;
 
@@ -54,6 +56,8 @@ pub struct FeedReport {
     pub url: Arc<str>,
     /// Whether its connection is open.
     pub connected: bool,
+    /// Whether a fresh feed has taken its place, after a mistake of ours.
+    pub replaced: bool,
     /// Its own account of itself; `None` before its first report.
     pub status: Option<FeedStatus>,
     /// Its counters.
@@ -75,6 +79,7 @@ pub(crate) struct FeedMetrics {
     pub feed: FeedId,
     pub url: Arc<str>,
     pub connected: AtomicBool,
+    pub replaced: AtomicBool,
     pub connection_errors: AtomicU64,
     pub last_frame: AtomicU64,
     pub hops: Hops,
@@ -88,6 +93,7 @@ impl FeedMetrics {
             feed,
             url: Arc::clone(url),
             connected: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             connection_errors: AtomicU64::new(0),
             last_frame: AtomicU64::new(0),
             hops: Hops::new(),
@@ -122,6 +128,7 @@ impl FeedMetrics {
             feed: self.feed,
             url: Arc::clone(&self.url),
             connected: self.connected.load(Relaxed),
+            replaced: self.replaced.load(Relaxed),
             status,
             stats,
             connection_errors: self.connection_errors.load(Relaxed),
@@ -133,6 +140,21 @@ impl FeedMetrics {
     }
 }
 
+/// How one sink fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkCounts {
+    /// Its name.
+    pub name: String,
+    /// Events handed to it.
+    pub delivered: u64,
+    /// Events that its full queue dropped.
+    pub dropped: u64,
+    /// Times that its full queue held a feed back.
+    pub waits: u64,
+    /// Batches that wait for it; `None` if it has no queue, or has ended.
+    pub depth: Option<usize>,
+}
+
 /// One sink's numbers.
 pub(crate) struct QueueCounters {
     pub name: String,
@@ -142,6 +164,8 @@ pub(crate) struct QueueCounters {
     dropped: AtomicU64,
     waits: AtomicU64,
     waited_ns: AtomicU64,
+    /// Its queue, if it has one.
+    queue: OnceLock<mpsc::WeakSender<Item>>,
 }
 
 impl QueueCounters {
@@ -149,7 +173,20 @@ impl QueueCounters {
         let zero = || AtomicU64::new(0);
         let (delivered, dropped, waits, waited_ns) = (zero(), zero(), zero(), zero());
         let (name, hop) = (name.to_owned(), Hop::new());
-        QueueCounters { name, hop, delivered, dropped, waits, waited_ns }
+        let queue = OnceLock::new();
+        QueueCounters { name, hop, delivered, dropped, waits, waited_ns, queue }
+    }
+
+    /// Looks at that queue from here on.
+    pub fn watch(&self, queue: &mpsc::Sender<Item>) {
+        self.queue.get_or_init(|| queue.downgrade());
+    }
+
+    fn report(&self) -> SinkCounts {
+        let (delivered, dropped) = self.totals();
+        let queue = self.queue.get().and_then(mpsc::WeakSender::upgrade);
+        let depth = queue.map(|queue| queue.max_capacity() - queue.capacity());
+        SinkCounts { name: self.name.clone(), delivered, dropped, waits: self.waits(), depth }
     }
 
     pub fn delivered(&self, events: usize) {
@@ -224,6 +261,11 @@ impl Metrics {
     /// From the record to each sink, by the sinks' names, in the order they were given.
     pub fn record_to_sink(&self) -> Vec<(String, Latency)> {
         self.queues().iter().map(|queue| (queue.name.clone(), queue.hop.report())).collect()
+    }
+
+    /// Every sink, in the order they were given.
+    pub fn sinks(&self) -> Vec<SinkCounts> {
+        self.queues().iter().map(|queue| queue.report()).collect()
     }
 
     /// Every feed as last reported, in the order they were made.

@@ -139,12 +139,14 @@ impl Service {
         let catalogue = Arc::new(RwLock::new(prepared.catalogue));
         let fleet = Arc::new(Mutex::new(Fleet::default()));
         let refresh = options.refresh;
+        let beside = !options.deltas && queues.iter().any(|queue| queue.changes);
         let yard = Yard {
             catalogue: Arc::clone(&catalogue),
             ids: Arc::new(AtomicU32::new(1)),
             io,
             metrics: Arc::clone(&metrics),
             queues,
+            beside,
             news: news_sender.downgrade(),
             lanes: lanes.clone(),
             home: home.as_ref().map(|home| home.runtime().clone()),
@@ -491,7 +493,11 @@ fn start_sinks(
                 Way::Queue(sender)
             }
         };
-        queues.push(Queue { way, overflow: spec.overflow, counters });
+        if let Way::Queue(sender) = &way {
+            counters.watch(sender);
+        }
+        let (overflow, changes) = (spec.overflow, spec.changes);
+        queues.push(Queue { way, overflow, changes, counters });
     }
     Ok((queues, sinks))
 }

@@ -115,6 +115,8 @@ impl std::error::Error for NotLive {}
 #[derive(Clone, Debug)]
 pub struct OkxFeed {
     config: OkxConfig,
+    /// Whether changes of books are told to readers beside; not part of the state.
+    beside: bool,
     emit: Emitter,
     link: Link,
     timers: TimerTable,
@@ -152,6 +154,7 @@ impl OkxFeed {
         let mut feed = OkxFeed {
             link: Link::new(config.seed),
             config,
+            beside: false,
             emit,
             timers: TimerTable::default(),
             subs: Vec::new(),
@@ -218,6 +221,13 @@ impl OkxFeed {
     /// of so many levels a side (0 = none).
     pub fn emit_books(&mut self, deltas: bool, view_depth: u16) {
         (self.config.deltas, self.config.view_depth) = (deltas, view_depth);
+    }
+
+    /// Tells each verified change of incremental books even if that is not configured, for readers
+    /// beside: such an event has the `n` of the one before and is counted nowhere, so that whoever
+    /// leaves it out has what the feed would have said without this call.
+    pub fn emit_changes_beside(&mut self) {
+        self.beside = true;
     }
 
     /// Whether it has been told to stop.

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 11] = [
+const OURS: [(&str, &[&str]); 12] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model", "market-data-simd"]),
     ("market-data-simd", &[]),
@@ -34,10 +34,12 @@ const OURS: [(&str, &[&str]); 11] = [
             "market-data-export",
             "market-data-model",
             "market-data-okx",
+            "market-data-serve",
             "market-data-sim",
             "market-data-tape",
         ],
     ),
+    ("market-data-serve", &["market-data", "market-data-model"]),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),
     ("market-data-export", &["market-data-model"]),

@@ -31,6 +31,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 mod plan;
 mod replay;
+mod serve;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,6 +95,8 @@ pub struct RunArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    serve: serve::ServeFlags,
+    #[command(flatten)]
     replay: replay::ReplayFlags,
     #[command(flatten)]
     source: SourceArgs,
@@ -117,6 +120,7 @@ pub async fn run(
         (config.tape.enabled, config.tape.dir) = (true, dir.clone());
     }
     config.tape.enabled &= !args.no_tape;
+    args.serve.change(&mut config.serve);
     if let Some(path) = &args.replay.replay {
         return replay::run(args, path, &mut config, console).await;
     }
@@ -142,15 +146,21 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     say_start(&prepared);
-    let sinks = config.sinks().map_err(Failure::from)?;
+    let mut sinks = config.sinks().map_err(Failure::from)?;
+    let (opened, sink) = serve::open(&config.serve, &prepared).await?.unzip();
+    sinks.extend(sink);
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
     // Records and a status line on one terminal would tear each other.
     let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
+    let server = opened.map(|opened| opened.start(&service));
     let why = until_the_end(&mut service, args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
+    if let Some(server) = server {
+        server.stop().await;
+    }
     // Stopping opens gaps of its own, which are nobody's news.
     let before = Feeds::of(&service.feeds());
     let report = service.stop().await;

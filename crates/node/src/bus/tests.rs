@@ -28,7 +28,12 @@ fn queue(capacity: usize, overflow: Overflow) -> (Publisher, EventReceiver, Arc<
     let (spec, receiver) = channel_sink("test", capacity, overflow);
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
     let counters = Arc::new(QueueCounters::new("test"));
-    let queue = Queue { way: Way::Queue(sender), overflow, counters: Arc::clone(&counters) };
+    let queue = Queue {
+        way: Way::Queue(sender),
+        overflow,
+        changes: false,
+        counters: Arc::clone(&counters),
+    };
     (Publisher::new(&[queue]), receiver, counters)
 }
 

@@ -20,7 +20,10 @@ impl<F: Driven> Driver<F> {
         let mut rare = false;
         let made = if batches.is_empty() { Nanos(0) } else { self.clock.now() };
         let ahead = self.setup.metrics.skew.ahead_ns();
-        for batch in &batches {
+        let plain: Vec<Arc<Batch>> =
+            batches.iter().map(|batch| self.setup.publisher.plain(batch)).collect();
+        // What is told beside is nobody's news but its readers'; it is not on the tape.
+        for batch in plain.iter().filter(|batch| !batch.is_empty()) {
             self.numbers.hops.note(batch, made, ahead);
             let seen = self.observer.look(batch, &self.numbers, self.setup.metrics.skew.estimate());
             self.last_n = seen.last_n;
@@ -39,8 +42,9 @@ impl<F: Driven> Driver<F> {
         if let Some(tape) = &mut self.setup.tape {
             tape.send();
         }
-        for batch in batches {
-            self.setup.publisher.publish(&batch, made).await;
+        for (plain, batch) in plain.into_iter().zip(batches) {
+            self.setup.publisher.publish_both(&plain, &batch, made).await;
+            drop(plain);
             if self.spare.len() < SPARE_MAX {
                 self.spare.push_back(batch);
             }

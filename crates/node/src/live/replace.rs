@@ -43,6 +43,7 @@ impl<F: Driven> Driver<F> {
             &reason,
             At { feed: self.id, n: said, now },
         );
+        self.numbers.replaced.store(true, Relaxed);
         self.id = FeedId(self.setup.ids.fetch_add(1, Relaxed));
         self.setup.current.store(self.id.0, Relaxed);
         self.numbers = self.setup.metrics.add_feed(FeedMetrics::new(self.id, &self.setup.url));

@@ -27,7 +27,8 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
     let metrics = Arc::new(Metrics::default());
     let counters = metrics.add_queue("test");
-    let queue = Queue { way: Way::Queue(sender), overflow: Overflow::Wait, counters };
+    let queue =
+        Queue { way: Way::Queue(sender), overflow: Overflow::Wait, changes: false, counters };
     let (asks_sender, asks) = mpsc::channel(16);
     let url: Arc<str> = format!("ws://{ws}/ws").into();
     let address = Arc::clone(&url);

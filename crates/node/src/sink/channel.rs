@@ -28,7 +28,7 @@ pub fn channel_sink(name: &str, capacity: usize, overflow: Overflow) -> (SinkSpe
     let capacity = capacity.max(1);
     let (sender, receiver) = mpsc::channel(capacity);
     let run = SinkRun::Queue(sender);
-    let spec = SinkSpec { name: name.to_owned(), capacity, overflow, run };
+    let spec = SinkSpec { name: name.to_owned(), capacity, overflow, changes: false, run };
     (spec, EventReceiver { receiver, ready: VecDeque::new() })
 }
 

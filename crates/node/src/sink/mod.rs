@@ -145,6 +145,7 @@ pub struct SinkSpec {
     pub capacity: usize,
     /// What happens when the queue is full.
     pub overflow: Overflow,
+    pub(crate) changes: bool,
     pub(crate) run: SinkRun,
 }
 
@@ -152,7 +153,16 @@ impl SinkSpec {
     /// A sink that runs on a thread of its own.
     pub fn new(name: &str, capacity: usize, overflow: Overflow, sink: impl Sink) -> SinkSpec {
         let run = SinkRun::Thread(Box::new(sink));
-        SinkSpec { name: name.to_owned(), capacity: capacity.max(1), overflow, run }
+        let (name, capacity) = (name.to_owned(), capacity.max(1));
+        SinkSpec { name, capacity, overflow, changes: false, run }
+    }
+
+    /// Gives it each verified change of a book even where
+    /// [`deltas`](crate::ServiceOptions::deltas) is off and other sinks get none. Such a change
+    /// has the `n` of the event before it.
+    pub fn with_changes(mut self) -> SinkSpec {
+        self.changes = true;
+        self
     }
 }
 

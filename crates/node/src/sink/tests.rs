@@ -101,7 +101,8 @@ async fn through(sink: impl Sink, batches: &[Arc<Batch>]) -> Result<(), SinkErro
     let counters = Arc::new(QueueCounters::new("test"));
     let ended = spawn(&counters, Box::new(sink), queue).unwrap();
     let way = Way::Queue(sender);
-    let mut publisher = Publisher::new(&[Queue { way, overflow: Overflow::Wait, counters }]);
+    let mut publisher =
+        Publisher::new(&[Queue { way, overflow: Overflow::Wait, changes: false, counters }]);
     for batch in batches {
         publisher.publish(batch, Nanos(0)).await;
     }

@@ -81,6 +81,7 @@ impl OkxFeed {
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
         let OkxFeed {
             config: _,
+            beside: _,
             emit,
             link,
             timers,
@@ -194,6 +195,7 @@ fn rebuild(config: OkxConfig, state: State, login: Login) -> Result<OkxFeed, &'s
     }
     Ok(OkxFeed {
         config,
+        beside: false,
         emit,
         link,
         timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {

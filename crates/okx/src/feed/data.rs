@@ -381,10 +381,15 @@ impl OkxFeed {
         let Some(book) = follow.live() else { return };
         let form = follow.form();
         let levels = |side, depth: u16| book.levels(side).take(usize::from(depth));
-        if form.incremental && self.config.deltas {
+        if form.incremental && (self.config.deltas || self.beside) {
             let head = BookHead { kind, prev_seq: row.prev, seq: row.seq, depth: form.depth };
-            self.emit.stats.deltas += 1;
-            let header = self.emit.header(now, sub.place, row.ts);
+            let header = match self.config.deltas {
+                true => {
+                    self.emit.stats.deltas += 1;
+                    self.emit.header(now, sub.place, row.ts)
+                }
+                false => self.emit.header_beside(now, sub.place, row.ts),
+            };
             if kind == BookKind::Snapshot {
                 let head = BookHead { prev_seq: None, ..head };
                 let (bids, asks) = (levels(Side::Bid, u16::MAX), levels(Side::Ask, u16::MAX));

@@ -146,6 +146,12 @@ impl Emitter {
         }
     }
 
+    /// For an event that counts nowhere: it has the number of the one before.
+    pub(crate) fn header_beside(&self, now: Nanos, place: Place, ts: Option<Nanos>) -> Header {
+        let Place { channel, inst } = place;
+        Header { feed: self.feed, n: self.n, channel, inst, ts_event: ts, ts_recv: now }
+    }
+
     pub(crate) fn header(&mut self, now: Nanos, place: Place, ts: Option<Nanos>) -> Header {
         self.n += 1;
         self.stats.records += 1;

@@ -1,0 +1,79 @@
+//! The local server of `run`: its flags, its start, its word on the log.
+//!
+//! The serving is the crate `market-data-serve`.
+
+use crate::failure::Failure;
+use clap::Args;
+use market_data::config::Serve;
+use market_data::{Prepared, Service, SinkSpec};
+use market_data_serve::{Bound, Hub, OptionsError, ServeOptions, Server, bind};
+use std::sync::Arc;
+
+/// Flags about the server.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Serve")]
+pub struct ServeFlags {
+    /// Serve on this address instead of the settings' own [default: 127.0.0.1:9870]
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["no_serve", "replay"])]
+    serve: Option<String>,
+    /// Serve nothing
+    #[arg(long)]
+    no_serve: bool,
+}
+
+/// The server before the service runs: its address is taken, its sink wants events.
+pub struct Opened {
+    bound: Bound,
+    options: ServeOptions,
+    hub: Arc<Hub>,
+}
+
+impl ServeFlags {
+    /// The settings, as these flags change them.
+    pub fn change(&self, config: &mut Serve) {
+        if let Some(address) = &self.serve {
+            (config.enabled, config.address) = (true, Some(address.clone()));
+        }
+        config.enabled &= !self.no_serve;
+    }
+}
+
+/// Takes the address; the server and its sink, or nothing if none is wanted.
+///
+/// # Errors
+/// When the settings cannot be used or the address is taken.
+pub async fn open(
+    config: &Serve,
+    prepared: &Prepared,
+) -> Result<Option<(Opened, SinkSpec)>, Failure> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let options = ServeOptions::from_config(config).map_err(cannot)?;
+    let bound = bind(&options).await.map_err(cannot)?;
+    if bound.moved {
+        let (taken, address) = (options.address, bound.address);
+        tracing::warn!(%taken, %address, "the usual address is taken; serving on another");
+    }
+    let channels = prepared.subscriptions.iter().map(|s| s.channel.to_string());
+    let (hub, sink) = Hub::new(channels);
+    Ok(Some((Opened { bound, options, hub }, sink)))
+}
+
+impl Opened {
+    /// Starts to serve what the service receives, and says where.
+    pub fn start(self, service: &Service) -> Server {
+        let server = Server::start(self.bound, self.options, self.hub, service.metrics());
+        tracing::info!(address = %format_args!("http://{}", server.address()), "serving");
+        server
+    }
+}
+
+fn cannot(error: OptionsError) -> Failure {
+    let hint = match &error {
+        OptionsError::Listen { .. } => "--serve names another address, --no-serve serves nothing",
+        OptionsError::Open { .. } => "a token is any 16 letters or more: `openssl rand -hex 32`",
+        _ => "docs/config.md says what [serve] takes",
+    };
+    Failure::new(error.to_string(), hint)
+}

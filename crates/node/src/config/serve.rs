@@ -1,0 +1,63 @@
+//! The section `[serve]`.
+
+use serde::Deserialize;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The local server: WebSocket, REST, metrics and the page.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Serve {
+    /// Whether to serve.
+    pub enabled: bool,
+    /// Where to listen; absent: 127.0.0.1:9870, or any free port if that one is taken.
+    pub address: Option<String>,
+    /// A file whose first line is the token that clients must show.
+    pub token_file: Option<PathBuf>,
+    /// The token itself; only the environment sets it (`MARKET_DATA_SERVE_TOKEN`).
+    #[serde(skip)]
+    pub token: Option<Secret>,
+    /// Most connections at one time.
+    pub max_clients: usize,
+    /// Most subscriptions of one WebSocket client.
+    pub max_subscriptions: usize,
+    /// Most records that wait for one slow WebSocket client.
+    pub queue: usize,
+}
+
+impl Default for Serve {
+    fn default() -> Serve {
+        Serve {
+            enabled: true,
+            address: None,
+            token_file: None,
+            token: None,
+            max_clients: 256,
+            max_subscriptions: 64,
+            queue: 4096,
+        }
+    }
+}
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}

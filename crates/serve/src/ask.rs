@@ -1,0 +1,172 @@
+//! What a WebSocket client asks for, and the answers, as text.
+//!
+//! Invariant: whatever the text, the outcome is a request or an error in words.
+
+use crate::client::{Close, Outbox, Policy, Sub};
+use crate::hub::Hub;
+use crate::pattern::Pattern;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most levels of a view.
+pub(crate) const DEPTH_MAX: u16 = 400;
+/// Least and most of `interval`, ms.
+const INTERVAL_MS: std::ops::RangeInclusive<u64> = 10..=60_000;
+/// Longest `id`, in bytes of text.
+const ID_MAX: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    op: String,
+    #[serde(default)]
+    id: Value,
+    inst: Option<String>,
+    channel: Option<String>,
+    depth: Option<u64>,
+    interval: Option<u64>,
+    policy: Option<String>,
+    sub: Option<u64>,
+}
+
+type Bad = (&'static str, String);
+
+/// One client's side of the conversation.
+pub(crate) struct Conversation {
+    pub hub: Arc<Hub>,
+    pub client: Arc<Outbox>,
+    pub subscriptions_max: usize,
+    /// Numbers of its subscriptions.
+    pub open: Vec<u64>,
+    pub last: u64,
+}
+
+impl Conversation {
+    /// Takes one message and answers it.
+    pub fn take(&mut self, message: &str) {
+        let request: Request = match serde_json::from_str(message) {
+            Ok(request) => request,
+            Err(error) => {
+                let what = format!("not a request: {error}");
+                return self.bad(&Value::Null, ("bad_json", what));
+            }
+        };
+        let id = request.id.clone();
+        let small = match &id {
+            Value::Null | Value::Number(_) => true,
+            Value::String(text) => text.len() <= ID_MAX,
+            _ => false,
+        };
+        if !small {
+            let what = format!("`id` is a number or a text of at most {ID_MAX} bytes");
+            return self.bad(&Value::Null, ("bad_id", what));
+        }
+        let done = match request.op.as_str() {
+            "subscribe" => self.subscribe(request),
+            "unsubscribe" => self.unsubscribe(&request),
+            "ping" => {
+                self.client.answer(json!({"type": "pong", "id": id}).to_string());
+                Ok(())
+            }
+            _ => {
+                let what = "`op` is `subscribe`, `unsubscribe` or `ping`".to_owned();
+                Err(("bad_op", what))
+            }
+        };
+        if let Err(bad) = done {
+            self.bad(&id, bad);
+        }
+    }
+
+    /// Ends the connection, because of what the client sent.
+    pub fn end(&self, reason: &'static str) {
+        self.client.close(Close { code: 1003, reason });
+    }
+
+    fn bad(&self, id: &Value, (code, message): Bad) {
+        let answer = json!({"type": "error", "id": id, "code": code, "message": message});
+        self.client.answer(answer.to_string());
+    }
+
+    fn subscribe(&mut self, request: Request) -> Result<(), Bad> {
+        if self.open.len() >= self.subscriptions_max {
+            let most = self.subscriptions_max;
+            return Err(("too_many_subscriptions", format!("at most {most} on one connection")));
+        }
+        let name = |text: &Option<String>, code, what: &str| {
+            let parsed = text.as_deref().and_then(Pattern::parse);
+            parsed.ok_or_else(|| (code, format!("`{what}` is a name or a pattern with `*`")))
+        };
+        let inst = name(&request.inst, "bad_inst", "inst")?;
+        let channel = name(&request.channel, "bad_channel", "channel")?;
+        self.is_followed(&channel)?;
+        let depth = request.depth.map(|depth| {
+            let fits = u16::try_from(depth).ok().filter(|d| (1..=DEPTH_MAX).contains(d));
+            fits.ok_or_else(|| ("bad_depth", format!("`depth` is 1 to {DEPTH_MAX}")))
+        });
+        let depth = depth.transpose()?;
+        let policy = match request.policy.as_deref() {
+            None | Some("gap") => Policy::Gap,
+            Some("conflate") => Policy::Conflate,
+            Some("disconnect") => Policy::Disconnect,
+            Some(_) => {
+                let what = "`policy` is `gap`, `conflate` or `disconnect`".to_owned();
+                return Err(("bad_policy", what));
+            }
+        };
+        let interval = match request.interval {
+            None => Duration::ZERO,
+            Some(_) if policy != Policy::Conflate => {
+                let what = "`interval` needs `\"policy\":\"conflate\"`".to_owned();
+                return Err(("bad_interval", what));
+            }
+            Some(ms) if INTERVAL_MS.contains(&ms) => Duration::from_millis(ms),
+            Some(_) => {
+                let (from, to) = (INTERVAL_MS.start(), INTERVAL_MS.end());
+                return Err(("bad_interval", format!("`interval` is {from} to {to} ms")));
+            }
+        };
+        self.last += 1;
+        let number = self.last;
+        self.open.push(number);
+        let (id, names) = (request.id, (inst.clone(), channel.clone()));
+        let client = Arc::clone(&self.client);
+        let sub = Sub { id: number, inst, channel, depth, interval, policy, client };
+        self.hub.subscribe(sub, |matches| {
+            json!({
+                "type": "subscribed",
+                "id": id,
+                "sub": number,
+                "inst": names.0.as_str(),
+                "channel": names.1.as_str(),
+                "matches": matches,
+            })
+            .to_string()
+        });
+        Ok(())
+    }
+
+    /// A name that nobody receives would be silent for ever; better to say so.
+    fn is_followed(&self, channel: &Pattern) -> Result<(), Bad> {
+        let channels = self.hub.channels();
+        if channels.is_empty() || channels.iter().any(|name| channel.matches(name)) {
+            return Ok(());
+        }
+        let known: Vec<&str> = channels.iter().map(String::as_str).collect();
+        let what = format!("no such channel is received; there are: {}", known.join(", "));
+        Err(("bad_channel", what))
+    }
+
+    fn unsubscribe(&mut self, request: &Request) -> Result<(), Bad> {
+        let wanted = request.sub.filter(|sub| self.open.contains(sub));
+        let Some(sub) = wanted.filter(|sub| self.hub.unsubscribe(&self.client, *sub)) else {
+            return Err(("bad_sub", "`sub` is the number of no subscription here".to_owned()));
+        };
+        self.open.retain(|open| *open != sub);
+        let answer = json!({"type": "unsubscribed", "id": request.id, "sub": sub});
+        self.client.answer(answer.to_string());
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! One WebSocket client as the hub sees it: what waits for it, and what happens when that is too
+//! much.
+//!
+//! The hub puts records in ([`Outbox::offer`]) and never waits; the client's own task takes frames
+//! out ([`Outbox::take`]). A state that newer ones replace waits as a token: what is sent is the
+//! state at the moment of sending, so a slow client costs no memory and misses only what is old.
+//!
+//! Invariants: at most `records_max` records and [`BYTES_MAX`] bytes wait; tokens are at most one
+//! for each subscription, channel and instrument; `seq` is given at the very end, so it has no
+//! holes; the hub's lock is taken before an outbox's, never after.
+
+use crate::book::Text;
+use crate::hub::{Hub, State};
+use crate::pattern::Pattern;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Bytes of records that may wait for one client.
+const BYTES_MAX: usize = 8 << 20;
+/// Answers that may wait for one client: who asks more without reading is closed.
+const ANSWERS_MAX: usize = 256;
+
+/// What happens when a client is too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// It loses records and is told how many.
+    Gap,
+    /// Only the newest state of each instrument waits.
+    Conflate,
+    /// It is closed.
+    Disconnect,
+}
+
+/// One subscription.
+pub(crate) struct Sub {
+    /// Its number with the client.
+    pub id: u64,
+    pub inst: Pattern,
+    pub channel: Pattern,
+    pub depth: Option<u16>,
+    pub interval: Duration,
+    pub policy: Policy,
+    pub client: Arc<Outbox>,
+}
+
+impl Sub {
+    /// Whether it is about that channel of that instrument.
+    pub fn wants(&self, channel: &str, inst: &str) -> bool {
+        self.channel.matches(channel) && self.inst.matches(inst)
+    }
+}
+
+/// How the server ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Close {
+    pub code: u16,
+    pub reason: &'static str,
+}
+
+enum Item {
+    Answer(String),
+    Record { sub: u64, text: Text },
+    Lost { sub: u64, count: u64 },
+    State { sub: u64, at: u32 },
+}
+
+/// One subscription's account.
+#[derive(Default)]
+struct Lane {
+    depth: Option<u16>,
+    interval: Duration,
+    seq: u64,
+    /// Records lost since the last word about that.
+    lost: u64,
+    /// Places of which a token waits, and whether what comes meanwhile counts as lost.
+    dirty: HashMap<u32, bool>,
+    /// When a state may be sent again, in that order.
+    held: VecDeque<(Instant, u32)>,
+    sent: HashMap<u32, Instant>,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Item>,
+    lanes: HashMap<u64, Lane>,
+    records: usize,
+    bytes: usize,
+    answers: usize,
+    close: Option<Close>,
+}
+
+/// See the file's first comment.
+pub(crate) struct Outbox {
+    /// Its number with the hub.
+    pub id: u64,
+    inner: Mutex<Inner>,
+    /// Something waits.
+    pub ready: Notify,
+    records_max: usize,
+    lost_total: Arc<AtomicU64>,
+}
+
+/// What is to be sent.
+pub(crate) struct Taken {
+    pub frames: Vec<String>,
+    pub close: Option<Close>,
+    /// When to look again although nothing came.
+    pub again: Option<Instant>,
+}
+
+impl Outbox {
+    pub fn new(id: u64, records_max: usize, lost_total: &Arc<AtomicU64>) -> Arc<Outbox> {
+        Arc::new(Outbox {
+            id,
+            inner: Mutex::default(),
+            ready: Notify::new(),
+            records_max: records_max.max(1),
+            lost_total: Arc::clone(lost_total),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer to something the client asked.
+    pub fn answer(&self, text: String) {
+        let mut inner = self.lock();
+        if inner.answers >= ANSWERS_MAX {
+            inner.end(Close { code: 1008, reason: "too many requests without reading answers" });
+        } else {
+            inner.answers += 1;
+            inner.queue.push_back(Item::Answer(text));
+        }
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// Ends the connection once what waits is sent.
+    pub fn close(&self, close: Close) {
+        self.lock().close.get_or_insert(close);
+        self.ready.notify_one();
+    }
+
+    /// Opens a subscription's account.
+    pub fn open(&self, sub: &Sub) {
+        let (depth, interval) = (sub.depth, sub.interval);
+        self.lock().lanes.insert(sub.id, Lane { depth, interval, ..Lane::default() });
+    }
+
+    /// Ends it; what waits of it is not sent. Whether there was one.
+    pub fn forget(&self, sub: u64) -> bool {
+        self.lock().lanes.remove(&sub).is_some()
+    }
+
+    /// The state of a place is to be sent when the client is ready for it.
+    pub fn mark(&self, sub: &Sub, at: u32) {
+        let mut inner = self.lock();
+        inner.mark(sub.id, at, false);
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// Offers a record. `state`: after a loss the state of the place is sent instead of what came
+    /// in between.
+    pub fn offer(&self, sub: &Sub, at: Option<u32>, text: &Text, state: bool) {
+        let mut inner = self.lock();
+        let full = inner.records >= self.records_max || inner.bytes + text.len() > BYTES_MAX;
+        if full && sub.policy == Policy::Disconnect {
+            inner.end(Close { code: 1008, reason: "too slow for the policy `disconnect`" });
+            drop(inner);
+            return self.ready.notify_one();
+        }
+        let Some(lane) = inner.lanes.get_mut(&sub.id) else { return };
+        if let Some(counts) = at.filter(|_| state).and_then(|at| lane.dirty.get(&at)) {
+            // The state that waits covers it.
+            if *counts {
+                lane.lost += 1;
+                self.lost_total.fetch_add(1, Relaxed);
+            }
+            return;
+        }
+        if full {
+            lane.lost += 1;
+            self.lost_total.fetch_add(1, Relaxed);
+            if let Some(at) = at.filter(|_| state) {
+                inner.mark(sub.id, at, true);
+            }
+            return;
+        }
+        let lost = std::mem::take(&mut lane.lost);
+        if lost > 0 {
+            inner.queue.push_back(Item::Lost { sub: sub.id, count: lost });
+        }
+        inner.records += 1;
+        inner.bytes += text.len();
+        inner.queue.push_back(Item::Record { sub: sub.id, text: Arc::clone(text) });
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// The server itself lost events that this subscription should have had.
+    pub fn lose(&self, sub: &Sub, count: u64) {
+        let mut inner = self.lock();
+        let Some(lane) = inner.lanes.get_mut(&sub.id) else { return };
+        lane.lost += count;
+        self.lost_total.fetch_add(count, Relaxed);
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// Takes at most `max` frames out.
+    pub fn take(&self, hub: &Hub, max: usize, now: Instant) -> Taken {
+        let mut frames = Vec::new();
+        let mut inner = self.lock();
+        inner.release(now);
+        while frames.len() < max {
+            if matches!(inner.queue.front(), Some(Item::State { .. })) {
+                // The hub's lock comes first.
+                drop(inner);
+                let state = hub.lock();
+                inner = self.lock();
+                inner.states(&state, now, max, &mut frames);
+                continue;
+            }
+            match inner.queue.pop_front() {
+                Some(item) => inner.send(item, &mut frames),
+                None => break,
+            }
+        }
+        if inner.queue.is_empty() {
+            inner.say_lost(&mut frames);
+        }
+        let again = inner.lanes.values().filter_map(|lane| Some(lane.held.front()?.0)).min();
+        let close = inner.close.filter(|_| inner.queue.is_empty());
+        Taken { frames, close, again }
+    }
+}
+
+impl Inner {
+    /// Ends the connection at once: what waits is dropped.
+    fn end(&mut self, close: Close) {
+        self.queue.clear();
+        (self.records, self.bytes, self.answers) = (0, 0, 0);
+        self.lanes.clear();
+        self.close = Some(close);
+    }
+
+    fn mark(&mut self, sub: u64, at: u32, counts: bool) {
+        let Some(lane) = self.lanes.get_mut(&sub) else { return };
+        if lane.dirty.contains_key(&at) {
+            return;
+        }
+        lane.dirty.insert(at, counts);
+        self.queue.push_back(Item::State { sub, at });
+    }
+
+    /// Puts tokens whose time has come back into the queue.
+    fn release(&mut self, now: Instant) {
+        let Inner { queue, lanes, .. } = self;
+        for (sub, lane) in lanes {
+            while lane.held.front().is_some_and(|(due, _)| *due <= now) {
+                let Some((_, at)) = lane.held.pop_front() else { break };
+                lane.sent.remove(&at);
+                queue.push_back(Item::State { sub: *sub, at });
+            }
+        }
+    }
+
+    /// Turns the tokens at the front of the queue into frames.
+    fn states(&mut self, state: &State, now: Instant, max: usize, frames: &mut Vec<String>) {
+        while let Some(Item::State { sub, at }) = self.queue.front() {
+            let (sub, at) = (*sub, *at);
+            if frames.len() >= max {
+                return;
+            }
+            self.queue.pop_front();
+            let Some(lane) = self.lanes.get_mut(&sub) else { continue };
+            if let Some(sent) = lane.sent.get(&at).filter(|_| !lane.interval.is_zero()) {
+                let due = *sent + lane.interval;
+                if due > now {
+                    lane.held.push_back((due, at));
+                    continue;
+                }
+            }
+            lane.dirty.remove(&at);
+            if !lane.interval.is_zero() {
+                lane.sent.insert(at, now);
+            }
+            lane.say_lost(sub, frames);
+            if let Some(text) = state.store.entry(at).and_then(|entry| entry.state(lane.depth)) {
+                frames.push(lane.frame(sub, &text));
+            }
+        }
+    }
+
+    fn send(&mut self, item: Item, frames: &mut Vec<String>) {
+        match item {
+            Item::Answer(text) => {
+                self.answers = self.answers.saturating_sub(1);
+                frames.push(text);
+            }
+            Item::Record { sub, text } => {
+                self.records = self.records.saturating_sub(1);
+                self.bytes = self.bytes.saturating_sub(text.len());
+                if let Some(lane) = self.lanes.get_mut(&sub) {
+                    frames.push(lane.frame(sub, &text));
+                }
+            }
+            Item::Lost { sub, count } => {
+                if let Some(lane) = self.lanes.get_mut(&sub) {
+                    frames.push(lane.lost(sub, count));
+                }
+            }
+            // Those are `states`' business, which looks at the store.
+            Item::State { .. } => self.queue.push_front(item),
+        }
+    }
+
+    fn say_lost(&mut self, frames: &mut Vec<String>) {
+        for (sub, lane) in &mut self.lanes {
+            lane.say_lost(*sub, frames);
+        }
+    }
+}
+
+impl Lane {
+    fn frame(&mut self, sub: u64, text: &str) -> String {
+        self.seq += 1;
+        format!("{{\"sub\":{sub},\"seq\":{},\"record\":{text}}}", self.seq)
+    }
+
+    fn lost(&mut self, sub: u64, count: u64) -> String {
+        self.seq += 1;
+        format!("{{\"sub\":{sub},\"seq\":{},\"lost\":{count}}}", self.seq)
+    }
+
+    fn say_lost(&mut self, sub: u64, frames: &mut Vec<String>) {
+        if self.lost > 0 {
+            let count = std::mem::take(&mut self.lost);
+            frames.push(self.lost(sub, count));
+        }
+    }
+}

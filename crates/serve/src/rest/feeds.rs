@@ -1,0 +1,90 @@
+//! `feeds`: how connections, sinks and the tape fare.
+
+use super::{Asked, Asks, Failure, csv, json_text, wants_csv};
+use crate::server::Shared;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use market_data::{FeedReport, Latency};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Feeds that are in use: one that was replaced after a mistake of ours is not.
+pub(crate) fn present(reports: &[FeedReport]) -> impl Iterator<Item = &FeedReport> {
+    reports.iter().filter(|feed| !feed.replaced)
+}
+
+/// `feeds`.
+///
+/// # Errors
+/// When the query cannot be used.
+pub(crate) async fn feeds(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    asks: Asks,
+) -> Result<Response, Failure> {
+    Asked::read(asks, &[])?;
+    let feeds: Vec<Value> = present(&shared.metrics.reports()).map(feed).collect();
+    if wants_csv(&headers) {
+        return Ok(csv::values(&csv::FEEDS, &feeds));
+    }
+    let sinks: Vec<Value> = shared
+        .metrics
+        .sinks()
+        .iter()
+        .map(|sink| {
+            json!({
+                "name": sink.name,
+                "delivered": sink.delivered,
+                "dropped": sink.dropped,
+                "waits": sink.waits,
+                "depth": sink.depth,
+            })
+        })
+        .collect();
+    let tape = shared.metrics.tape().map(|tape| {
+        json!({
+            "records": tape.records,
+            "bytes": tape.stored_bytes,
+            "lost": tape.lost_records,
+            "lagMs": tape.lag_ns / 1_000_000,
+            "error": tape.failing,
+        })
+    });
+    Ok(json_text(json!({"feeds": feeds, "sinks": sinks, "tape": tape}).to_string()))
+}
+
+fn feed(report: &FeedReport) -> Value {
+    let stats = &report.stats;
+    let status = report.status.as_ref();
+    json!({
+        "feed": report.feed.0,
+        "url": &*report.url,
+        "connected": report.connected,
+        "frames": stats.frames,
+        "bytes": stats.bytes,
+        "records": stats.records,
+        "faults": stats.faults,
+        "gapsOpen": status.map(|s| s.open_gaps),
+        "gaps": stats.gaps_opened,
+        "resyncs": stats.resyncs,
+        "reconnects": stats.reconnects,
+        "requestsLeft": status.map(|s| s.requests_left),
+        "lastFrameAgeMs": report.last_frame_age.map(|age| u64::try_from(age.as_millis()).ok()),
+        "venueToReceiveUs": latency(&report.venue_to_receive),
+        "receiveToRecordUs": latency(&report.receive_to_record),
+        "subscriptions": status.map(|s| json!({
+            "live": s.live,
+            "waiting": s.wanted.saturating_sub(s.live),
+        })),
+    })
+}
+
+/// In microseconds; `null` before the first record.
+fn latency(hop: &Latency) -> Value {
+    let us = |ns: u64| ns / 1000;
+    match hop.count {
+        0 => Value::Null,
+        _ => json!({"p50": us(hop.p50), "p99": us(hop.p99), "p999": us(hop.p999)}),
+    }
+}

@@ -1,0 +1,165 @@
+//! Connections: accepting them, limiting them, ending them.
+//!
+//! Invariants: at most `max_clients` connections; a head that does not come within
+//! [`HEAD_MAX`] ends its connection, so does one that is too large; [`Server::stop`] returns
+//! within a bounded time.
+
+use crate::hub::Hub;
+use crate::options::{OptionsError, ServeOptions};
+use crate::rest;
+use axum::{Extension, Router};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use market_data::Metrics;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Longest time for the head of a request to come, and for a connection to be idle.
+const HEAD_MAX: Duration = Duration::from_secs(15);
+/// Most bytes of a head.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+/// How long connections may take to end.
+const END_WAIT: Duration = Duration::from_secs(3);
+/// How long to wait after accepting has failed, for example because files ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Most connections, whatever the settings say.
+const CLIENTS_MAX: u32 = 100_000;
+/// What a connection too many is told.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub hub: Arc<Hub>,
+    pub metrics: Arc<Metrics>,
+    pub options: ServeOptions,
+    pub stop: watch::Sender<bool>,
+}
+
+/// An address that is listened on.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether it is another than the default because that one was taken.
+    pub moved: bool,
+}
+
+/// Listens, so that a taken address is known before anything else starts. If the default address
+/// is taken and the user named none, any free port will do.
+///
+/// # Errors
+/// [`OptionsError::Listen`].
+pub async fn bind(options: &ServeOptions) -> Result<Bound, OptionsError> {
+    let wanted = options.address;
+    let error = |source| OptionsError::Listen { address: wanted, source };
+    let (listener, moved) = match TcpListener::bind(wanted).await {
+        Ok(listener) => (listener, false),
+        Err(_) if !options.named => {
+            let free = SocketAddr::new(wanted.ip(), 0);
+            (TcpListener::bind(free).await.map_err(error)?, true)
+        }
+        Err(source) => return Err(error(source)),
+    };
+    let address = listener.local_addr().map_err(error)?;
+    Ok(Bound { listener, address, moved })
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts to serve. Call within a tokio runtime.
+    pub fn start(
+        bound: Bound,
+        options: ServeOptions,
+        hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
+    ) -> Server {
+        let (stop, _) = watch::channel(false);
+        let shared = Arc::new(Shared { hub, metrics, options, stop });
+        let mut tasks = JoinSet::new();
+        let router = rest::router(&shared);
+        tasks.spawn(accept(bound.listener, router, Arc::clone(&shared)));
+        Server { shared, tasks, address: bound.address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends clients what waits for them, closes them with 1001, and ends.
+    pub async fn stop(mut self) {
+        self.shared.stop.send_replace(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(END_WAIT, all).await);
+        self.tasks.shutdown().await;
+    }
+}
+
+/// A connection's place among those that are allowed; freed when all that holds it is gone.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
+
+async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
+    let most = shared.options.max_clients.min(CLIENTS_MAX as usize) as u32;
+    let room = Arc::new(Semaphore::new(most as usize));
+    let mut connections = JoinSet::new();
+    let mut stop = shared.stop.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Ok((socket, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        match Arc::clone(&room).try_acquire_owned() {
+            Ok(place) => {
+                let router = router.clone().layer(Extension(Arc::new(place)));
+                connections.spawn(converse(socket, router, shared.stop.subscribe()));
+            }
+            Err(_) => {
+                shared.hub.counts.turned_away.fetch_add(1, Relaxed);
+                // Best effort: who cannot take it at once has only the end of the connection.
+                drop(socket.try_write(FULL));
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    // Sockets that were upgraded to WebSocket live on as tasks of their own.
+    drop(room.acquire_many(most).await);
+}
+
+async fn converse(socket: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+    // Without it, small frames wait for each other.
+    drop(socket.set_nodelay(true));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
+    let service = TowerToHyperService::new(router);
+    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    tokio::pin!(connection);
+    let stopped = tokio::select! {
+        // An error is the other side's: it broke off, or was too slow or too long.
+        _ = &mut connection => false,
+        _ = stop.wait_for(|stop| *stop) => true,
+    };
+    if stopped {
+        connection.as_mut().graceful_shutdown();
+        drop(connection.await);
+    }
+}

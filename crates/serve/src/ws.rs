@@ -1,0 +1,147 @@
+//! One WebSocket connection: its two halves, its keep-alive, its end.
+//!
+//! Invariants: a client that says nothing for a minute, not even a pong, is closed; a write that
+//! takes longer than half a minute ends the connection; the hub is told when it is over.
+
+use crate::ask::Conversation;
+use crate::client::{Close, Outbox};
+use crate::server::Shared;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+
+/// Largest message a client may send, in bytes.
+pub(crate) const MESSAGE_MAX: usize = 16 << 10;
+/// Frames written before the socket is flushed.
+const FRAMES_AT_ONCE: usize = 64;
+const PING_EVERY: Duration = Duration::from_secs(20);
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+const WRITE_MAX: Duration = Duration::from_secs(30);
+/// How long the last words to a client may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// Sent when the service stops.
+pub(crate) const GOING_AWAY: Close = Close { code: 1001, reason: "the server is stopping" };
+
+/// Serves one client until it goes, or is sent away.
+pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
+    let counts = &shared.hub.counts;
+    let number = counts.clients.fetch_add(1, Relaxed);
+    counts.clients_now.fetch_add(1, Relaxed);
+    let client = Outbox::new(number, shared.options.queue, &counts.lost);
+    let (sink, stream) = socket.split();
+    let conversation = Conversation {
+        hub: Arc::clone(&shared.hub),
+        client: Arc::clone(&client),
+        subscriptions_max: shared.options.max_subscriptions,
+        open: Vec::new(),
+        last: 0,
+    };
+    let mut stop = shared.stop.subscribe();
+    tokio::select! {
+        () = read(stream, conversation) => {}
+        () = write(sink, &client, &shared, &mut stop) => {}
+    }
+    shared.hub.leave(&client);
+    counts.clients_now.fetch_sub(1, Relaxed);
+}
+
+/// Takes what the client asks; after something hopeless the writer closes, so this waits for it.
+async fn read(mut stream: SplitStream<WebSocket>, mut conversation: Conversation) {
+    loop {
+        let Ok(next) = timeout(SILENCE_MAX, stream.next()).await else {
+            conversation.client.close(Close { code: 1008, reason: "silent for a minute" });
+            return std::future::pending().await;
+        };
+        match next {
+            None | Some(Ok(Message::Close(_))) => return,
+            Some(Ok(Message::Text(text))) => conversation.take(&text),
+            Some(Ok(Message::Binary(_))) => {
+                conversation.end("text frames only");
+                return std::future::pending().await;
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            // Too large a message, or no WebSocket at all.
+            Some(Err(_)) => {
+                conversation.client.close(Close { code: 1009, reason: "cannot read that" });
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    client: &Outbox,
+    shared: &Shared,
+    stop: &mut watch::Receiver<bool>,
+) {
+    let mut ping = Instant::now() + PING_EVERY;
+    let mut leaving = false;
+    loop {
+        let now = Instant::now();
+        if *stop.borrow() && !leaving {
+            // What waits is still sent; nothing more comes.
+            shared.hub.leave(client);
+            leaving = true;
+        }
+        let taken = client.take(&shared.hub, FRAMES_AT_ONCE, now);
+        let any = !taken.frames.is_empty();
+        shared.hub.counts.frames.fetch_add(taken.frames.len() as u64, Relaxed);
+        let send = async {
+            for frame in taken.frames {
+                sink.feed(Message::Text(frame.into())).await?;
+            }
+            if now >= ping {
+                sink.feed(Message::Ping(Vec::new().into())).await?;
+            }
+            sink.flush().await
+        };
+        let sent = tokio::select! {
+            sent = timeout(WRITE_MAX, send) => sent,
+            // A client that does not read does not hold up the end.
+            () = asked_to(stop, LAST_WORD) => return,
+        };
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+        if now >= ping {
+            ping = now + PING_EVERY;
+        }
+        if any {
+            continue;
+        }
+        let close = match taken.close {
+            None if leaving => Some(GOING_AWAY),
+            close => close,
+        };
+        if let Some(Close { code, reason }) = close {
+            let frame = CloseFrame { code, reason: reason.into() };
+            // The other side may have gone; it is over in any case.
+            let last = async {
+                drop(sink.send(Message::Close(Some(frame))).await);
+                drop(sink.close().await);
+            };
+            drop(timeout(LAST_WORD, last).await);
+            return;
+        }
+        let wake = taken.again.map_or(ping, |again| again.min(ping));
+        tokio::select! {
+            () = client.ready.notified() => {}
+            () = sleep_until(wake.into()) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Returns `patience` after the server was asked to stop.
+async fn asked_to(stop: &watch::Receiver<bool>, patience: Duration) {
+    let mut stop = stop.clone();
+    // An error means that the server is gone.
+    drop(stop.wait_for(|stop| *stop).await);
+    tokio::time::sleep(patience).await;
+}
