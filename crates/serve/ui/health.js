@@ -98,7 +98,7 @@ export class Health {
       cells: [sink.name, count(sink.delivered), count(sink.dropped), count(sink.waits), count(sink.depth)],
     })), 'No sink: records go to this page and to clients only.');
     facts(by('tape-facts'), tape
-      ? [['Segments', count(tape.segments)], ['Size', bytes(tape.bytes)], ['Behind by', span(tape.lagMs)], ['Error', tape.error ?? 'none']]
+      ? [['Records', count(tape.records)], ['Size', bytes(tape.bytes)], ['Lost', count(tape.lost)], ['Behind by', span(tape.lagMs)], ['Error', tape.error ?? 'none']]
       : [['Tape', 'not recording']]);
     const gaps = this.#gaps.all;
     put(by('gaps-words'), gaps.length ? `${this.#gaps.open.length} open, ${gaps.length} listed; the line is the last hour` : 'none so far');
