@@ -30,7 +30,7 @@ fn batch(channel: &str, fill: impl FnOnce(&mut Batch)) -> Arc<Batch> {
 fn trade(id: u64) -> Arc<Batch> {
     let (px, qty) = (Px(number(10)), Qty(number(id)));
     let (aggressor, count, source, seq) = (Aggressor::Buyer, None, None, None);
-    let trade = Trade { trade_id: id, px, qty, aggressor, count, source, seq };
+    let trade = Trade { trade_id: id, px, qty, aggressor, count, source, seq, filled: None };
     batch("trades", |batch| batch.push_trade(header(id), trade))
 }
 
