@@ -80,7 +80,10 @@ export class Browser {
     return result.value;
   }
 
-  open = (url) => this.send('Page.navigate', { url });
+  async open(url) {
+    await this.send('Page.navigate', { url });
+    await until(`${url} to load`, () => this.value(`location.href.startsWith(${JSON.stringify(url)}) && document.readyState === 'complete'`));
+  }
 
   async key(key, code = key) {
     const keys = { ArrowDown: 40, ArrowUp: 38, Enter: 13, Escape: 27 };

@@ -133,6 +133,7 @@ addEventListener('theme', showTheme);
 // --- keys ---
 
 const help = by('help');
+by('help-close').addEventListener('click', () => help.close());
 by('keys').addEventListener('click', () => help.showModal());
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;

@@ -154,7 +154,9 @@ export class Market {
     this.#on(channel, (record) => {
       if (record.type !== 'orderbook_delta' && record.type !== 'orderbook') return;
       const first = !this.#book.live;
-      if (!this.#book.apply(record)) return this.look();
+      // Before the first snapshot of a stale book there is nothing to link to: that is awaited.
+      if (!this.#book.live && record.type === 'orderbook_delta' && !record.isSnapshot) return;
+      if (!this.#book.apply(record)) return false;
       this.#bookAt = millis(record.tsRecv);
       this.#bookWhy = null;
       if (first) this.#firstBook(record);

@@ -47,7 +47,8 @@ export class Socket {
 
   /**
    * Subscribes now and after every reconnect. `on.reset()` before each fresh start, `on.record(record)`
-   * for data, `on.error(text)` when refused. Returns what ends it.
+   * for data, `on.error(text)` when refused. What `on.record` calls `false` is
+   * begun anew. Returns what ends it.
    */
   subscribe(ask, on) {
     const want = { id: this.#nextId++, ask, on, sub: null, seq: 0 };
@@ -86,8 +87,9 @@ export class Socket {
       if (message.seq !== want.seq || message.lost != null) {
         this.#end(want);
         this.#ask(want);
-      } else if (message.record) {
-        want.on.record(message.record);
+      } else if (message.record && want.on.record(message.record) === false) {
+        this.#end(want);
+        this.#ask(want);
       }
       return;
     }
