@@ -53,7 +53,7 @@ pub async fn open(
     let bound = bind(&options).await.map_err(cannot)?;
     if bound.moved {
         let (taken, address) = (options.address, bound.address);
-        tracing::warn!(%taken, %address, "the usual address is taken; serving on another");
+        tracing::info!(%taken, %address, "the usual address is taken; serving on another");
     }
     let channels = prepared.subscriptions.iter().map(|s| s.channel.to_string());
     let (hub, sink) = Hub::new(channels);
