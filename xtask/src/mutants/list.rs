@@ -225,7 +225,11 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M20",
         what: "a missing venue time is replaced by our clock",
-        edits: &[Edit { file: EMIT, old: "ts_event: ts,", new: "ts_event: ts.or(Some(now))," }],
+        edits: &[Edit {
+            file: EMIT,
+            old: "inst: place.inst,\n            ts_event: ts,",
+            new: "inst: place.inst,\n            ts_event: ts.or(Some(now)),",
+        }],
     },
     Mutant {
         name: "M21",
