@@ -60,6 +60,8 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(number("deltas", config.deltas));
                 fields.push(number("seed", config.seed));
                 fields.push(number("login", config.login));
+                fields.push(number("refill", config.refill));
+                fields.push(number("sbe", config.sbe));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }
