@@ -8,7 +8,12 @@ use std::hint::black_box;
 /// Processor time of this thread in nanoseconds.
 #[cfg(unix)]
 pub fn now_ns() -> u64 {
-    let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    read_ns(rustix::time::ClockId::ThreadCPUTime)
+}
+
+#[cfg(unix)]
+fn read_ns(clock: rustix::time::ClockId) -> u64 {
+    let at = rustix::time::clock_gettime(clock);
     at.tv_sec.unsigned_abs() * 1_000_000_000 + at.tv_nsec.unsigned_abs()
 }
 
@@ -22,8 +27,7 @@ pub fn now_ns() -> u64 {
 /// Processor time of all threads of this process in nanoseconds.
 #[cfg(unix)]
 pub fn process_ns() -> u64 {
-    let at = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    at.tv_sec.unsigned_abs() * 1_000_000_000 + at.tv_nsec.unsigned_abs()
+    read_ns(rustix::time::ClockId::ProcessCPUTime)
 }
 
 /// Not known here.

@@ -159,10 +159,8 @@ impl OkxFeed {
     /// Nobody wants these trades any more.
     pub(super) fn abandon_holes(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         while let Some(at) = self.refill.holes.iter().position(|hole| hole.index == index) {
-            let hole = self.refill.holes.remove(at);
-            let closing = (to_id(&hole), Some(hole.gone + left(&hole)), None);
-            let place = self.subs[index as usize].place;
-            self.emit.close_gap(now, place, hole.gap, closing, out);
+            give_up_all(&mut self.refill.holes[at]);
+            self.close_hole(now, at, None, out);
         }
     }
 
@@ -302,10 +300,10 @@ impl OkxFeed {
     }
 
     fn close_if_full(&mut self, now: Nanos, at: usize, out: &mut Outbox) {
-        if !self.refill.holes[at].missing.is_empty() {
+        let hole = &self.refill.holes[at];
+        if !hole.missing.is_empty() {
             return;
         }
-        let hole = self.refill.holes.remove(at);
         let healed = if hole.gone == 0 { Healed::Rest } else { Healed::Resumed };
         if hole.gone == 0 {
             if self.refill.done.len() == limits::REFILL_REMEMBERED {
@@ -313,15 +311,18 @@ impl OkxFeed {
             }
             self.refill.done.push_back((hole.index, hole.all));
         }
-        let closing = (to_id(&hole), Some(hole.gone), Some(healed));
+        self.close_hole(now, at, Some(healed), out);
+    }
+
+    /// Closes a hole's gap, which says what is gone.
+    fn close_hole(&mut self, now: Nanos, at: usize, healed: Option<Healed>, out: &mut Outbox) {
+        let hole = self.refill.holes.remove(at);
+        // The first id behind the hole.
+        let to_id = i64::try_from(hole.all.1 + 1).ok();
+        let closing = (to_id, Some(hole.gone), healed);
         let place = self.subs[hole.index as usize].place;
         self.emit.close_gap(now, place, hole.gap, closing, out);
     }
-}
-
-/// The first id behind a hole.
-fn to_id(hole: &Hole) -> Option<i64> {
-    i64::try_from(hole.all.1 + 1).ok()
 }
 
 /// How many ids are left to fetch.
