@@ -9,6 +9,7 @@
 use crate::bus::{Publisher, Queue};
 use crate::credentials::{self, Credentials, CredentialsError};
 use crate::error::Error;
+use crate::live::tap::Taps;
 use crate::live::{Ask, Driver, Io, Made, Setup};
 use crate::metrics::Metrics;
 use crate::options::ServiceOptions;
@@ -64,6 +65,8 @@ pub(crate) struct Yard {
     pub news: mpsc::WeakSender<Arc<Batch>>,
     /// The way to the recorder, if there is one.
     pub lanes: Option<Lanes>,
+    /// The way to whoever relays frames, if somebody does.
+    pub taps: Option<Taps>,
     /// Where drivers run, if not where everything does.
     pub home: Option<Handle>,
     pub fleet: Arc<Mutex<Fleet>>,
@@ -81,7 +84,7 @@ impl Yard {
             tracing::warn!(%why, "a connection without a login");
             None
         });
-        let setup = Setup {
+        let mut setup = Setup {
             make: self.maker(path, subscriptions, credentials.is_some()),
             url: options.endpoints.url(path).into(),
             subscriptions: subscriptions.to_vec(),
@@ -95,11 +98,13 @@ impl Yard {
             credentials,
             signed: path == Path::Binary,
             tape: self.lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
+            tap: None,
             busy: options.one_core.is_some_and(|one| one.busy_poll),
         };
-        let driver = Driver::new(setup).run();
         let carried: Carried = Arc::new(Mutex::new(subscriptions.to_vec()));
         let mut fleet = lock(&self.fleet);
+        setup.tap = self.taps.as_ref().map(|taps| taps.tap(fleet.lines.len()));
+        let driver = Driver::new(setup).run();
         match &self.home {
             Some(home) => fleet.drivers.spawn_on(driver, home),
             None => fleet.drivers.spawn(driver),

@@ -13,6 +13,7 @@ pub(crate) mod cut;
 mod observe;
 mod publish;
 mod replace;
+pub(crate) mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tap::Tap;
 use tokio::time::Instant;
 
 pub(crate) use replace::words;
@@ -84,6 +86,8 @@ pub(crate) type BookReply = oneshot::Sender<Result<Book, BookUnavailable>>;
 pub(crate) enum Ask {
     Command(Command),
     Book { channel: String, inst_id: String, reply: BookReply },
+    /// Show the relay this book, between the frames.
+    Show(Subscription),
 }
 
 /// The ways out, shared by all drivers of a service.
@@ -123,6 +127,8 @@ pub(crate) struct Setup<F> {
     pub signed: bool,
     /// The way to the recorder, if there is one.
     pub tape: Option<Lane>,
+    /// The way to whoever relays frames, if somebody does.
+    pub tap: Option<Tap>,
     /// Whether the socket is looked at again and again instead of waiting for it.
     pub busy: bool,
 }
@@ -273,6 +279,9 @@ impl<F: Driven> Driver<F> {
             match next {
                 Incoming::Frame(bytes) => {
                     let now = self.stamp();
+                    if let Some(tap) = &mut self.setup.tap {
+                        tap.frame(&bytes);
+                    }
                     self.give_at(now, Input::Frame(&bytes));
                 }
                 Incoming::Closed { code, reason } => return self.lost(code, &reason),
@@ -338,6 +347,9 @@ impl<F: Driven> Driver<F> {
         self.socket = None;
         self.numbers.connected.store(false, Relaxed);
         self.numbers.connection_errors.fetch_add(1, Relaxed);
+        if let Some(tap) = &mut self.setup.tap {
+            tap.down();
+        }
         self.give(Input::Closed { code, reason });
     }
 
@@ -351,6 +363,13 @@ impl<F: Driven> Driver<F> {
                 let book = self.feed.book(&channel, &inst_id).cloned();
                 // The asker may have gone meanwhile.
                 drop(reply.send(book.map_err(|reason| BookUnavailable::NotLive { reason })));
+            }
+            Ask::Show(key) => {
+                let Some(tap) = &mut self.setup.tap else { return };
+                let (channel, inst_id) = (&*key.channel, &*key.key);
+                let seq = self.feed.book_seq(channel, inst_id);
+                let book = self.feed.book(channel, inst_id).ok().cloned().zip(seq);
+                tap.book(key, book);
             }
         }
     }

@@ -115,6 +115,8 @@ pub struct ServiceOptions {
     pub patience: Duration,
     /// Where to record; `None` = nowhere.
     pub tape: Option<TapeSettings>,
+    /// Whether frames are handed on as they come ([`relay`](crate::relay)).
+    pub relay: bool,
     /// One core for everything from the sockets to the sinks; `None` = threads as usual.
     pub one_core: Option<OneCore>,
 }
@@ -147,6 +149,7 @@ impl Default for ServiceOptions {
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),
             tape: None,
+            relay: false,
             one_core: None,
         }
     }

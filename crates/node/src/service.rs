@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::fleet::{Fleet, Line, Yard, credentials_for, lock};
 use crate::follow::{Follower, Load};
 use crate::home::Home;
+use crate::live::tap::{Tapped, taps};
 use crate::live::{Ask, BookUnavailable, Io};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
@@ -96,6 +97,8 @@ pub struct Service {
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
     replay: Option<RunningReplay>,
+    /// The frames of all connections, until a relay takes them.
+    tapped: Option<Tapped>,
     /// The thread of one core, if drivers run there.
     _home: Option<Home>,
 }
@@ -140,6 +143,7 @@ impl Service {
         let fleet = Arc::new(Mutex::new(Fleet::default()));
         let refresh = options.refresh;
         let beside = !options.deltas && queues.iter().any(|queue| queue.changes);
+        let (taps, tapped) = options.relay.then(taps).unzip();
         let yard = Yard {
             catalogue: Arc::clone(&catalogue),
             ids: Arc::new(AtomicU32::new(1)),
@@ -149,6 +153,7 @@ impl Service {
             beside,
             news: news_sender.downgrade(),
             lanes: lanes.clone(),
+            taps,
             home: home.as_ref().map(|home| home.runtime().clone()),
             fleet: Arc::clone(&fleet),
             options,
@@ -182,7 +187,17 @@ impl Service {
         let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
         let (replay, _home) = (None, home);
-        Ok(Service { metrics, catalogue, fleet, supervisor, sinks, tape, replay, _home })
+        Ok(Service {
+            metrics,
+            catalogue,
+            fleet,
+            supervisor,
+            sinks,
+            tape,
+            replay,
+            tapped,
+            _home,
+        })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -223,6 +238,7 @@ impl Service {
             sinks,
             tape: None,
             replay: Some(RunningReplay { stop, ended, end: None, copied }),
+            tapped: None,
             _home: None,
         })
     }
@@ -272,6 +288,16 @@ impl Service {
         let sent = line.asks.send(Ask::Book { channel, inst_id, reply }).await;
         sent.map_err(|_| BookUnavailable::Stopped)?;
         answer.await.unwrap_or(Err(BookUnavailable::Stopped))
+    }
+
+    /// What a relay needs: the frames, the connections, the instruments. `None` if no frames are
+    /// handed on, or they have been taken.
+    #[cfg(feature = "sim")]
+    pub(crate) fn take_tapped(
+        &mut self,
+    ) -> Option<(Tapped, Arc<Mutex<Fleet>>, Arc<RwLock<Catalogue>>)> {
+        let tapped = self.tapped.take()?;
+        Some((tapped, Arc::clone(&self.fleet), Arc::clone(&self.catalogue)))
     }
 
     fn lines(&self) -> Vec<Line> {

@@ -7,6 +7,7 @@
 //! Invariants: nothing but that task touches the exchange; a client that does not read is closed
 //! with 4005, as OKX does, and holds nobody up.
 
+pub mod relay;
 mod show;
 mod world;
 

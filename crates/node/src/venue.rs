@@ -18,6 +18,10 @@ pub(crate) trait Driven: Feed + Send + 'static {
     fn status(&self) -> FeedStatus;
     /// A live book, or why there is none.
     fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String>;
+    /// The venue's id of that live book's last change; `None` if it is not live or has no ids.
+    fn book_seq(&self, _channel: &str, _inst_id: &str) -> Option<i64> {
+        None
+    }
     /// Appends its state for the tape; nothing if it has none to give.
     fn checkpoint(&self, _out: &mut Vec<u8>) {}
 }
@@ -33,6 +37,10 @@ impl Driven for OkxFeed {
 
     fn book(&self, channel: &str, inst_id: &str) -> Result<&Book, String> {
         OkxFeed::book(self, channel, inst_id).map_err(|why| why.to_string())
+    }
+
+    fn book_seq(&self, channel: &str, inst_id: &str) -> Option<i64> {
+        OkxFeed::book_seq(self, channel, inst_id)
     }
 
     fn checkpoint(&self, out: &mut Vec<u8>) {

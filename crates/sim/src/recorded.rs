@@ -18,6 +18,7 @@ use crate::api::{ConnId, MarketSize, SimConfig};
 use crate::channel::{Channel, FeedKey, Target};
 use crate::exchange::Exchange;
 use crate::net::Frame;
+use crate::session::Conn;
 use crate::text::json;
 
 /// Frames remembered of a channel whose frames each say something else, such as trades.
@@ -233,9 +234,24 @@ impl Exchange {
 
     /// Announces the end with OKX's notice of an upgrade, and closes every connection.
     pub fn end_all(&mut self, now_ns: u64, why: &str) {
+        self.end_those(now_ns, why, |_| true);
+    }
+
+    /// The same for those who listen to one of these.
+    pub fn end_listeners(&mut self, now_ns: u64, of: &BTreeSet<RecordedId>, why: &str) {
+        self.end_those(now_ns, why, |conn| {
+            let is_one = |target: &Target| {
+                matches!(target, Target::Recorded(n) if of.contains(&RecordedId(*n)))
+            };
+            conn.subs.iter().any(|(target, _)| is_one(target))
+        });
+    }
+
+    fn end_those(&mut self, now_ns: u64, why: &str, which: impl Fn(&Conn) -> bool) {
         self.advance(now_ns);
+        let conns = self.conns.iter().filter(|(_, state)| which(state));
         let conns: Vec<(ConnId, String)> =
-            self.conns.iter().map(|(conn, state)| (*conn, state.hex.clone())).collect();
+            conns.map(|(conn, state)| (*conn, state.hex.clone())).collect();
         for (conn, hex) in conns {
             let msg = json(why);
             let text = format!(

@@ -78,6 +78,9 @@ impl<F: Driven> Driver<F> {
         self.numbers.connected.store(false, Relaxed);
         while self.closing.try_join_next().is_some() {}
         if let Some(socket) = self.socket.take() {
+            if let Some(tap) = &mut self.setup.tap {
+                tap.down();
+            }
             self.closing.spawn(socket.close());
         }
     }

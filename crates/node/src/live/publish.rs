@@ -17,6 +17,9 @@ impl<F: Driven> Driver<F> {
             batches.push(std::mem::replace(&mut self.out.events, fresh));
         }
         let batches: Vec<Arc<Batch>> = batches.into_iter().map(Arc::new).collect();
+        if let Some(tap) = &mut self.setup.tap {
+            tap.flush();
+        }
         let mut rare = false;
         let made = if batches.is_empty() { Nanos(0) } else { self.clock.now() };
         let ahead = self.setup.metrics.skew.ahead_ns();

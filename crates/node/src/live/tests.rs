@@ -46,6 +46,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         credentials: Some(Credentials::new("k", "sim", "p").unwrap()),
         signed: false,
         tape: None,
+        tap: None,
         busy: false,
     };
     let driver = tokio::spawn(Driver::new(setup).run());

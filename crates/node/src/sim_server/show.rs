@@ -10,7 +10,7 @@
 
 use crate::replay::{Met, Pace, Replay, ReplayOptions, Speed, seek};
 use market_data_model::time::SECOND;
-use market_data_model::{Command, FeedId, Input, Instrument, Nanos, Side, Subscription};
+use market_data_model::{Book, Command, FeedId, Input, Instrument, Nanos, Side, Subscription};
 use market_data_okx::OkxFeed;
 use market_data_okx::channel::{self, Form, Path};
 use market_data_okx::frame::{self, Action, Frame};
@@ -206,18 +206,8 @@ impl<'t> Show<'t> {
         let (channel, key) = (&*served.key.channel, &*served.key.key);
         let book = feed.book(channel, key).ok()?;
         let seq = feed.book_seq(channel, key)?;
-        let rpi = matches!(channel::find(channel)?.form, Form::Book(form) if form.rpi);
-        let side = |side| {
-            let level = |level: market_data_model::Level| RecordedLevel {
-                px: level.px.to_string(),
-                sz: level.qty.to_string(),
-                third: if rpi { level.non_rpi.to_string() } else { "0".to_owned() },
-                orders: level.orders,
-            };
-            book.levels(side).map(level).collect()
-        };
         let ts_ms = served.last.as_deref().and_then(time_of).unwrap_or_else(|| self.at.millis());
-        Some(RecordedBook { ts_ms, seq, asks: side(Side::Ask), bids: side(Side::Bid) })
+        whole_book(channel, book, seq, ts_ms)
     }
 
     /// Time of the next record; steps over damage.
@@ -392,15 +382,9 @@ impl<'t> Show<'t> {
         if let Some(index) = self.by_key.get(key) {
             return *index;
         }
-        let spec = channel::find(&key.channel);
-        let incremental =
-            matches!(spec.map(|spec| spec.form), Some(Form::Book(form)) if form.incremental);
-        let id = exchange.record_feed(RecordedFeed {
-            business: spec.is_some_and(|spec| spec.path == Path::Business),
-            channel: key.channel.to_string(),
-            about: key.key.to_string(),
-            incremental,
-        });
+        let feed = recorded_feed(key);
+        let incremental = feed.incremental;
+        let id = exchange.record_feed(feed);
         let index = self.served.len();
         self.by_key.insert(key.clone(), index);
         let (key, owner, live, last) = (key.clone(), None, false, None);
@@ -414,7 +398,38 @@ impl<'t> Show<'t> {
     }
 }
 
-fn list_instrument(x: &Instrument, exchange: &mut Exchange) {
+/// A book in the texts of the wire; `None` if the channel carries no books.
+pub(super) fn whole_book(
+    channel: &str,
+    book: &Book,
+    seq: i64,
+    ts_ms: u64,
+) -> Option<RecordedBook> {
+    let rpi = matches!(channel::find(channel)?.form, Form::Book(form) if form.rpi);
+    let side = |side| {
+        let level = |level: market_data_model::Level| RecordedLevel {
+            px: level.px.to_string(),
+            sz: level.qty.to_string(),
+            third: if rpi { level.non_rpi.to_string() } else { "0".to_owned() },
+            orders: level.orders,
+        };
+        book.levels(side).map(level).collect()
+    };
+    Some(RecordedBook { ts_ms, seq, asks: side(Side::Ask), bids: side(Side::Bid) })
+}
+
+/// A subscription as the exchange lists it.
+pub(super) fn recorded_feed(key: &Subscription) -> RecordedFeed {
+    let spec = channel::find(&key.channel);
+    RecordedFeed {
+        business: spec.is_some_and(|spec| spec.path == Path::Business),
+        channel: key.channel.to_string(),
+        about: key.key.to_string(),
+        incremental: matches!(spec.map(|spec| spec.form), Some(Form::Book(form)) if form.incremental),
+    }
+}
+
+pub(super) fn list_instrument(x: &Instrument, exchange: &mut Exchange) {
     let Some(inst_type) = &x.inst_type else { return };
     if x.row.is_empty() {
         return;
@@ -446,7 +461,7 @@ fn is_up(feed: Option<&OkxFeed>, served: &Served) -> bool {
 }
 
 /// The venue's time of a book's frame.
-fn time_of(text: &str) -> Option<u64> {
+pub(super) fn time_of(text: &str) -> Option<u64> {
     let Ok(Frame::Data(data)) = frame::parse(text.as_bytes()) else { return None };
     data.data.items().next()?.field("ts")?.text()?.parse().ok()
 }

@@ -115,7 +115,7 @@ impl<'t> World<'t> {
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(Ask::Stop) | None => {
-                        self.say_goodbye();
+                        self.say_goodbye("the pretend exchange ends");
                         return self.end(None);
                     }
                     Some(ask) => self.take(ask),
@@ -280,9 +280,9 @@ impl<'t> World<'t> {
         self.due = due;
     }
 
-    fn say_goodbye(&mut self) {
+    pub(super) fn say_goodbye(&mut self, why: &str) {
         for (_, client) in self.clients.drain() {
-            let what = ToClient::Close { code: 1001, reason: "the pretend exchange ends".into() };
+            let what = ToClient::Close { code: 1001, reason: why.to_owned() };
             // A client whose queue is full does not read it anyway.
             drop(client.try_send(what));
         }
