@@ -126,6 +126,9 @@ class Watcher:
         for bars in self.bars:
             at, _, high, low, _, volume = bars[-1][:6]
             before = lows.get(at, (high, low, volume))
+            if before[2] == 0:
+                # A bar without trades shows the close before it, until its first trade.
+                before = (high, low, 0)
             need(high >= before[0] and low <= before[1] and volume >= before[2], f"{at} shrinks")
             lows[at] = (high, low, volume)
         return f"{len(self.bars)} bars"

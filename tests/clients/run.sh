@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs clients that others wrote (ccxt pro, python-okx) against `market-data sim`, and then against
-# what was recorded of it (`sim --tape`).
+# Runs clients that others wrote (ccxt pro, python-okx) against `market-data sim`, against a service of
+# ours that relays it (`run --serve-okx`), and against what was recorded of it (`sim --tape`).
 #
 #   tests/clients/run.sh [BINARY] [SECONDS]
 #
@@ -28,9 +28,10 @@ if [ ! -x "$binary" ]; then
 fi
 
 work=$(mktemp -d)
-sim= served=
+sim= served= relay=
 cleanup() {
     [ -n "$sim" ] && kill "$sim" 2>/dev/null && wait "$sim" 2>/dev/null
+    [ -n "$relay" ] && kill "$relay" 2>/dev/null && wait "$relay" 2>/dev/null
     [ -n "$served" ] && kill "$served" 2>/dev/null && wait "$served" 2>/dev/null
     rm -rf "$work"
 }
@@ -92,6 +93,29 @@ if ! kill -0 "$sim" 2>/dev/null; then
     failed=$((failed + 1)) status=1
     cat "$work/sim.err"
 fi
+
+# The same market behind a service of ours, for clients that know only that.
+sleep 1
+"$binary" run --url "ws://$address" --no-tape --serve 127.0.0.1:0 --serve-okx --log-format human \
+    --log-level info >/dev/null 2>"$work/relay.err" &
+relay=$!
+behind=
+for _ in $(seq 100); do
+    behind=$(sed -n 's/.*serving.*http:\/\/\([0-9.]*:[0-9]*\).*/\1/p' "$work/relay.err" | head -n 1)
+    [ -n "$behind" ] && break
+    sleep 0.1
+done
+if [ -n "$behind" ]; then
+    echo "the relay on $behind"
+    sleep 3
+    run_client relay "$behind" "$address" "$seconds"
+else
+    echo "FAILED relay: it did not start"
+    failed=$((failed + 1)) status=1
+    cat "$work/relay.err"
+fi
+kill "$relay" && wait "$relay" 2>/dev/null
+relay=
 
 # The same market once more, recorded; then the recording in its place.
 "$binary" run --url "ws://$address" --tape "$work/tape" --for 15s --log-level error \

@@ -395,6 +395,9 @@ impl Config {
             "SERVE_ENABLED" => self.serve.enabled = word(value)?,
             "SERVE_ADDRESS" => self.serve.address = some(),
             "SERVE_TOKEN_FILE" => self.serve.token_file = some().map(PathBuf::from),
+            "SERVE_CERT_FILE" => self.serve.cert_file = some().map(PathBuf::from),
+            "SERVE_KEY_FILE" => self.serve.key_file = some().map(PathBuf::from),
+            "SERVE_OKX" => self.serve.okx = word(value)?,
             "SERVE_TOKEN" => self.serve.token = some().map(Into::into),
             "SERVE_MAX_CLIENTS" => self.serve.max_clients = number(value)?,
             "SERVE_MAX_SUBSCRIPTIONS" => self.serve.max_subscriptions = number(value)?,
@@ -450,6 +453,7 @@ impl Config {
             deltas: self.books.deltas,
             refill: self.trades.refill,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
+            relay: self.serve.enabled && self.serve.okx,
             tape: self.tape.enabled.then(|| self.tape.settings()),
             one_core: core.map(|core| OneCore { core, busy_poll }),
             ..ServiceOptions::default()

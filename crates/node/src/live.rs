@@ -36,9 +36,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
+use tap::Tap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tap::Tap;
 use tokio::time::Instant;
 
 pub(crate) use replace::words;
@@ -85,7 +85,11 @@ pub(crate) type BookReply = oneshot::Sender<Result<Book, BookUnavailable>>;
 /// What a driver can be asked.
 pub(crate) enum Ask {
     Command(Command),
-    Book { channel: String, inst_id: String, reply: BookReply },
+    Book {
+        channel: String,
+        inst_id: String,
+        reply: BookReply,
+    },
     /// Show the relay this book, between the frames.
     Show(Subscription),
 }

@@ -88,6 +88,17 @@ struct RunningSink {
     outcome: Option<Result<(), SinkError>>,
 }
 
+/// What a service receives, as a relay sees it.
+#[cfg(feature = "sim")]
+pub(crate) struct Upstream {
+    /// The frames of all connections.
+    pub tapped: Tapped,
+    /// The connections.
+    pub fleet: Arc<Mutex<Fleet>>,
+    /// The instruments.
+    pub catalogue: Arc<RwLock<Catalogue>>,
+}
+
 /// A running node.
 pub struct Service {
     metrics: Arc<Metrics>,
@@ -98,6 +109,7 @@ pub struct Service {
     tape: Option<RunningTape>,
     replay: Option<RunningReplay>,
     /// The frames of all connections, until a relay takes them.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
     tapped: Option<Tapped>,
     /// The thread of one core, if drivers run there.
     _home: Option<Home>,
@@ -187,17 +199,7 @@ impl Service {
         let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
         let (replay, _home) = (None, home);
-        Ok(Service {
-            metrics,
-            catalogue,
-            fleet,
-            supervisor,
-            sinks,
-            tape,
-            replay,
-            tapped,
-            _home,
-        })
+        Ok(Service { metrics, catalogue, fleet, supervisor, sinks, tape, replay, tapped, _home })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -290,14 +292,12 @@ impl Service {
         answer.await.unwrap_or(Err(BookUnavailable::Stopped))
     }
 
-    /// What a relay needs: the frames, the connections, the instruments. `None` if no frames are
-    /// handed on, or they have been taken.
+    /// What a relay needs; `None` if no frames are handed on, or they have been taken.
     #[cfg(feature = "sim")]
-    pub(crate) fn take_tapped(
-        &mut self,
-    ) -> Option<(Tapped, Arc<Mutex<Fleet>>, Arc<RwLock<Catalogue>>)> {
+    pub(crate) fn take_upstream(&mut self) -> Option<Upstream> {
         let tapped = self.tapped.take()?;
-        Some((tapped, Arc::clone(&self.fleet), Arc::clone(&self.catalogue)))
+        let (fleet, catalogue) = (Arc::clone(&self.fleet), Arc::clone(&self.catalogue));
+        Some(Upstream { tapped, fleet, catalogue })
     }
 
     fn lines(&self) -> Vec<Line> {

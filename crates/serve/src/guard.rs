@@ -76,9 +76,10 @@ fn admit(shared: &Shared, request: &Request) -> Result<(), Failure> {
         let what = "this server answers to 127.0.0.1 and localhost only, unless it has a token";
         return Err(Failure::new(403, "bad_host", what));
     }
+    let ours = if shared.options.tls.is_some() { "https://" } else { "http://" };
     match header(ORIGIN) {
         None => Ok(()),
-        Some(origin) if origin.strip_prefix("http://") == Some(host) => Ok(()),
+        Some(origin) if origin.strip_prefix(ours) == Some(host) => Ok(()),
         Some(_) => {
             let what = "pages of other origins are not served, unless with a token";
             Err(Failure::new(403, "bad_origin", what))

@@ -5,12 +5,12 @@
 //! let (hub, sink) = Hub::new(channels);          // before the service: its sink
 //! let listener = bind(&options.address)?;
 //! let service = Service::start(…, vec![sink])?;
-//! let server = Server::start(listener, options, hub, service.metrics())?;
+//! let server = Server::start(listener, options, hub, service.metrics(), None)?;
 //! ```
 //!
 //! Read `hub.rs` (events to clients), `store.rs` and `book.rs` (the present state), `client.rs`
 //! (what waits for one client), `ws.rs` and `ask.rs` (the socket), `rest.rs` (everything else),
-//! `guard.rs` (who may come in), `server.rs` (connections).
+//! `guard.rs` (who may come in), `server.rs` (connections), `tls.rs` (encrypted ones).
 //!
 //! Invariants: nothing here ever holds a feed back; no queue is unbounded; a book that missed
 //! something is not served as live; no bytes from outside make it panic.
@@ -24,9 +24,11 @@ mod hub;
 mod options;
 mod page;
 mod pattern;
+mod place;
 mod rest;
 mod server;
 mod store;
+mod tls;
 mod ws;
 
 pub use hub::Hub;

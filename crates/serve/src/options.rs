@@ -2,10 +2,13 @@
 //!
 //! Invariant: nobody outside this machine gets in without a token, and no token is ever printed.
 
+use crate::tls;
 use market_data::config::Serve;
+use rustls::ServerConfig;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
 /// Where it listens unless told otherwise.
@@ -48,6 +51,17 @@ pub enum OptionsError {
         /// The file or the variable.
         place: String,
     },
+    /// The certificate or its key cannot be used.
+    #[error("cannot serve encrypted: {path}: {why}", path = path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why, in words.
+        why: String,
+    },
+    /// A certificate without a key, or a key without a certificate.
+    #[error("cannot serve encrypted: cert_file and key_file in [serve] go together")]
+    TlsHalf,
     /// The address cannot be listened on.
     #[error("cannot serve on {address}: {source}")]
     Listen {
@@ -90,6 +104,8 @@ pub struct ServeOptions {
     pub named: bool,
     /// What clients must show; `None` = nothing.
     pub token: Option<Token>,
+    /// How connections are encrypted; `None` = they are not.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Most connections at one time.
     pub max_clients: usize,
     /// Most subscriptions of one WebSocket client.
@@ -102,7 +118,7 @@ impl Default for ServeOptions {
     fn default() -> ServeOptions {
         let Serve { max_clients, max_subscriptions, queue, .. } = Serve::default();
         let (address, named, token) = (DEFAULT_ADDRESS, false, None);
-        ServeOptions { address, named, token, max_clients, max_subscriptions, queue }
+        ServeOptions { address, named, token, tls: None, max_clients, max_subscriptions, queue }
     }
 }
 
@@ -134,6 +150,11 @@ impl ServeOptions {
             }
             (None, None) => None,
         };
+        let tls = match (&config.cert_file, &config.key_file) {
+            (Some(cert), Some(key)) => Some(tls::load(cert, key)?),
+            (None, None) => None,
+            _ => return Err(OptionsError::TlsHalf),
+        };
         if !address.ip().is_loopback() && token.is_none() {
             return Err(OptionsError::Open { address });
         }
@@ -141,6 +162,7 @@ impl ServeOptions {
             address,
             named: config.address.is_some(),
             token,
+            tls,
             max_clients: config.max_clients.max(1),
             max_subscriptions: config.max_subscriptions.max(1),
             queue: config.queue.max(1),

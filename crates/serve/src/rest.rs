@@ -4,7 +4,7 @@
 
 use crate::guard;
 use crate::page;
-use crate::server::{Place, Shared};
+use crate::server::Shared;
 use crate::ws;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -13,7 +13,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ mod watch;
 /// Longest body of a request; none of ours has one.
 const BODY_MAX: usize = 1024;
 
-/// Everything there is.
-pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+/// Everything there is, and `beside`, behind the same guard.
+pub(crate) fn router(shared: &Arc<Shared>, beside: Option<Router>) -> Router {
     let api = Router::new()
         .route("/instruments", get(lists::instruments))
         .route("/watch", get(watch::watch))
@@ -42,7 +42,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/values", get(lists::values))
         .route("/feeds", get(feeds::feeds))
         .route("/gaps", get(lists::gaps));
-    Router::new()
+    beside
+        .unwrap_or_default()
+        .with_state(())
         .nest("/api/v1", api)
         .route("/ws", get(socket))
         .route("/healthz", get(health::healthz))
@@ -154,17 +156,14 @@ impl Asked {
 
 async fn socket(
     State(shared): State<Arc<Shared>>,
-    Extension(place): Extension<Place>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(error) => return Failure::new(400, "no_websocket", error.body_text()).into_response(),
     };
-    upgrade.max_message_size(ws::MESSAGE_MAX).max_frame_size(ws::MESSAGE_MAX).on_upgrade(
-        async move |socket| {
-            ws::serve(socket, shared).await;
-            drop(place);
-        },
-    )
+    upgrade
+        .max_message_size(ws::MESSAGE_MAX)
+        .max_frame_size(ws::MESSAGE_MAX)
+        .on_upgrade(async move |socket| ws::serve(socket, shared).await)
 }

@@ -6,8 +6,9 @@
 
 use crate::hub::Hub;
 use crate::options::{OptionsError, ServeOptions};
+use crate::place::Placed;
 use crate::rest;
-use axum::{Extension, Router};
+use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use market_data::Metrics;
@@ -17,9 +18,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// Longest time for the head of a request to come, and for a connection to be idle.
 const HEAD_MAX: Duration = Duration::from_secs(15);
@@ -82,17 +86,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve. Call within a tokio runtime.
+    /// Starts to serve, the routes of `beside` as well. Call within a tokio runtime.
     pub fn start(
         bound: Bound,
         options: ServeOptions,
         hub: Arc<Hub>,
         metrics: Arc<Metrics>,
+        beside: Option<Router>,
     ) -> Server {
         let (stop, _) = watch::channel(false);
         let shared = Arc::new(Shared { hub, metrics, options, stop });
         let mut tasks = JoinSet::new();
-        let router = rest::router(&shared);
+        let router = rest::router(&shared, beside);
         tasks.spawn(accept(bound.listener, router, Arc::clone(&shared)));
         Server { shared, tasks, address: bound.address }
     }
@@ -111,16 +116,14 @@ impl Server {
     pub async fn stop(mut self) {
         self.shared.stop.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        drop(tokio::time::timeout(END_WAIT, all).await);
+        drop(timeout(END_WAIT, all).await);
         self.tasks.shutdown().await;
     }
 }
 
-/// A connection's place among those that are allowed; freed when all that holds it is gone.
-pub(crate) type Place = Arc<OwnedSemaphorePermit>;
-
 async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
     let most = shared.options.max_clients.min(CLIENTS_MAX as usize) as u32;
+    let tls = shared.options.tls.clone().map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(most as usize));
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
@@ -136,8 +139,8 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
         };
         match Arc::clone(&room).try_acquire_owned() {
             Ok(place) => {
-                let router = router.clone().layer(Extension(Arc::new(place)));
-                connections.spawn(converse(socket, router, shared.stop.subscribe()));
+                let (router, stop) = (router.clone(), shared.stop.subscribe());
+                connections.spawn(greet((socket, place), router, stop, tls.clone()));
             }
             Err(_) => {
                 shared.hub.counts.turned_away.fetch_add(1, Relaxed);
@@ -152,9 +155,31 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
     drop(room.acquire_many(most).await);
 }
 
-async fn converse(socket: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+/// Serves a connection, encrypted if it is to be.
+async fn greet(
+    (socket, place): (TcpStream, OwnedSemaphorePermit),
+    router: Router,
+    stop: watch::Receiver<bool>,
+    tls: Option<TlsAcceptor>,
+) {
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
+    let socket = Placed::new(socket, place);
+    match tls {
+        None => converse(socket, router, stop).await,
+        Some(tls) => {
+            // A client that does not shake hands in time, or at all, is the other side's business.
+            if let Ok(Ok(socket)) = timeout(HEAD_MAX, tls.accept(socket)).await {
+                converse(socket, router, stop).await;
+            }
+        }
+    }
+}
+
+async fn converse<S>(socket: S, router: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);

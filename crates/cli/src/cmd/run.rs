@@ -166,8 +166,9 @@ pub async fn run(
     let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
-    let server = opened.map(|opened| opened.start(&service));
-    let why = until_the_end(&mut service, server.as_ref(), args.time, &mut stop, status).await;
+    let server = opened.map(|opened| opened.start(&mut service));
+    let served = server.as_ref().map(|serving| &serving.server);
+    let why = until_the_end(&mut service, served, args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     if let Some(server) = server {

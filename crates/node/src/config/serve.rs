@@ -17,6 +17,12 @@ pub struct Serve {
     /// The token itself; only the environment sets it (`MARKET_DATA_SERVE_TOKEN`).
     #[serde(skip)]
     pub token: Option<Secret>,
+    /// A certificate with its chain, PEM; with `key_file`, connections are encrypted.
+    pub cert_file: Option<PathBuf>,
+    /// The certificate's key, PEM.
+    pub key_file: Option<PathBuf>,
+    /// Whether clients made for OKX are served, with the frames as they were received.
+    pub okx: bool,
     /// Most connections at one time.
     pub max_clients: usize,
     /// Most subscriptions of one WebSocket client.
@@ -32,6 +38,9 @@ impl Default for Serve {
             address: None,
             token_file: None,
             token: None,
+            cert_file: None,
+            key_file: None,
+            okx: false,
             max_clients: 256,
             max_subscriptions: 64,
             queue: 4096,

@@ -18,7 +18,7 @@ use crate::clock::wall_now;
 use crate::fleet::{Fleet, lock};
 use crate::live;
 use crate::live::tap::{Item, Shown, Tapped};
-use crate::service::Service;
+use crate::service::{Service, Upstream};
 use axum::Router;
 use bytes::Bytes;
 use market_data_model::{Book, Nanos, Subscription};
@@ -59,7 +59,7 @@ impl Relay {
     /// Begins to relay what a service receives; `None` if it was not started with
     /// [`relay`](crate::ServiceOptions::relay), or has one already. Call within a tokio runtime.
     pub fn start(service: &mut Service) -> Option<Relay> {
-        let (tapped, fleet, catalogue) = service.take_tapped()?;
+        let Upstream { tapped, fleet, catalogue } = service.take_upstream()?;
         let (inbox, asks) = mpsc::channel(INBOX);
         let (guest, guests) = mpsc::channel(1);
         let task = tokio::spawn(Live::new(fleet, catalogue).run(asks, tapped));
@@ -74,15 +74,18 @@ impl Relay {
             .with_state(self.door.clone())
     }
 
-    /// Says goodbye to its clients, and ends.
-    pub async fn close(mut self) {
+    /// Tells its clients that it is over.
+    pub async fn say_goodbye(&self) {
+        // Without its task it is over already.
         drop(self.door.inbox.send(Ask::Stop).await);
+    }
+
+    /// Waits a little for the last of its clients; its router should be gone by then.
+    pub async fn close(mut self) {
+        self.say_goodbye().await;
         drop(self.door);
-        let bye = async {
-            // Nothing is ever sent: it ends when the last connection has.
-            self.guests.recv().await;
-        };
-        drop(tokio::time::timeout(super::LAST_WORD, bye).await);
+        // Nothing is ever sent: it ends when the last connection has.
+        drop(tokio::time::timeout(super::LAST_WORD, self.guests.recv()).await);
         self.task.abort();
     }
 }
@@ -160,9 +163,8 @@ impl Live {
             for (line, shown) in items.drain(..) {
                 self.show(now, line, shown, &tapped);
             }
-            self.newcomers.extend(
-                self.world.exchange.newcomers().into_iter().map(|(conn, id)| (id, conn)),
-            );
+            self.newcomers
+                .extend(self.world.exchange.newcomers().into_iter().map(|(conn, id)| (id, conn)));
             if look.elapsed() >= LOOK {
                 look = Instant::now();
                 self.list();
@@ -243,7 +245,8 @@ impl Live {
         let id = self.served[index].id;
         let ts_ms = self.served[index].ts_ms.unwrap_or(now / 1_000_000);
         let whole = book.and_then(|(book, seq)| whole_book(&key.channel, &book, seq, ts_ms));
-        let (due, rest) = std::mem::take(&mut self.rest).into_iter().partition(|w| w.index == index);
+        let (due, rest) =
+            std::mem::take(&mut self.rest).into_iter().partition(|w| w.index == index);
         self.rest = rest;
         for Waiting { path, reply, .. } in due {
             self.answer(&path, reply, whole.as_ref().map(|book| (id, book)));

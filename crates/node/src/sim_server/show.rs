@@ -399,12 +399,7 @@ impl<'t> Show<'t> {
 }
 
 /// A book in the texts of the wire; `None` if the channel carries no books.
-pub(super) fn whole_book(
-    channel: &str,
-    book: &Book,
-    seq: i64,
-    ts_ms: u64,
-) -> Option<RecordedBook> {
+pub(super) fn whole_book(channel: &str, book: &Book, seq: i64, ts_ms: u64) -> Option<RecordedBook> {
     let rpi = matches!(channel::find(channel)?.form, Form::Book(form) if form.rpi);
     let side = |side| {
         let level = |level: market_data_model::Level| RecordedLevel {
@@ -421,11 +416,12 @@ pub(super) fn whole_book(
 /// A subscription as the exchange lists it.
 pub(super) fn recorded_feed(key: &Subscription) -> RecordedFeed {
     let spec = channel::find(&key.channel);
+    let form = spec.map(|spec| spec.form);
     RecordedFeed {
         business: spec.is_some_and(|spec| spec.path == Path::Business),
         channel: key.channel.to_string(),
         about: key.key.to_string(),
-        incremental: matches!(spec.map(|spec| spec.form), Some(Form::Book(form)) if form.incremental),
+        incremental: matches!(form, Some(Form::Book(form)) if form.incremental),
     }
 }
 

@@ -30,6 +30,13 @@ impl Desk {
     }
 
     pub async fn with(change: impl FnOnce(&mut ServeOptions)) -> Desk {
+        let desk = Desk::unready(change).await;
+        desk.wait_until_ready().await;
+        desk
+    }
+
+    /// A desk that may not have received anything yet.
+    pub async fn unready(change: impl FnOnce(&mut ServeOptions)) -> Desk {
         let config = SimConfig::new(7, 1_795_441_238_000_000_000);
         let listen = ([127, 0, 0, 1], 0).into();
         let sim = serve(SimOptions { listen, config }).await.unwrap();
@@ -53,11 +60,9 @@ impl Desk {
         change(&mut serve_options);
         let bound = bind(&serve_options).await.unwrap();
         let service = Service::start(options, prepared, vec![sink]).unwrap();
-        let server = Server::start(bound, serve_options, hub, service.metrics());
+        let server = Server::start(bound, serve_options, hub, service.metrics(), None);
         let address = server.address();
-        let desk = Desk { sim, service, server, address };
-        desk.wait_until_ready().await;
-        desk
+        Desk { sim, service, server, address }
     }
 
     async fn wait_until_ready(&self) {

@@ -4,3 +4,4 @@
 mod desk;
 mod http;
 mod stream;
+mod tls;

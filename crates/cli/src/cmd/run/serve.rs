@@ -5,6 +5,7 @@
 use crate::failure::Failure;
 use clap::Args;
 use market_data::config::Serve;
+use market_data::sim_server::relay::Relay;
 use market_data::{Prepared, Service, SinkSpec};
 use market_data_serve::{Bound, Hub, OptionsError, ServeOptions, Server, bind};
 use std::sync::Arc;
@@ -16,6 +17,9 @@ pub struct ServeFlags {
     /// Serve on this address instead of the settings' own [default: 127.0.0.1:9870]
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["no_serve", "replay"])]
     serve: Option<String>,
+    /// Serve clients made for OKX, too: they find it under /ws/v5/ and /api/v5/
+    #[arg(long, conflicts_with_all = ["no_serve", "replay"])]
+    serve_okx: bool,
     /// Serve nothing
     #[arg(long)]
     no_serve: bool,
@@ -28,12 +32,33 @@ pub struct Opened {
     hub: Arc<Hub>,
 }
 
+/// The server while it runs, and what clients made for OKX are served from.
+pub struct Serving {
+    /// The server.
+    pub server: Server,
+    relay: Option<Relay>,
+}
+
+impl Serving {
+    /// Says goodbye to all clients, and ends.
+    pub async fn stop(self) {
+        if let Some(relay) = &self.relay {
+            relay.say_goodbye().await;
+        }
+        self.server.stop().await;
+        if let Some(relay) = self.relay {
+            relay.close().await;
+        }
+    }
+}
+
 impl ServeFlags {
     /// The settings, as these flags change them.
     pub fn change(&self, config: &mut Serve) {
         if let Some(address) = &self.serve {
             (config.enabled, config.address) = (true, Some(address.clone()));
         }
+        config.okx |= self.serve_okx;
         config.enabled &= !self.no_serve;
     }
 }
@@ -62,10 +87,14 @@ pub async fn open(
 
 impl Opened {
     /// Starts to serve what the service receives, and says where.
-    pub fn start(self, service: &Service) -> Server {
-        let server = Server::start(self.bound, self.options, self.hub, service.metrics());
-        tracing::info!(address = %format_args!("http://{}", server.address()), "serving");
-        server
+    pub fn start(self, service: &mut Service) -> Serving {
+        let relay = Relay::start(service);
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        let routes = relay.as_ref().map(Relay::router);
+        let server = Server::start(self.bound, self.options, self.hub, service.metrics(), routes);
+        let (address, okx) = (server.address(), relay.is_some());
+        tracing::info!(address = %format_args!("{scheme}://{address}"), okx, "serving");
+        Serving { server, relay }
     }
 }
 
