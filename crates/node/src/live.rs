@@ -13,6 +13,7 @@ pub(crate) mod cut;
 mod observe;
 mod publish;
 mod replace;
+#[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
 pub(crate) mod tap;
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,7 @@ pub(crate) enum Ask {
         reply: BookReply,
     },
     /// Show the relay this book, between the frames.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
     Show(Subscription),
 }
 
