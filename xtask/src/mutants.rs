@@ -19,9 +19,9 @@ use std::time::Instant;
 use work::{End, Workshop};
 
 /// Lives of the mixed profile that every mutant has to get through.
-const MIXED: &[&str] = &["torture", "--lives", "150", "--json"];
+const MIXED: &[&str] = &["mixed", "150"];
 /// And of each profile, for those that a mix does not bring out.
-const EACH: &[&str] = &["torture", "--faults", "all", "--lives", "15", "--json"];
+const EACH: &[&str] = &["all", "15"];
 
 /// Tries every mutant, or those whose names are given, and prints who caught it.
 ///

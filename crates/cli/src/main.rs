@@ -21,7 +21,6 @@ mod out;
 mod signals;
 mod source;
 mod status;
-mod torture;
 #[cfg(feature = "s3")]
 mod upload;
 

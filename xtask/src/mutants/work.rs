@@ -76,9 +76,9 @@ impl Workshop {
         originals.into_iter().rev().try_for_each(|(path, text)| write(&path, &text))
     }
 
-    /// Builds the command.
+    /// Builds the torture.
     pub fn build(&self) -> anyhow::Result<()> {
-        self.compile(&["build", "--quiet", "--package", "market-data-cli"])
+        self.compile(&["build", "--quiet", "--package", "market-data-torture", "--bins"])
     }
 
     fn compile(&self, arguments: &[&str]) -> anyhow::Result<()> {
@@ -89,9 +89,9 @@ impl Workshop {
         Ok(())
     }
 
-    /// Runs `torture`.
+    /// Runs it.
     pub fn torture(&self, arguments: &[&str]) -> anyhow::Result<End> {
-        let mut command = Command::new(self.target().join("debug/market-data"));
+        let mut command = Command::new(self.target().join("debug/torture-lives"));
         let (status, out) = run(command.args(arguments))?;
         let rule = || {
             let (_, rest) = out.split_once("\"rule\":\"")?;

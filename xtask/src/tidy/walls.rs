@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 12] = [
+const OURS: [(&str, &[&str]); 13] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model", "market-data-simd"]),
     ("market-data-simd", &[]),
@@ -35,6 +35,17 @@ const OURS: [(&str, &[&str]); 12] = [
             "market-data-model",
             "market-data-okx",
             "market-data-serve",
+            "market-data-sim",
+            "market-data-tape",
+            "market-data-torture",
+        ],
+    ),
+    (
+        "market-data-torture",
+        &[
+            "market-data",
+            "market-data-model",
+            "market-data-okx",
             "market-data-sim",
             "market-data-tape",
         ],

@@ -1,12 +1,12 @@
 //! `market-data torture`: lives of real feeds against a misbehaving exchange, and a verdict.
 //!
-//! The torture itself is in `torture/`; this file has the flags and prints.
+//! The torture itself is the crate `market-data-torture`; this file has the flags and prints.
 
 use crate::failure::Failure;
-use crate::torture::{self, Options, Report};
 use anyhow::Context as _;
 use clap::Args;
 use market_data_sim::FaultProfile;
+use market_data_torture::{self as torture, Options, Report};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -115,15 +115,15 @@ fn options(args: &TortureArgs, faults: FaultProfile) -> anyhow::Result<Options> 
         let hint = format!("choose from {}", names.join(", "));
         return Err(Failure::new(format!("no such kind of fault: {kind}"), hint).into());
     }
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let usual = Options::new(faults);
     Ok(Options {
         seed: args.seed,
         lives: args.lives,
         steps: args.steps,
-        faults,
         without: args.without.clone(),
         instruments: args.instruments.max(1),
-        threads: args.threads.unwrap_or_else(cores).max(1),
+        threads: args.threads.unwrap_or(usual.threads).max(1),
         catalogue: args.catalogue,
+        ..usual
     })
 }

@@ -2,8 +2,8 @@
 //! what comes out is what playing all of it gives within those times.
 
 use super::*;
-use crate::torture::chance::Chance;
-use crate::torture::tape::Taped;
+use crate::chance::Chance;
+use crate::tape::Taped;
 use market_data::replay::{BookOutput, Met, PlayEnd, PlayOptions, Played, ReplayOptions, play};
 use market_data_model::{Feed as _, Input, Nanos, Outbox, wire};
 use market_data_okx::{OkxConfig, OkxFeed};

@@ -1,7 +1,7 @@
 //! Torture: seeded lives of real feeds against a pretend exchange that misbehaves, without sockets
 //! and without a clock, judged after every input by somebody who shares no code with the decoder.
 //!
-//! `market-data torture` calls [`run`]; mutants and CI go through the command. Nothing here prints.
+//! `market-data torture` calls [`run`], and so does `main.rs` for mutants; nothing else prints.
 //!
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
@@ -11,6 +11,7 @@
 //! history of a failure), `report.rs` (what is said).
 //!
 //! Invariants: one seed, one life; the result of a run does not depend on the number of threads.
+#![forbid(unsafe_code)]
 
 mod books;
 mod cast;
@@ -63,6 +64,22 @@ pub struct Options {
     pub threads: usize,
     /// All lives are on the whole catalogue, instead of some.
     pub catalogue: bool,
+}
+
+impl Options {
+    /// What `market-data torture` does unless told otherwise, under this profile.
+    pub fn new(faults: FaultProfile) -> Options {
+        Options {
+            seed: 1,
+            lives: 100,
+            steps: 4000,
+            faults,
+            without: Vec::new(),
+            instruments: 4,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            catalogue: false,
+        }
+    }
 }
 
 /// The names that [`Options::without`] may hold.
