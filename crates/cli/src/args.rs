@@ -47,6 +47,9 @@ pub struct Cli {
 pub enum Command {
     /// Print records as they come
     Watch(cmd::watch::WatchArgs),
+    /// Watch prices, a book, trades and health on a screen in the terminal
+    #[cfg(feature = "top")]
+    Top(cmd::top::TopArgs),
     /// Run the service from a configuration file
     Run(cmd::run::RunArgs),
     /// Test the connection, with reconnect drills and a verdict

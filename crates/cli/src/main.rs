@@ -67,11 +67,16 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Sim(_) => LevelFilter::INFO,
         // These show gaps and the like themselves, as records or in a report.
         Command::Watch(_) | Command::Check(_) => LevelFilter::ERROR,
+        // It has the terminal for itself.
+        #[cfg(feature = "top")]
+        Command::Top(_) => LevelFilter::OFF,
         _ => LevelFilter::WARN,
     };
     log::start(&cli.log, Defaults { level, format: LogFormat::Human }, console);
     match &cli.command {
         Command::Watch(args) => block_on(cmd::watch::run(args, console)),
+        #[cfg(feature = "top")]
+        Command::Top(args) => block_on(cmd::top::run(args, console)),
         Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
         Command::Instruments(args) => block_on(cmd::instruments::run(args, console)),

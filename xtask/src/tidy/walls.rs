@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 12] = [
+const OURS: [(&str, &[&str]); 13] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model", "market-data-simd"]),
     ("market-data-simd", &[]),
@@ -37,8 +37,10 @@ const OURS: [(&str, &[&str]); 12] = [
             "market-data-serve",
             "market-data-sim",
             "market-data-tape",
+            "market-data-top",
         ],
     ),
+    ("market-data-top", &["market-data-model"]),
     ("market-data-serve", &["market-data", "market-data-model", "market-data-sim"]),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),

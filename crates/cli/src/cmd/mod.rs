@@ -14,6 +14,8 @@ pub mod prune;
 pub mod replay;
 pub mod run;
 pub mod sim;
+#[cfg(feature = "top")]
+pub mod top;
 pub mod torture;
 #[cfg(feature = "s3")]
 pub mod upload;

@@ -18,5 +18,7 @@ mod play;
 mod run;
 mod sbe;
 mod tape;
+#[cfg(all(feature = "top", target_os = "linux"))]
+mod top;
 #[cfg(feature = "s3")]
 mod upload;
