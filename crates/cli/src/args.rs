@@ -54,6 +54,8 @@ pub enum Command {
     Run(cmd::run::RunArgs),
     /// Test the connection, with reconnect drills and a verdict
     Check(cmd::check::CheckArgs),
+    /// Ask a running server whether all is well
+    Health(cmd::health::HealthArgs),
     /// List what trades
     Instruments(cmd::instruments::InstrumentsArgs),
     /// Decode captured frames

@@ -17,7 +17,9 @@ mod duration;
 mod failure;
 mod instant;
 mod log;
+mod notify;
 mod out;
+mod server;
 mod signals;
 mod source;
 mod status;
@@ -78,6 +80,7 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "top")]
         Command::Top(args) => block_on(cmd::top::run(args, console)),
         Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
+        Command::Health(args) => block_on(cmd::health::run(args, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
         Command::Instruments(args) => block_on(cmd::instruments::run(args, console)),
         Command::Decode(args) => cmd::decode::run(args, console),

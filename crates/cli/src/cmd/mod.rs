@@ -9,6 +9,7 @@ pub mod completions;
 pub mod convert;
 pub mod decode;
 pub mod export;
+pub mod health;
 pub mod instruments;
 pub mod prune;
 pub mod replay;

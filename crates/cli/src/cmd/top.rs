@@ -9,10 +9,11 @@
 
 use crate::failure::Failure;
 use crate::out::console::Console;
+use crate::server::Address;
 use crate::signals::Stop;
 use crate::source::{SourceArgs, unix_ns};
 use clap::Args;
-use link::{Address, News};
+use link::News;
 use market_data_serve::DEFAULT_ADDRESS;
 use market_data_top::{Action, Input, Screen, Theme, draw};
 use own::Own;

@@ -10,6 +10,8 @@ mod convert;
 mod cut;
 mod damage;
 mod decode;
+#[cfg(target_os = "linux")]
+mod deploy;
 mod every;
 mod instruments;
 mod live;

@@ -1,32 +1,22 @@
 //! The way to the server: one WebSocket, and questions over REST beside it; both begun anew for
 //! ever when they fail.
 //!
-//! Invariants: the token is in a header and nowhere else; an answer is at most [`BODY_MAX`]; every
-//! wait has an end.
+//! Invariants: every wait has an end; what is said to one connection is never sent on the next.
 
-use crate::failure::Failure;
+use crate::server::{Address, TOKEN_ENV, WAIT};
 use crate::source::unix_ns;
-use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
-use market_data_serve::Token;
+use hyper::header::AUTHORIZATION;
 use market_data_top::Asked;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// Longest body of an answer.
-const BODY_MAX: usize = 16 << 20;
-/// Longest wait for a connection or an answer.
-const WAIT: Duration = Duration::from_secs(5);
 /// The server pings every 20 s; one that says nothing for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// First and longest wait before another attempt.
@@ -37,17 +27,6 @@ const QUESTIONS: [(Asked, &str, u32); 3] = [
     (Asked::Feeds, "/api/v1/feeds", 1),
     (Asked::Gaps, "/api/v1/gaps?limit=100", 2),
 ];
-/// The variable that holds the token, as for the server.
-const TOKEN_ENV: &str = "MARKET_DATA_SERVE_TOKEN";
-
-/// A server, and what it wants to be shown.
-#[derive(Clone)]
-pub struct Address {
-    /// Host and port.
-    authority: String,
-    /// `Authorization`, marked so that it is never printed.
-    bearer: Option<HeaderValue>,
-}
 
 /// What comes of the connection.
 pub enum News {
@@ -57,100 +36,23 @@ pub enum News {
     Lost { why: String, again_ms: u64 },
 }
 
-impl Address {
-    /// Reads an address such as `http://127.0.0.1:9870` or `10.0.0.5:9870`, and the token.
-    ///
-    /// # Errors
-    /// When it is none, or the token cannot be read or used.
-    pub fn read(text: &str, token_file: Option<&Path>) -> Result<Address, Failure> {
-        let bad = |why: &str| {
-            let hint = "a server's address looks like http://127.0.0.1:9870";
-            Failure::new(format!("cannot attach to {text:?}: {why}"), hint)
-        };
-        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let uri: Uri = whole.parse().map_err(|_| bad("it is no address"))?;
-        match uri.scheme_str() {
-            Some("http" | "ws") => {}
-            Some("https" | "wss") => return Err(bad("only http is spoken here")),
-            _ => return Err(bad("it is no http address")),
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(bad("it has a path"));
-        }
-        let host =
-            uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
-        Ok(Address { authority, bearer: token(token_file)? })
+async fn socket(address: &Address) -> Result<WebSocketStream<TcpStream>, String> {
+    let stream = address.dial().await?;
+    let url = format!("ws://{}/ws", address.authority);
+    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    if let Some(bearer) = &address.bearer {
+        request.headers_mut().insert(AUTHORIZATION, bearer.clone());
     }
-
-    /// A server of our own, on this machine.
-    pub fn here(address: SocketAddr) -> Address {
-        Address { authority: address.to_string(), bearer: None }
+    match timeout(WAIT, client_async(request, stream)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(WsError::Http(answer))) if answer.status() == 401 => Err(format!(
+            "it wants {} token (--token-file or {TOKEN_ENV})",
+            if address.bearer.is_some() { "another" } else { "a" }
+        )),
+        Ok(Err(WsError::Http(answer))) => Err(format!("it answers {}", answer.status())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", WAIT.as_secs())),
     }
-
-    /// For a person.
-    pub fn shown(&self) -> String {
-        format!("http://{}", self.authority)
-    }
-
-    async fn dial(&self) -> Result<TcpStream, String> {
-        match timeout(WAIT, TcpStream::connect(&self.authority)).await {
-            Ok(Ok(socket)) => Ok(socket),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no connection within {} s", WAIT.as_secs())),
-        }
-    }
-
-    fn request<B>(&self, path: &str, body: B) -> Result<Request<B>, String> {
-        let mut request = Request::get(path).header(HOST, &self.authority);
-        if let Some(bearer) = &self.bearer {
-            request = request.header(AUTHORIZATION, bearer);
-        }
-        request.body(body).map_err(|error| error.to_string())
-    }
-
-    async fn socket(&self) -> Result<WebSocketStream<TcpStream>, String> {
-        use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-        let socket = self.dial().await?;
-        let url = format!("ws://{}/ws", self.authority);
-        let mut request = url.into_client_request().map_err(|error| error.to_string())?;
-        if let Some(bearer) = &self.bearer {
-            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
-        }
-        match timeout(WAIT, client_async(request, socket)).await {
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(WsError::Http(answer))) if answer.status() == 401 => Err(format!(
-                "it wants {} token (--token-file or {TOKEN_ENV})",
-                if self.bearer.is_some() { "another" } else { "a" }
-            )),
-            Ok(Err(WsError::Http(answer))) => Err(format!("it answers {}", answer.status())),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", WAIT.as_secs())),
-        }
-    }
-}
-
-fn token(file: Option<&Path>) -> Result<Option<HeaderValue>, Failure> {
-    let hint = "a token is 16 to 512 letters, digits and signs, the server's own";
-    let (text, place) = match file {
-        Some(path) => {
-            let place = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Failure::new(format!("cannot read the token file {place}: {error}"), hint)
-            })?;
-            (text.lines().next().unwrap_or_default().to_owned(), place)
-        }
-        None => match std::env::var(TOKEN_ENV) {
-            Ok(text) => (text, TOKEN_ENV.to_owned()),
-            Err(_) => return Ok(None),
-        },
-    };
-    let text = text.trim();
-    let bearer = Token::new(text).and_then(|_| format!("Bearer {text}").parse().ok());
-    let mut bearer: HeaderValue =
-        bearer.ok_or_else(|| Failure::new(format!("cannot use the token of {place}"), hint))?;
-    bearer.set_sensitive(true);
-    Ok(Some(bearer))
 }
 
 /// Keeps the connection, until nobody listens.
@@ -159,7 +61,7 @@ pub async fn keep(address: Address, tell: mpsc::Sender<News>, mut to_say: mpsc::
     let mut wait = first;
     loop {
         let opened = Instant::now();
-        let why = match address.socket().await {
+        let why = match socket(&address).await {
             Ok(socket) => {
                 // What was to be said to the connection before is of no use to this one.
                 while to_say.try_recv().is_ok() {}
@@ -229,13 +131,8 @@ async fn ask(address: &Address, tell: &mpsc::Sender<News>) -> String {
     }
 }
 
-async fn ask_on(
-    address: &Address,
-    tell: &mpsc::Sender<News>,
-) -> Result<std::convert::Infallible, String> {
-    let io = TokioIo::new(address.dial().await?);
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(io).await.map_err(|error| error.to_string())?;
+async fn ask_on(address: &Address, tell: &mpsc::Sender<News>) -> Result<Infallible, String> {
+    let (mut sender, connection) = address.line().await?;
     let talk = async {
         let mut every = interval(Duration::from_secs(1));
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -244,22 +141,10 @@ async fn ask_on(
             every.tick().await;
             let due = |each: &&(Asked, &str, u32)| second.is_multiple_of(each.2);
             for (asked, path, _) in QUESTIONS.iter().filter(due) {
-                let request = address.request(path, Empty::<Bytes>::new())?;
-                let answer = async {
-                    let answer = sender.send_request(request).await?;
-                    let status = answer.status();
-                    let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
-                    Ok::<_, hyper::Error>((status, body))
-                };
-                let answer = timeout(WAIT, answer).await;
-                let (status, body) = answer
-                    .map_err(|_| format!("no answer to {path} within {} s", WAIT.as_secs()))?
-                    .map_err(|error| error.to_string())?;
-                let body = body.map_err(|error| format!("{path} broke off: {error}"))?.to_bytes();
-                if !status.is_success() {
+                let (status, body) = address.ask(&mut sender, path).await?;
+                if status != 200 {
                     return Err(format!("{path} answers {status}"));
                 }
-                let body = String::from_utf8_lossy(&body).into_owned();
                 tell.send(News::Answer(*asked, body)).await.map_err(|_| "nobody listens")?;
             }
             second = second.wrapping_add(1);

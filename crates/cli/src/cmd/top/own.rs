@@ -3,8 +3,8 @@
 //!
 //! Invariant: [`Own::stop`] ends all of it.
 
-use super::link::Address;
 use crate::failure::Failure;
+use crate::server::Address;
 use crate::source::{self, Source, SourceArgs};
 use market_data::{Command, Service, Want};
 use market_data_serve::{Hub, ServeOptions, Server, bind};
