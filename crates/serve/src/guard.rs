@@ -92,8 +92,9 @@ fn admit(shared: &Shared, request: &Request) -> Result<(), Failure> {
     }
 }
 
-/// The token among sub-protocols of a WebSocket: `token.` and its Base64 (RFC 4648, chapter 5, without
-/// `=`). Pages can give a WebSocket no other header, and an address is written into logs on the way.
+/// The token among sub-protocols of a WebSocket: `token.` and its Base64 (RFC 4648, chapter 5,
+/// without `=`). Pages can give a WebSocket no other header, and an address is written into logs
+/// on the way.
 fn in_protocols(offered: &str) -> Option<Vec<u8>> {
     let text = offered.split(',').find_map(|name| name.trim().strip_prefix("token."))?;
     URL_SAFE_NO_PAD.decode(text).ok()

@@ -81,7 +81,11 @@ impl Terminal {
         let wanted = Arc::clone(taken);
         std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
             // An error means that the terminal is gone: the channel closes, the loop ends.
-            while wanted.0.load(Relaxed) && listen(&press).is_ok() {}
+            while wanted.0.load(Relaxed) {
+                if listen(&press).is_err() {
+                    break;
+                }
+            }
         })?;
         Ok(Terminal { screen, pressed, taken: Arc::clone(taken) })
     }
