@@ -27,11 +27,15 @@ struct Desk {
 
 impl Desk {
     fn open(rows: u16, cols: u16, args: &[&str]) -> Desk {
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&near).unwrap();
         unlockpt(&near).unwrap();
         let name = ptsname(&near, Vec::new()).unwrap();
-        let far = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, rustix::fs::Mode::empty());
+        let far = rustix::fs::open(
+            name,
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
         let far = far.unwrap();
         tcsetwinsize(&far, size(rows, cols)).unwrap();
         let before = tcgetattr(&far).unwrap();
@@ -86,6 +90,14 @@ impl Desk {
         assert_eq!(after.input_modes, self.before.input_modes);
         assert_eq!(after.output_modes, self.before.output_modes);
         (status, self.screen.screen().contents())
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Only where a test has failed is it still there.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
