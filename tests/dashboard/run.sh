@@ -40,7 +40,7 @@ fi
 command -v node >/dev/null || skip "there is no Node"
 
 mkdir -p "$work"
-cp "$here"/*.mjs "$here/package.json" "$here/package-lock.json" "$work/"
+cp "$here"/*.mjs "$here"/*.toml "$here/package.json" "$here/package-lock.json" "$work/"
 if [ ! -d "$work/node_modules/ws" ]; then
     npm ci --prefix "$work" --silent --no-audit --no-fund >&2
 fi

@@ -26,7 +26,11 @@ async function check(what, does) {
 }
 
 async function serve(...more) {
-  const child = spawn(binary, ['run', '--sim', '--no-tape', '--serve', '127.0.0.1:0', ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return serveWith({}, ...more);
+}
+
+async function serveWith(variables, ...more) {
+  const child = spawn(binary, ['run', '--sim', '--no-tape', '--serve', '127.0.0.1:0', ...more], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...variables } });
   const [, url] = await line(child, /(http:\/\/127\.0\.0\.1:[1-9]\d*)/, 'the address that market-data serves');
   return { child, url: `${url}/` };
 }
@@ -86,7 +90,9 @@ const text = (id) => browser.value(`document.getElementById('${id}').textContent
 const stateOf = (panel) => browser.value(`document.getElementById('${panel}').dataset.state`);
 const live = () => until('the book is live', async () => (await stateOf('ladder')) === 'live', 40_000);
 
-let server = await serve();
+// Bars, and of the swap what hangs on it.
+const settings = join(import.meta.dirname, 'settings.toml');
+let server = await serve('--config', settings);
 try {
   await browser.screen(DESKTOP);
   await browser.open(server.url);
@@ -138,6 +144,19 @@ try {
     await live();
     return text('inst-name');
   });
+  await check('mark, funding and open interest of a swap are those of the records', async () => {
+    const inst = await text('inst-name');
+    const facts = () => browser.value(`Object.fromEntries([...document.querySelectorAll('#facts .fact')].map((each) => [each.children[0].textContent, each.children[1].firstChild.data]))`);
+    const shown = await until('all of them', async () => {
+      const all = await facts();
+      return ['Mark', 'Index', 'Funding', 'Settles in', 'Open interest'].every((label) => all[label] && all[label] !== '–') && all;
+    });
+    await until('the mark of REST on the page', async () => {
+      const { values } = await (await fetch(`${server.url}api/v1/values?inst=${inst}`)).json();
+      return (await facts()).Mark === values['mark-price'].markPx;
+    });
+    return `mark ${shown.Mark}, funding ${shown.Funding}, open interest ${shown['Open interest']}`;
+  });
   await browser.screen({ ...DESKTOP, scheme: 'light' });
   await until('the light colours', () => browser.value(`document.documentElement.dataset.theme === 'light'`));
   await browser.picture(join(pictures, 'desktop-light.png'));
@@ -170,6 +189,50 @@ try {
     await until('the banner', () => browser.value(`!document.getElementById('banner').hidden && document.body.dataset.link === 'lost'`));
     await browser.picture(join(pictures, 'disconnected.png'));
   });
+
+  const token = 'a-token/with+signs=and~more';
+  server = await serveWith({ MARKET_DATA_SERVE_TOKEN: token });
+  let said = '';
+  server.child.stderr.on('data', (data) => (said += data));
+  const asked = () => browser.value(`document.getElementById('token').open`);
+  const isLive = async () => (await text('link-text')) === 'live' && !(await asked());
+  await check('a token in the address is taken, hidden and kept', async () => {
+    await browser.open('about:blank');
+    // The address changes at once, so only the page can be waited for.
+    await browser.send('Page.navigate', { url: `${server.url}#token=${encodeURIComponent(token)}` });
+    await until('the page', () => browser.value(`location.href.startsWith(${JSON.stringify(server.url)}) && document.readyState === 'complete'`));
+    await until('the word live', isLive);
+    await live();
+    const address = await browser.value('location.href');
+    if (address.includes('token')) throw new Error(address);
+    await browser.open('about:blank');
+    await browser.open(server.url);
+    await until('the word live, without being asked', isLive);
+  });
+  await check('without one the page asks, and says when it is another', async () => {
+    await browser.value(`sessionStorage.clear()`);
+    await browser.open('about:blank');
+    await browser.open(server.url);
+    await until('the question', asked);
+    await browser.picture(join(pictures, 'token.png'));
+    const why = await text('token-why');
+    const answer = async (words) => {
+      await until('the field', () => browser.value(`document.activeElement?.id === 'token-text'`));
+      await browser.type(words);
+      await browser.key('Enter');
+    };
+    await answer('short');
+    await until('what a token is', async () => (await text('token-why')).includes('16 to 512'));
+    await browser.value(`document.getElementById('token-text').value = ''`);
+    await answer('another-token-than-that');
+    await until('a word about it', async () => (await text('token-why')).includes('not the token') && (await asked()));
+    await answer(token);
+    await until('the word live', isLive);
+    await live();
+    if (said.includes(token)) throw new Error('the token is in the log');
+    return why;
+  });
+  await stop(server.child);
 
   server = await serve('--sim-faults', 'silence');
   await browser.open('about:blank');

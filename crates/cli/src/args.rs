@@ -47,10 +47,15 @@ pub struct Cli {
 pub enum Command {
     /// Print records as they come
     Watch(cmd::watch::WatchArgs),
+    /// Watch prices, a book, trades and health on a screen in the terminal
+    #[cfg(feature = "top")]
+    Top(cmd::top::TopArgs),
     /// Run the service from a configuration file
     Run(cmd::run::RunArgs),
     /// Test the connection, with reconnect drills and a verdict
     Check(cmd::check::CheckArgs),
+    /// Ask a running server whether all is well
+    Health(cmd::health::HealthArgs),
     /// List what trades
     Instruments(cmd::instruments::InstrumentsArgs),
     /// Decode captured frames

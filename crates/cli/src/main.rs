@@ -17,7 +17,9 @@ mod duration;
 mod failure;
 mod instant;
 mod log;
+mod notify;
 mod out;
+mod server;
 mod signals;
 mod source;
 mod status;
@@ -66,12 +68,18 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Sim(_) => LevelFilter::INFO,
         // These show gaps and the like themselves, as records or in a report.
         Command::Watch(_) | Command::Check(_) => LevelFilter::ERROR,
+        // It has the terminal for itself.
+        #[cfg(feature = "top")]
+        Command::Top(_) => LevelFilter::OFF,
         _ => LevelFilter::WARN,
     };
     log::start(&cli.log, Defaults { level, format: LogFormat::Human }, console);
     match &cli.command {
         Command::Watch(args) => block_on(cmd::watch::run(args, console)),
+        #[cfg(feature = "top")]
+        Command::Top(args) => block_on(cmd::top::run(args, console)),
         Command::Run(args) => block_on(cmd::run::run(args, &cli.log, console)),
+        Command::Health(args) => block_on(cmd::health::run(args, console)),
         Command::Check(args) => block_on(cmd::check::run(args, console)),
         Command::Instruments(args) => block_on(cmd::instruments::run(args, console)),
         Command::Decode(args) => cmd::decode::run(args, console),

@@ -69,6 +69,15 @@ pub struct SourceArgs {
     sim_rate: u32,
 }
 
+impl SourceArgs {
+    /// Whether any of them was given.
+    #[cfg(feature = "top")]
+    pub fn is_named(&self) -> bool {
+        let texts = [&self.proxy, &self.url, &self.public_url, &self.business_url, &self.rest_url];
+        self.region.is_some() || self.sbe || self.sim || texts.iter().any(|text| text.is_some())
+    }
+}
+
 /// Reads the length of the pretend exchange's list.
 ///
 /// # Errors

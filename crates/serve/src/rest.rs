@@ -30,6 +30,9 @@ mod watch;
 /// Longest body of a request; none of ours has one.
 const BODY_MAX: usize = 1024;
 
+/// The sub-protocol of `/ws`, for those that offer any.
+const PROTOCOL: &str = "market-data";
+
 /// Everything there is, and `beside`, behind the same guard.
 pub(crate) fn router(shared: &Arc<Shared>, beside: Option<Router>) -> Router {
     let api = Router::new()
@@ -162,7 +165,9 @@ async fn socket(
         Ok(upgrade) => upgrade,
         Err(error) => return Failure::new(400, "no_websocket", error.body_text()).into_response(),
     };
+    // Who offers protocols (to show a token that way) must be answered with one of them.
     upgrade
+        .protocols([PROTOCOL])
         .max_message_size(ws::MESSAGE_MAX)
         .max_frame_size(ws::MESSAGE_MAX)
         .on_upgrade(async move |socket| ws::serve(socket, shared).await)

@@ -5,10 +5,12 @@ import { Health } from './health.js';
 import { Market, state } from './market.js';
 import { by, clock, forgetColours, put } from './screen.js';
 import { Socket } from './socket.js';
+import * as token from './token.js';
 import { Watch } from './watch.js';
 
 const LIST_EVERY_MS = 15_000;
 
+token.fromAddress();
 let link = { state: 'connecting', failures: 0 };
 let lostAt = null;
 const body = document.body;
@@ -60,7 +62,8 @@ async function list() {
     state('watch', watch.size ? 'live' : 'empty');
     if (!market.inst) route();
   } catch (error) {
-    if (!watch.size) state('watch', 'loading', `The list did not come: ${error.message}`);
+    const why = token.asking() ? 'Waiting for the token.' : `The list did not come: ${error.message}`;
+    if (!watch.size) state('watch', 'loading', why);
   }
   listTimer = setTimeout(list, watch.size ? LIST_EVERY_MS : 1_000);
 }
@@ -136,7 +139,7 @@ const help = by('help');
 by('help-close').addEventListener('click', () => help.close());
 by('keys').addEventListener('click', () => help.showModal());
 addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open || token.asking()) return;
   const filter = by('filter');
   const typing = event.target === filter;
   if (event.key === 'Escape') {
@@ -172,7 +175,12 @@ addEventListener('keydown', (event) => {
 
 showTab('chart');
 showTheme();
+// The list first: whether a token is wanted is known before there is a socket.
+addEventListener('token', begin);
+async function begin() {
+  await list();
+  socket.now();
+}
 gaps.start();
-socket.connect();
-list();
+begin();
 route();

@@ -2,6 +2,7 @@
 // again for every subscription, and counts `seq`: a hole or a `lost` starts that subscription anew,
 // so that nothing is ever shown on top of something missing.
 
+import * as token from './token.js';
 import { parseJson } from './wire.js';
 
 const WAIT_FIRST_MS = 500;
@@ -27,8 +28,9 @@ export class Socket {
 
   connect() {
     clearTimeout(this.#timer);
+    if (token.asking()) return; // `now` is called when there is one
     this.#onState({ state: 'connecting', failures: this.#failures });
-    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`);
+    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, token.protocols());
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
@@ -40,9 +42,9 @@ export class Socket {
     socket.onclose = () => socket === this.#socket && this.#lost();
   }
 
-  /** Connects at once when it waits to. */
+  /** Connects at once when it waits to, or never has. */
   now() {
-    if (this.#socket?.readyState === WebSocket.CLOSED) this.connect();
+    if (!this.#socket || this.#socket.readyState === WebSocket.CLOSED) this.connect();
   }
 
   /**

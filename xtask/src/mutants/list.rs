@@ -48,6 +48,8 @@ const BARS: &str = "crates/okx/src/channel/bars.rs";
 const LIMITS: &str = "crates/okx/src/limits.rs";
 const BOOK: &str = "crates/model/src/book.rs";
 const DECIMAL: &str = "crates/model/src/decimal.rs";
+const TOP_MARKET: &str = "crates/top/src/market.rs";
+const TOP_WANTS: &str = "crates/top/src/wants.rs";
 
 /// Every defect.
 pub const MUTANTS: &[Mutant] = &[
@@ -507,6 +509,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: REFILL,
             old: "        self.timers.clear();\n        if let",
             new: "        self.timers.clear();\n        self.refill = Refill::default();\n        if let",
+        }],
+    },
+    Mutant {
+        name: "M67",
+        what: "the screen goes on showing a book while its gap is open",
+        edits: &[Edit {
+            file: TOP_MARKET,
+            old: "self.book = None;\n                self.stale = Some(Stale {",
+            new: "self.stale = Some(Stale {",
+        }],
+    },
+    Mutant {
+        name: "M68",
+        what: "the screen does not mind a hole in what the server sends",
+        edits: &[Edit {
+            file: TOP_WANTS,
+            old: " || whole(\"seq\") != Some(want.seq) {",
+            new: " {",
         }],
     },
     Mutant {

@@ -106,8 +106,15 @@ impl Workshop {
 
     /// Runs the tests of the crates that mutants touch.
     pub fn tests(&self) -> anyhow::Result<End> {
-        const TEST: [&str; 5] =
-            ["test", "--package", "market-data-model", "--package", "market-data-okx"];
+        const TEST: [&str; 7] = [
+            "test",
+            "--package",
+            "market-data-model",
+            "--package",
+            "market-data-okx",
+            "--package",
+            "market-data-top",
+        ];
         self.compile(&[&TEST[..], &["--quiet", "--no-run"]].concat())?;
         let mut command = self.cargo(&[&TEST[..], &["--no-fail-fast"]].concat());
         let (status, out) = run(&mut command)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which of our crates each of our crates may name, in tests too.
-const OURS: [(&str, &[&str]); 13] = [
+const OURS: [(&str, &[&str]); 14] = [
     ("market-data-model", &[]),
     ("market-data-okx", &["market-data-model", "market-data-simd"]),
     ("market-data-simd", &[]),
@@ -37,6 +37,7 @@ const OURS: [(&str, &[&str]); 13] = [
             "market-data-serve",
             "market-data-sim",
             "market-data-tape",
+            "market-data-top",
             "market-data-torture",
         ],
     ),
@@ -50,6 +51,7 @@ const OURS: [(&str, &[&str]); 13] = [
             "market-data-tape",
         ],
     ),
+    ("market-data-top", &["market-data-model"]),
     ("market-data-serve", &["market-data", "market-data-model", "market-data-sim"]),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),

@@ -9,11 +9,14 @@ pub mod completions;
 pub mod convert;
 pub mod decode;
 pub mod export;
+pub mod health;
 pub mod instruments;
 pub mod prune;
 pub mod replay;
 pub mod run;
 pub mod sim;
+#[cfg(feature = "top")]
+pub mod top;
 pub mod torture;
 #[cfg(feature = "s3")]
 pub mod upload;

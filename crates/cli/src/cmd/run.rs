@@ -13,6 +13,7 @@ use crate::args::{LogArgs, LogFormat};
 use crate::duration::{self, Words};
 use crate::failure::Failure;
 use crate::log::{self, Defaults};
+use crate::notify::{self, Beat};
 use crate::out::console::Console;
 use crate::out::number::{counted, grouped, size};
 use crate::signals::Stop;
@@ -167,10 +168,12 @@ pub async fn run(
     let began = Instant::now();
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
     let server = opened.map(|opened| opened.start(&mut service));
+    notify::ready();
     let served = server.as_ref().map(|serving| &serving.server);
     let why = until_the_end(&mut service, served, args.time, &mut stop, status).await;
     console.status("");
     tracing::info!(why, "stopping");
+    notify::stopping();
     if let Some(server) = server {
         server.stop().await;
     }
@@ -236,8 +239,15 @@ async fn until_the_end(
     tokio::pin!(over);
     let mut status = Status::new();
     let (mut all_live, began) = (false, Instant::now());
+    let beat = Beat::wanted();
+    let due = beat.due();
+    tokio::pin!(due);
     loop {
         tokio::select! {
+            () = &mut due => {
+                beat.alive();
+                due.set(beat.due());
+            }
             () = stop.asked() => return "asked to",
             () = &mut over => return "the time is over",
             ended = service.ended() => return match ended {
@@ -272,11 +282,14 @@ fn say_when_live(feeds: &Feeds, began: Instant) -> bool {
         let (subscriptions, connections) = (feeds.live, feeds.all);
         let after_ms = began.elapsed().as_millis();
         tracing::info!(subscriptions, connections, after_ms, "everything is live");
+        notify::status(&format!("{subscriptions} of {subscriptions} live"));
     }
     live
 }
 
 fn say_news(feeds: &Feeds) {
+    let (live, wanted) = (feeds.live, feeds.wanted);
+    notify::status(&format!("{live} of {wanted} live, {} gaps open", feeds.open_gaps));
     tracing::info!(
         records = feeds.records,
         connected = feeds.up,

@@ -10,6 +10,8 @@ mod convert;
 mod cut;
 mod damage;
 mod decode;
+#[cfg(target_os = "linux")]
+mod deploy;
 mod every;
 mod instruments;
 mod live;
@@ -18,5 +20,7 @@ mod play;
 mod run;
 mod sbe;
 mod tape;
+#[cfg(all(feature = "top", target_os = "linux"))]
+mod top;
 #[cfg(feature = "s3")]
 mod upload;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Longest wait for anything.
@@ -91,6 +92,17 @@ impl Desk {
         let socket = TcpStream::connect(self.address).await.unwrap();
         let url = format!("ws://{}{path}", self.address);
         Some(Client(client_async(url, socket).await.ok()?.0))
+    }
+
+    /// A client that offers these sub-protocols, as a page does; the one that the server took.
+    pub async fn client_with(&self, protocols: &str) -> Option<(Client, Option<String>)> {
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let mut request = format!("ws://{}/ws", self.address).into_client_request().unwrap();
+        let name = "sec-websocket-protocol";
+        request.headers_mut().insert(name, protocols.parse().unwrap());
+        let (client, answer) = client_async(request, socket).await.ok()?;
+        let taken = answer.headers().get(name).and_then(|taken| taken.to_str().ok());
+        Some((Client(client), taken.map(str::to_owned)))
     }
 
     /// JSON of a path, which must answer 200.

@@ -112,6 +112,13 @@ async fn strangers_stay_out() {
     assert_eq!(of("/", "").await, 200);
     assert!(desk.client_at("/ws").await.is_none());
     assert!(desk.client_at(&format!("/ws?token={right}")).await.is_some());
+    // As a page shows it: Base64 of the right one, of a wrong one, and of nothing.
+    let (right, wrong) = ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM", "MDEyMzQ1Njc4OWFiY2RlZjAxMjQ");
+    let (_, taken) = desk.client_with(&format!("market-data, token.{right}")).await.unwrap();
+    assert_eq!(taken.as_deref(), Some("market-data"), "the token is not repeated");
+    for shown in ["token.", "token.*", "market-data", &format!("token.{wrong}")] {
+        assert!(desk.client_with(&format!("market-data, {shown}")).await.is_none(), "{shown}");
+    }
     desk.stop_server().await;
 }
 
