@@ -19,6 +19,7 @@ mod tests;
 use crate::bus::Publisher;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
+use crate::fleet::Carried;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
 use crate::recorder::Lane;
@@ -26,7 +27,7 @@ use crate::venue::Driven;
 use bytes::Bytes;
 use market_data_model::batch::Names;
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, Book, Command, Input, Nanos, Outbox, Subscription};
+use market_data_model::{Batch, Book, Command, Input, Nanos, Outbox};
 use observe::Observer;
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -83,7 +84,14 @@ pub(crate) type BookReply = oneshot::Sender<Result<Book, BookUnavailable>>;
 /// What a driver can be asked.
 pub(crate) enum Ask {
     Command(Command),
-    Book { channel: String, inst_id: String, reply: BookReply },
+    Book {
+        channel: String,
+        inst_id: String,
+        reply: BookReply,
+    },
+    /// Behave as if the feed had panicked.
+    #[cfg(test)]
+    Fail,
 }
 
 /// The ways out, shared by all drivers of a service.
@@ -106,7 +114,7 @@ pub(crate) struct Setup<F> {
     pub make: Box<dyn FnMut(FeedId) -> Made<F> + Send>,
     pub url: Arc<str>,
     /// What the feed is subscribed to, for the gaps that a panic leaves.
-    pub subscriptions: Vec<Subscription>,
+    pub carried: Carried,
     /// The next free feed id of the process.
     pub ids: Arc<AtomicU32>,
     /// The id of the feed running at the moment, kept up to date.
@@ -314,6 +322,10 @@ impl<F: Driven> Driver<F> {
             }
         }
         for _ in 0..GETS_MAX {
+            if self.restart.is_some() {
+                // They are for the fresh feed.
+                break;
+            }
             let Ok(ask) = self.setup.asks.try_recv() else { break };
             self.answer(ask);
         }
@@ -346,6 +358,11 @@ impl<F: Driven> Driver<F> {
             Ask::Command(command) => {
                 self.stopping |= matches!(command, Command::Stop);
                 self.give(Input::Command(command));
+            }
+            #[cfg(test)]
+            Ask::Fail => {
+                let now = self.clock.now();
+                self.replace_feed(now, "as told");
             }
             Ask::Book { channel, inst_id, reply } => {
                 let book = self.feed.book(&channel, &inst_id).cloned();

@@ -15,6 +15,8 @@ mod instruments;
 mod live;
 mod login;
 mod play;
+#[cfg(unix)]
+mod reload;
 mod run;
 mod sbe;
 mod tape;

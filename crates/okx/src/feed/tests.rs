@@ -11,6 +11,7 @@ mod flat;
 mod login;
 mod refill;
 mod relisted;
+mod upcoming;
 
 #[derive(Clone)]
 struct Bench {
