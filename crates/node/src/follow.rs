@@ -14,7 +14,7 @@
 
 use crate::bootstrap::is_pattern;
 use crate::options::Want;
-use market_data_model::{Decimal, InstType, Instrument, Subscription};
+use market_data_model::{Decimal, Instrument, Subscription};
 use market_data_okx::catalogue::instrument_fits;
 use market_data_okx::channel::{self, ChannelSpec, KeyKind, Path};
 use market_data_okx::every::ALL;
@@ -92,9 +92,11 @@ impl Wish {
         instrument_fits(&self.pattern, &instrument.inst_id)
     }
 
-    fn specs(&self, instrument: &Instrument) -> impl Iterator<Item = &'static ChannelSpec> {
-        let kind = instrument.inst_type.as_ref().map_or("", InstType::as_str);
-        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits(kind))
+    fn specs<'a>(
+        &'a self,
+        instrument: &'a Instrument,
+    ) -> impl Iterator<Item = &'static ChannelSpec> + 'a {
+        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits_one(instrument))
     }
 }
 
@@ -252,6 +254,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market_data_model::InstType;
 
     fn instrument(id: &str, state: &str) -> Arc<Instrument> {
         let mut x = Instrument::named(id);

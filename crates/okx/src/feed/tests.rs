@@ -8,6 +8,7 @@ use crate::limits;
 use market_data_model::time::SECOND;
 
 mod flat;
+mod lives;
 mod login;
 mod refill;
 mod relisted;
