@@ -304,6 +304,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_renamed_is_left_under_its_old_name_and_followed_under_the_new() {
+        let mut follower = follower(&[(Path::Public, &[("trades", "BTC-USDT-OLD")])]);
+        let mut news = |id, state| said(follower.news([&instrument(id, state)].into_iter()));
+        assert_eq!(news("BTC-USDT-OLD", "expired"), Vec::<String>::new());
+        // As OKX renames: expired, then the new id in `rebase`, `post_only`, `live`.
+        let asked = ["0 books BTC-USDT-NEW", "0 trades BTC-USDT-NEW", "1 candle1m BTC-USDT-NEW"];
+        assert_eq!(news("BTC-USDT-NEW", "rebase"), asked);
+        assert_eq!(news("BTC-USDT-NEW", "post_only"), Vec::<String>::new());
+        assert_eq!(news("BTC-USDT-NEW", "live"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_named_is_followed_again_but_never_twice() {
+        let one = Subscription::new("trades", "ETH-USDT");
+        let held = follower(&[(Path::Public, &[("trades", "ETH-USDT")])]);
+        let mut follower = held.naming([one].into());
+        let mut news = |state| said(follower.news([&instrument("ETH-USDT", state)].into_iter()));
+        for state in ["live", "suspend", "preopen", "live"] {
+            assert_eq!(news(state), Vec::<String>::new(), "{state}: it is there");
+        }
+        assert_eq!(news("expired"), Vec::<String>::new());
+        assert_eq!(news("preopen"), Vec::<String>::new(), "not yet");
+        assert_eq!(news("live"), ["0 trades ETH-USDT"]);
+    }
+
+    #[test]
     fn books_go_where_there_is_room_for_them() {
         let full: Vec<String> = (0..DEEP_BOOKS_PER_CONNECTION).map(|i| format!("X{i}")).collect();
         let full: Vec<(&str, &str)> = full.iter().map(|key| ("books", key.as_str())).collect();

@@ -26,7 +26,14 @@ pub struct Reload<'a> {
     options: ServiceOptions,
     hangup: Option<Hangup>,
     /// A change under way.
-    loading: JoinSet<Result<(Config, Vec<Want>, Prepared), Error>>,
+    loading: JoinSet<Result<Loaded, Error>>,
+}
+
+/// Other settings, and what they mean.
+pub struct Loaded {
+    config: Config,
+    wants: Vec<Want>,
+    prepared: Prepared,
 }
 
 impl<'a> Reload<'a> {
@@ -73,9 +80,7 @@ impl<'a> Reload<'a> {
                 false
             }
             Due::Loaded(loaded) => match *loaded {
-                Ok((config, wants, prepared)) => {
-                    self.change(config, wants, prepared, service, server).await
-                }
+                Ok(loaded) => self.change(loaded, service, server).await,
                 Err(error) => {
                     refused(&error, error.hint());
                     false
@@ -111,18 +116,12 @@ impl<'a> Reload<'a> {
         let options = ServiceOptions { wants: wants.clone(), ..self.options.clone() };
         self.loading.spawn(async move {
             let prepared = market_data::prepare(&options).await?;
-            Ok((config, wants, prepared))
+            Ok(Loaded { config, wants, prepared })
         });
     }
 
-    async fn change(
-        &mut self,
-        config: Config,
-        wants: Vec<Want>,
-        prepared: Prepared,
-        service: &Service,
-        server: Option<&Server>,
-    ) -> bool {
+    async fn change(&mut self, loaded: Loaded, service: &Service, server: Option<&Server>) -> bool {
+        let Loaded { config, wants, prepared } = loaded;
         for left in &prepared.left_out {
             tracing::warn!(channel = left.channel, why = %left.why, "left out of all channels");
         }
@@ -149,7 +148,7 @@ pub enum Due {
     /// Somebody asks for the settings to be read again.
     Asked,
     /// What they mean is known, or why it cannot be.
-    Loaded(Box<Result<(Config, Vec<Want>, Prepared), Error>>),
+    Loaded(Box<Result<Loaded, Error>>),
     /// It came to nothing.
     Nothing,
 }
