@@ -12,7 +12,7 @@ set -euo pipefail
 seconds=${1:?"usage: fuzz/run.sh SECONDS [TARGET...]"}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(decimal json frame resolve catalogue feed tape)
+[ ${#targets[@]} -gt 0 ] || targets=(decimal json frame resolve catalogue feed sbe tape)
 
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."

@@ -1,6 +1,6 @@
 //! Writes the seeds of every target into `fuzz/corpus/<target>/`. Called by `fuzz/run.sh`.
 
-use market_data_fuzz::{catalogue, seeds, tape};
+use market_data_fuzz::{catalogue, sbe, seeds, tape};
 use std::{fs, io, path::Path};
 
 fn main() -> io::Result<()> {
@@ -22,6 +22,7 @@ fn main() -> io::Result<()> {
     write(&root, "frame", frames)?;
     write(&root, "json", json)?;
     write(&root, "catalogue", answers)?;
+    write(&root, "sbe", sbe::seeds())?;
     write(&root, "tape", tape::seeds())?;
     write(&root, "feed", seeds::lives())
 }

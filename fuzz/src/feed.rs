@@ -122,7 +122,7 @@ fn digits(text: &[u8], most: usize) -> (u64, &[u8]) {
 
 /// A consumer's copy of a book, from the records alone.
 #[derive(Default)]
-struct Copy {
+pub struct Copy {
     bids: Vec<Level>,
     asks: Vec<Level>,
 }
@@ -143,7 +143,8 @@ impl Copy {
         levels.truncate(usize::from(depth));
     }
 
-    fn take(&mut self, change: &BookChange, bids: &[Level], asks: &[Level]) {
+    /// Takes a change as it was told.
+    pub fn take(&mut self, change: &BookChange, bids: &[Level], asks: &[Level]) {
         if change.kind != BookKind::Delta {
             *self = Copy::default();
         }
@@ -151,7 +152,8 @@ impl Copy {
         Copy::apply(&mut self.asks, asks, change.depth, Ordering::Less);
     }
 
-    fn is(&self, book: &Book) -> bool {
+    /// Whether it holds exactly what the book holds.
+    pub fn is(&self, book: &Book) -> bool {
         let same = |side, held: &[Level]| book.levels(side).eq(held.iter().copied());
         same(Side::Bid, &self.bids) && same(Side::Ask, &self.asks)
     }

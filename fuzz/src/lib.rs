@@ -15,5 +15,6 @@ pub mod frame;
 pub mod json;
 pub mod oracle;
 pub mod resolve;
+pub mod sbe;
 pub mod seeds;
 pub mod tape;

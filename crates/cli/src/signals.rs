@@ -1,4 +1,4 @@
-//! Being asked to stop: SIGINT (Ctrl-C) and SIGTERM.
+//! Being asked to stop: SIGINT (Ctrl-C) and SIGTERM; or to read the settings again: SIGHUP.
 //!
 //! A command that waits makes one [`Stop`] at its start and asks it wherever it waits. One that
 //! works through a file makes an [`Interrupt`] and checks it once a record: it returns the error,
@@ -106,6 +106,32 @@ impl Stop {
         if tokio::signal::ctrl_c().await.is_err() {
             pending::<()>().await;
         }
+    }
+}
+
+/// Listens for SIGHUP from when it is made; without it, that signal ends the process.
+pub struct Hangup {
+    #[cfg(unix)]
+    signal: Option<Signal>,
+}
+
+impl Hangup {
+    /// Starts to listen. Call within a tokio runtime.
+    pub fn listen() -> Hangup {
+        Hangup {
+            #[cfg(unix)]
+            signal: signal(SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Returns when the signal has come; never where there is no such signal.
+    ///
+    /// *Cancel safety:* a call that is dropped loses nothing.
+    pub async fn asked(&mut self) {
+        #[cfg(unix)]
+        received(&mut self.signal).await;
+        #[cfg(not(unix))]
+        pending::<()>().await;
     }
 }
 

@@ -179,7 +179,7 @@ impl Source {
 }
 
 /// Whether a channel is wanted that the venue does not serve without a login.
-fn needs_login(wants: &[Want]) -> bool {
+pub fn needs_login(wants: &[Want]) -> bool {
     let needs = |name: &String| channel::find(name).is_some_and(|spec| spec.login);
     wants.iter().flat_map(|want| &want.channels).any(needs)
 }

@@ -136,10 +136,12 @@ pub struct Feeds {
 impl Feeds {
     /// Adds the reports up.
     pub fn of(reports: &[FeedReport]) -> Feeds {
-        let mut sum = Feeds { all: reports.len(), ..Feeds::default() };
+        let mut sum = Feeds::default();
         for report in reports {
-            sum.up += usize::from(report.connected);
-            if let Some(status) = &report.status {
+            // Those that are not in use any more count with what they have done.
+            sum.all += usize::from(!report.replaced);
+            sum.up += usize::from(report.connected && !report.replaced);
+            if let Some(status) = report.status.as_ref().filter(|_| !report.replaced) {
                 sum.wanted += status.wanted;
                 sum.live += status.live;
                 sum.open_gaps += status.open_gaps;

@@ -43,6 +43,8 @@ pub struct Prepared {
     pub left_out: Vec<LeftOut>,
     /// What was traded of each instrument, if a wish depends on it.
     pub turnovers: Turnovers,
+    /// The instruments that were asked for by name, and not by a pattern.
+    pub named: BTreeSet<Box<str>>,
 }
 
 /// Loads what is needed of the instrument list, resolves the wishes and plans the connections.
@@ -60,7 +62,7 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     for want in &options.wants {
         wishes.add(want, &mut loader).await?;
     }
-    let Wishes { mut subscriptions, types, left_out } = wishes;
+    let Wishes { mut subscriptions, types, left_out, named } = wishes;
     if subscriptions.is_empty() {
         return Err(Error::Nothing);
     }
@@ -70,7 +72,7 @@ pub async fn prepare(options: &ServiceOptions) -> Result<Prepared, Error> {
     // Without a code an instrument cannot be named there, so it stays on the JSON socket.
     let coded = |key: &str| catalogue.get(key).is_some_and(|x| x.inst_id_code.is_some());
     let plan = plan_with(&subscriptions, |one| options.sbe && coded(&one.key))?;
-    Ok(Prepared { catalogue, subscriptions, plan, left_out, turnovers })
+    Ok(Prepared { catalogue, subscriptions, plan, left_out, turnovers, named })
 }
 
 /// What wishes come to.
@@ -80,6 +82,7 @@ struct Wishes {
     /// Kinds of the instruments among them.
     types: BTreeSet<InstType>,
     left_out: Vec<LeftOut>,
+    named: BTreeSet<Box<str>>,
 }
 
 impl Wishes {
@@ -133,6 +136,9 @@ impl Wishes {
             tracing::info!(pattern = spelling, fit, reach, %min, "instruments with the turnover");
         }
         self.types.extend(types);
+        if !is_pattern(spelling) {
+            self.named.extend(found.iter().map(|x| x.inst_id.clone()));
+        }
         Ok(found)
     }
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod differ;
 mod serve;
 mod tape;
 
@@ -426,6 +427,14 @@ impl Config {
         &mut self.subscribe[0]
     }
 
+    /// What is to be followed.
+    ///
+    /// # Errors
+    /// When a turnover is no number.
+    pub fn wants(&self) -> Result<Vec<Want>, ConfigError> {
+        self.subscribe.iter().map(Subscribe::want).collect()
+    }
+
     /// The settings as a service takes them, without the sinks.
     ///
     /// # Errors
@@ -437,7 +446,7 @@ impl Config {
             let why = "it needs runtime.core: the core that shall never sleep".to_owned();
             return Err(ConfigError::Value { key: "runtime.busy_poll", why });
         }
-        let wants = self.subscribe.iter().map(Subscribe::want).collect::<Result<_, _>>()?;
+        let wants = self.wants()?;
         Ok(ServiceOptions {
             endpoints: self.endpoints()?,
             proxy: match self.venue.proxy.as_deref() {

@@ -54,6 +54,9 @@ pub enum Error {
     /// A tape cannot be played.
     #[error("cannot play the tape: {0}")]
     Replay(String),
+    /// What is followed cannot be changed.
+    #[error("cannot change what is followed: {0}")]
+    Change(&'static str),
     /// What is played would be recorded over itself.
     #[error("cannot record a replay of {dir} into itself", dir = dir.display())]
     ReplayIntoItself {

@@ -14,14 +14,13 @@ use crate::live::{Ask, Driver, Io, Made, Setup};
 use crate::metrics::Metrics;
 use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes};
-use crate::supervisor::Listener;
+use crate::supervisor::{Listener, concerns};
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, Subscription};
+use market_data_model::{Batch, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::channel::{self, Path};
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
@@ -31,7 +30,7 @@ use tokio::task::JoinSet;
 /// Questions and commands waiting at one driver.
 const ASKS_MAX: usize = 64;
 
-/// What a connection carries, those of later listings included.
+/// What a connection carries, those of later listings included, those that have expired not.
 pub(crate) type Carried = Arc<Mutex<Vec<Subscription>>>;
 
 /// One connection, as the service sees it.
@@ -84,10 +83,11 @@ impl Yard {
             tracing::warn!(%why, "a connection without a login");
             None
         });
-        let mut setup = Setup {
-            make: self.maker(path, subscriptions, credentials.is_some()),
+        let carried: Carried = Arc::new(Mutex::new(subscriptions.to_vec()));
+        let setup = Setup {
+            make: self.maker(path, Arc::clone(&carried), credentials.is_some()),
             url: options.endpoints.url(path).into(),
-            subscriptions: subscriptions.to_vec(),
+            carried: Arc::clone(&carried),
             ids: Arc::clone(&self.ids),
             current: Arc::clone(&current),
             io: Arc::clone(&self.io),
@@ -98,12 +98,10 @@ impl Yard {
             credentials,
             signed: path == Path::Binary,
             tape: self.lanes.as_ref().map(|lanes| lanes.lane(options.view_depth)),
-            tap: None,
+            tap: self.taps.as_ref().map(Taps::tap),
             busy: options.one_core.is_some_and(|one| one.busy_poll),
         };
-        let carried: Carried = Arc::new(Mutex::new(subscriptions.to_vec()));
         let mut fleet = lock(&self.fleet);
-        setup.tap = self.taps.as_ref().map(|taps| taps.tap(fleet.lines.len()));
         let driver = Driver::new(setup).run();
         match &self.home {
             Some(home) => fleet.drivers.spawn_on(driver, home),
@@ -115,28 +113,29 @@ impl Yard {
         Some(Listener { keys, carried, asks: asks_sender })
     }
 
-    /// Makes the connection's feed, each time with what is known of its instruments by then.
+    /// Makes the connection's feed, each time with what it carries and what is known of its
+    /// instruments by then.
     fn maker(
         &self,
         path: Path,
-        subscriptions: &[Subscription],
+        carried: Carried,
         login: bool,
     ) -> Box<dyn FnMut(FeedId) -> Made<OkxFeed> + Send> {
         let options = &self.options;
         let url: Arc<str> = options.endpoints.url(path).into();
-        let subscriptions = subscriptions.to_vec();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
         let refill = options.refill;
         let catalogue = Arc::clone(&self.catalogue);
         let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
+            let subscriptions = lock(&carried).clone();
             let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
-            let keys: BTreeSet<&str> = subscriptions.iter().map(|s| &*s.key).collect();
-            let instruments =
-                keys.into_iter().filter_map(|key| catalogue.get(key)).cloned().collect();
+            let keys = subscriptions.iter().map(|s| Arc::clone(&s.key)).collect();
+            let named = |x: &&Arc<Instrument>| !x.inst_id.is_empty();
+            let instruments = catalogue.iter().filter(named).filter(|x| concerns(&keys, x));
             let mut config = OkxConfig::new(feed, &url);
-            config.subscriptions = subscriptions.clone();
-            config.instruments = instruments;
+            config.instruments = instruments.cloned().collect();
+            config.subscriptions = subscriptions;
             config.view_depth = view_depth;
             config.deltas = deltas;
             // Whether there is a key is all that a feed knows of it.

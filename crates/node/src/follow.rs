@@ -1,7 +1,9 @@
-//! Follows listings and expiries while running: what a pattern means is subscribed when it opens.
+//! Follows listings and expiries while running: what a pattern means is subscribed when it opens,
+//! and what was asked for by name when it is listed anew.
 //!
-//! The supervisor asks it after each change of the instrument list. Retiring needs nothing here: a
-//! feed ends the subscriptions of what the venue says has expired, and leaves the others alone.
+//! The supervisor asks it after each change of the instrument list, and when people want something
+//! else (`follow/change.rs`). Retiring needs nothing here: a feed ends the subscriptions of what
+//! the venue says has expired, and leaves the others alone.
 //!
 //! A pattern with a least turnover means what has reached it at a refresh; what has been subscribed
 //! stays so until it expires, so that an instrument near the limit does not come and go.
@@ -12,7 +14,7 @@
 
 use crate::bootstrap::is_pattern;
 use crate::options::Want;
-use market_data_model::{Decimal, InstType, Instrument, Subscription};
+use market_data_model::{Decimal, Instrument, Subscription};
 use market_data_okx::catalogue::instrument_fits;
 use market_data_okx::channel::{self, ChannelSpec, KeyKind, Path};
 use market_data_okx::every::ALL;
@@ -24,12 +26,18 @@ use market_data_okx::turnover::Turnovers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod change;
+
+pub(crate) use change::Wanted;
+
 /// What one connection carries, by its place in the list of connections.
 #[derive(Debug)]
 pub(crate) struct Load {
     path: Path,
     subscriptions: BTreeSet<Subscription>,
     deep: usize,
+    /// It has been given up, because nothing was left on it.
+    closed: bool,
 }
 
 impl Load {
@@ -37,11 +45,12 @@ impl Load {
     pub fn new(path: Path, subscriptions: &[Subscription]) -> Load {
         let subscriptions: BTreeSet<_> = subscriptions.iter().cloned().collect();
         let deep = subscriptions.iter().filter(|s| is_deep(s)).count();
-        Load { path, subscriptions, deep }
+        Load { path, subscriptions, deep, closed: false }
     }
 
     fn has_room(&self, deep: bool) -> bool {
-        self.subscriptions.len() < CHANNELS_PER_CONNECTION_MAX
+        !self.closed
+            && self.subscriptions.len() < CHANNELS_PER_CONNECTION_MAX
             && (!deep || self.deep < DEEP_BOOKS_PER_CONNECTION)
     }
 }
@@ -83,9 +92,11 @@ impl Wish {
         instrument_fits(&self.pattern, &instrument.inst_id)
     }
 
-    fn specs(&self, instrument: &Instrument) -> impl Iterator<Item = &'static ChannelSpec> {
-        let kind = instrument.inst_type.as_ref().map_or("", InstType::as_str);
-        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits(kind))
+    fn specs<'a>(
+        &'a self,
+        instrument: &'a Instrument,
+    ) -> impl Iterator<Item = &'static ChannelSpec> + 'a {
+        self.specs.iter().copied().filter(move |spec| !self.every || spec.suits_one(instrument))
     }
 }
 
@@ -93,6 +104,8 @@ impl Wish {
 #[derive(Debug)]
 pub(crate) struct Follower {
     wishes: Vec<Wish>,
+    /// What was asked for of instruments by name.
+    named: BTreeSet<Subscription>,
     loads: Vec<Load>,
     /// Whether the binary socket is used.
     sbe: bool,
@@ -113,7 +126,12 @@ impl Follower {
     /// Follows the patterns among these wishes on these connections.
     pub fn new(wants: &[Want], loads: Vec<Load>, turnovers: Turnovers) -> Follower {
         let wishes = wants.iter().flat_map(Wish::of).collect();
-        Follower { wishes, loads, turnovers, sbe: false }
+        Follower { wishes, named: BTreeSet::new(), loads, turnovers, sbe: false }
+    }
+
+    /// The same, which follows these as well should they be listed anew.
+    pub fn naming(self, named: BTreeSet<Subscription>) -> Follower {
+        Follower { named, ..self }
     }
 
     /// The same, with what the binary socket carries on it, or not.
@@ -126,9 +144,9 @@ impl Follower {
         self.wishes.iter().any(|wish| wish.min_turnover.is_some())
     }
 
-    /// Whether there is a pattern at all.
+    /// Whether there is anything that may be listed.
     pub fn follows(&self) -> bool {
-        !self.wishes.is_empty()
+        !self.wishes.is_empty() || !self.named.is_empty()
     }
 
     /// What to subscribe to on which connection because of these instruments. Each counts as
@@ -142,11 +160,12 @@ impl Follower {
         let mut homeless = 0;
         for instrument in instruments {
             let open = instrument.is_subscribable();
+            let expired = &*instrument.state == "expired";
             for (subscription, reaches) in self.meant(instrument) {
                 let home = self.loads.iter().position(|l| l.subscriptions.contains(&subscription));
                 match home {
-                    Some(home) if !open => self.drop(home, &subscription),
-                    None if open && reaches => match self.place(&subscription, instrument) {
+                    Some(home) if expired => self.drop(home, &subscription),
+                    None if open && reaches => match self.place(&subscription, Some(instrument)) {
                         Some(home) => {
                             let path = self.loads[home].path;
                             let none = || Asked { path, list: Vec::new() };
@@ -171,9 +190,21 @@ impl Follower {
         }
     }
 
+    /// These could not be ended: they are still there.
+    pub fn restore(&mut self, home: usize, list: &[Subscription]) {
+        let Some(load) = self.loads.get_mut(home) else { return };
+        for subscription in list {
+            if load.subscriptions.insert(subscription.clone()) {
+                load.deep += usize::from(is_deep(subscription));
+            }
+        }
+    }
+
     /// What the patterns mean by an instrument, and whether a pattern means it at its turnover.
     fn meant(&self, instrument: &Instrument) -> BTreeMap<Subscription, bool> {
-        let mut meant = BTreeMap::new();
+        let mut meant: BTreeMap<Subscription, bool> = BTreeMap::new();
+        let named = self.named.iter().filter(|one| *one.key == *instrument.inst_id);
+        meant.extend(named.map(|one| (one.clone(), true)));
         for wish in self.wishes.iter().filter(|wish| wish.means(instrument)) {
             let id = &instrument.inst_id;
             let reaches = wish.min_turnover.is_none_or(|min| self.turnovers.reaches(id, min));
@@ -185,16 +216,22 @@ impl Follower {
     }
 
     /// Puts a subscription on the emptiest connection of its path that has room, or on another.
-    fn place(&mut self, subscription: &Subscription, instrument: &Instrument) -> Option<usize> {
+    /// `instrument` is what its key names, if that is one.
+    fn place(
+        &mut self,
+        subscription: &Subscription,
+        instrument: Option<&Instrument>,
+    ) -> Option<usize> {
         let spec = channel::find(&subscription.channel)?;
-        let binary = self.sbe && sbe::carries(spec.name) && instrument.inst_id_code.is_some();
+        let coded = instrument.is_some_and(|x| x.inst_id_code.is_some());
+        let binary = self.sbe && sbe::carries(spec.name) && coded;
         let path = if binary { Path::Binary } else { spec.path };
         let here = self.loads.iter().enumerate().filter(|(_, load)| load.path == path);
         let fit = here.filter(|(_, load)| load.has_room(spec.deep));
         let found = fit.min_by_key(|(_, load)| (load.deep, load.subscriptions.len()));
         let home = match found {
             Some((home, _)) => home,
-            None if self.loads.len() < CONNECTIONS_MAX => {
+            None if self.loads.iter().filter(|load| !load.closed).count() < CONNECTIONS_MAX => {
                 self.loads.push(Load::new(path, &[]));
                 self.loads.len() - 1
             }
@@ -217,6 +254,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market_data_model::InstType;
 
     fn instrument(id: &str, state: &str) -> Arc<Instrument> {
         let mut x = Instrument::named(id);
@@ -263,6 +301,32 @@ mod tests {
         assert_eq!(news(&instrument("ETH-USDT", "live")), Vec::<String>::new());
         assert_eq!(news(&instrument("LISTING-SPOT-X", "live")), Vec::<String>::new());
         assert_eq!(news(&instrument("BTC-USDT-SWAP", "live")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_renamed_is_left_under_its_old_name_and_followed_under_the_new() {
+        let mut follower = follower(&[(Path::Public, &[("trades", "BTC-USDT-OLD")])]);
+        let mut news = |id, state| said(follower.news([&instrument(id, state)].into_iter()));
+        assert_eq!(news("BTC-USDT-OLD", "expired"), Vec::<String>::new());
+        // As OKX renames: expired, then the new id in `rebase`, `post_only`, `live`.
+        let asked = ["0 books BTC-USDT-NEW", "0 trades BTC-USDT-NEW", "1 candle1m BTC-USDT-NEW"];
+        assert_eq!(news("BTC-USDT-NEW", "rebase"), asked);
+        assert_eq!(news("BTC-USDT-NEW", "post_only"), Vec::<String>::new());
+        assert_eq!(news("BTC-USDT-NEW", "live"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_named_is_followed_again_but_never_twice() {
+        let one = Subscription::new("trades", "ETH-USDT");
+        let held = follower(&[(Path::Public, &[("trades", "ETH-USDT")])]);
+        let mut follower = held.naming([one].into());
+        let mut news = |state| said(follower.news([&instrument("ETH-USDT", state)].into_iter()));
+        for state in ["live", "suspend", "preopen", "live"] {
+            assert_eq!(news(state), Vec::<String>::new(), "{state}: it is there");
+        }
+        assert_eq!(news("expired"), Vec::<String>::new());
+        assert_eq!(news("preopen"), Vec::<String>::new(), "not yet");
+        assert_eq!(news("live"), ["0 trades ETH-USDT"]);
     }
 
     #[test]

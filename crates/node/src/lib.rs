@@ -67,6 +67,7 @@ pub use sink::{
     Counter, Delivery, EventReceiver, JsonLines, Lost, Overflow, Processor, ProcessorSink, Sink,
     SinkError, SinkSpec, channel_sink,
 };
+pub use supervisor::Changed;
 pub use venue::{FeedStats, FeedStatus};
 
 pub use market_data_model as model;

@@ -21,6 +21,7 @@ mod tests;
 use crate::bus::Publisher;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
+use crate::fleet::Carried;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
 use crate::recorder::Lane;
@@ -94,6 +95,9 @@ pub(crate) enum Ask {
     /// Show the relay this book, between the frames.
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
     Show(Subscription),
+    /// Behave as if the feed had panicked.
+    #[cfg(test)]
+    Fail,
 }
 
 /// The ways out, shared by all drivers of a service.
@@ -116,7 +120,7 @@ pub(crate) struct Setup<F> {
     pub make: Box<dyn FnMut(FeedId) -> Made<F> + Send>,
     pub url: Arc<str>,
     /// What the feed is subscribed to, for the gaps that a panic leaves.
-    pub subscriptions: Vec<Subscription>,
+    pub carried: Carried,
     /// The next free feed id of the process.
     pub ids: Arc<AtomicU32>,
     /// The id of the feed running at the moment, kept up to date.
@@ -329,6 +333,10 @@ impl<F: Driven> Driver<F> {
             }
         }
         for _ in 0..GETS_MAX {
+            if self.restart.is_some() {
+                // They are for the fresh feed.
+                break;
+            }
             let Ok(ask) = self.setup.asks.try_recv() else { break };
             self.answer(ask);
         }
@@ -364,6 +372,11 @@ impl<F: Driven> Driver<F> {
             Ask::Command(command) => {
                 self.stopping |= matches!(command, Command::Stop);
                 self.give(Input::Command(command));
+            }
+            #[cfg(test)]
+            Ask::Fail => {
+                let now = self.clock.now();
+                self.replace_feed(now, "as told");
             }
             Ask::Book { channel, inst_id, reply } => {
                 let book = self.feed.book(&channel, &inst_id).cloned();

@@ -56,7 +56,8 @@ pub struct FeedReport {
     pub url: Arc<str>,
     /// Whether its connection is open.
     pub connected: bool,
-    /// Whether a fresh feed has taken its place, after a mistake of ours.
+    /// Whether it is in use no more: a fresh feed has taken its place after a mistake of ours, or
+    /// nothing was left on its connection.
     pub replaced: bool,
     /// Its own account of itself; `None` before its first report.
     pub status: Option<FeedStatus>,
@@ -227,6 +228,12 @@ impl Metrics {
         let feed = Arc::new(feed);
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&feed));
         feed
+    }
+
+    /// A feed is in use no more.
+    pub(crate) fn retire(&self, id: FeedId) {
+        let feeds = self.feeds();
+        feeds.iter().filter(|x| x.feed == id).for_each(|x| x.replaced.store(true, Relaxed));
     }
 
     pub(crate) fn add_queue(&self, name: &str) -> Arc<QueueCounters> {

@@ -15,11 +15,11 @@ use crate::live::tap::{Tapped, taps};
 use crate::live::{Ask, BookUnavailable, Io};
 use crate::metrics::{FeedReport, Metrics, QueueCounters};
 use crate::net::{Dialer, Gate, Rest};
-use crate::options::ServiceOptions;
+use crate::options::{ServiceOptions, Want};
 use crate::recorder::{self, Lanes, TapeReport};
 use crate::replay::{self, ReplayEnd, ReplaySettings};
 use crate::sink::{self, Inline, Overflow, SinkError, SinkRun, SinkSpec};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{ChangeAsk, Changed, Close, Supervisor, named_of};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, InstType, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
@@ -105,6 +105,8 @@ pub struct Service {
     catalogue: Arc<RwLock<Catalogue>>,
     fleet: Arc<Mutex<Fleet>>,
     supervisor: JoinSet<()>,
+    /// Tells the supervisor what is wanted instead; `None` in a replay.
+    change: Option<mpsc::Sender<ChangeAsk>>,
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
     replay: Option<RunningReplay>,
@@ -151,6 +153,9 @@ impl Service {
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
         let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
+        let (change, changes) = mpsc::channel(1);
+        let types = types_in_use(&prepared.subscriptions, &prepared.catalogue);
+        let named = named_of(&prepared);
         let catalogue = Arc::new(RwLock::new(prepared.catalogue));
         let fleet = Arc::new(Mutex::new(Fleet::default()));
         let refresh = options.refresh;
@@ -182,14 +187,17 @@ impl Service {
         let anchor_rest = Arc::clone(&rest);
         supervisor.spawn(
             Supervisor {
-                types: types_in_use(&prepared.subscriptions, &catalogue),
+                types,
                 catalogue: Arc::clone(&catalogue),
                 rest,
                 listeners,
                 follower: Follower::new(&options.wants, loads, prepared.turnovers)
-                    .over_sbe(options.sbe),
+                    .over_sbe(options.sbe)
+                    .naming(named),
                 open: Box::new(move |path, list| yard.open(path, list)),
+                close: closer(&fleet, &metrics),
                 news,
+                changes,
                 refresh,
                 metrics: Arc::clone(&metrics),
             }
@@ -199,7 +207,19 @@ impl Service {
         let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
         let (replay, _home) = (None, home);
-        Ok(Service { metrics, catalogue, fleet, supervisor, sinks, tape, replay, tapped, _home })
+        let change = Some(change);
+        Ok(Service {
+            metrics,
+            catalogue,
+            fleet,
+            supervisor,
+            change,
+            sinks,
+            tape,
+            replay,
+            tapped,
+            _home,
+        })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -237,6 +257,7 @@ impl Service {
             catalogue: Arc::default(),
             fleet: Arc::default(),
             supervisor: JoinSet::new(),
+            change: None,
             sinks,
             tape: None,
             replay: Some(RunningReplay { stop, ended, end: None, copied }),
@@ -300,7 +321,7 @@ impl Service {
         Some(Upstream { tapped, fleet, catalogue })
     }
 
-    fn lines(&self) -> Vec<Line> {
+    pub(crate) fn lines(&self) -> Vec<Line> {
         lock(&self.fleet).lines.clone()
     }
 
@@ -312,6 +333,24 @@ impl Service {
                 drop(line.asks.send(Ask::Command(command.clone())).await);
             }
         }
+    }
+
+    /// Follows something else from here on: asks for what is missing, ends what nobody wants any
+    /// more, and leaves everything else alone, connections included. Returns when that is under
+    /// way; feeds ask within the venue's budget of requests, so answers may take a while.
+    ///
+    /// `prepared` is what [`prepare`](crate::prepare) made of options with these wants. Only the
+    /// wants can be changed while running.
+    ///
+    /// # Errors
+    /// [`Error::Change`] in a replay, or when the service has stopped.
+    pub async fn change(&self, wants: Vec<Want>, prepared: Prepared) -> Result<Changed, Error> {
+        let gone = || Error::Change("nothing is connected any more");
+        let change = self.change.as_ref().ok_or(Error::Change("a replay plays what it has"))?;
+        let (reply, answer) = oneshot::channel();
+        let ask = ChangeAsk { wants, prepared: Box::new(prepared), reply };
+        change.send(ask).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
     }
 
     /// Waits until a sink has ended by itself while events still come, or until a replay is over
@@ -412,6 +451,19 @@ impl RunningReplay {
         };
         (self.end.unwrap_or_default(), copied)
     }
+}
+
+/// Ends connections for good: their feeds are in use no more.
+fn closer(fleet: &Arc<Mutex<Fleet>>, metrics: &Arc<Metrics>) -> Close {
+    let (fleet, metrics) = (Arc::clone(fleet), Arc::clone(metrics));
+    Box::new(move |home| {
+        let Some(line) = lock(&fleet).lines.get(home).cloned() else { return };
+        metrics.retire(FeedId(line.current.load(Relaxed)));
+        lock(&fleet).drivers.spawn(async move {
+            // A driver that has ended needs no command.
+            drop(line.asks.send(Ask::Command(Command::Stop)).await);
+        });
+    })
 }
 
 /// Runs `work` on a thread of its own; the receiver yields what came of it.
@@ -530,8 +582,7 @@ fn start_sinks(
 }
 
 /// The kinds of the instruments followed, and those whose news is followed.
-fn types_in_use(subscriptions: &[Subscription], catalogue: &RwLock<Catalogue>) -> Vec<InstType> {
-    let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn types_in_use(subscriptions: &[Subscription], catalogue: &Catalogue) -> Vec<InstType> {
     let of = |subscription: &Subscription| {
         let spec = channel::find(&subscription.channel)?;
         match spec.form {

@@ -141,6 +141,11 @@ enum Ask {
         faults: FaultProfile,
     },
     Stop,
+    /// Time jumps ahead.
+    #[cfg(test)]
+    Skip {
+        by: Duration,
+    },
     Injected {
         reply: oneshot::Sender<BTreeMap<&'static str, u64>>,
     },
@@ -250,6 +255,12 @@ impl SimServer {
     pub async fn set_faults(&self, faults: FaultProfile) {
         // Without its task the exchange is being closed.
         drop(self.inbox.send(Ask::Faults { faults }).await);
+    }
+
+    /// Lets the exchange's time jump ahead; everything due on the way happens.
+    #[cfg(test)]
+    pub(crate) async fn skip(&self, by: Duration) {
+        drop(self.inbox.send(Ask::Skip { by }).await);
     }
 
     /// How often each fault fired, by its name.
@@ -439,6 +450,10 @@ fn response(status: u16, kind: &'static str, body: Vec<u8>) -> Response<Body> {
     ([("content-type", kind)], (status, body)).into_response()
 }
 
+#[cfg(test)]
+mod change_tests;
+#[cfg(test)]
+mod listing_tests;
 #[cfg(test)]
 mod tape_tests;
 #[cfg(test)]

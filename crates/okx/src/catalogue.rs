@@ -9,7 +9,8 @@
 //! market is never overwritten by its MARGIN twin; rows without an id are kept apart.
 //!
 //! Start at [`Catalogue::apply_response`]. `rows.rs` reads one row, `response.rs` the envelope
-//! around them, `resolve.rs` people's spellings.
+//! around them, `resolve.rs` people's spellings, `upcoming.rs`
+//! announced changes.
 
 use crate::json::{self, Kind, Raw};
 use market_data_model::{InstType, Instrument, Nanos};
@@ -22,6 +23,7 @@ mod response;
 mod rows;
 #[cfg(test)]
 mod tests;
+pub mod upcoming;
 
 pub(crate) use nearest::nearest;
 pub use resolve::{ResolveError, channel_fits, instrument_fits};

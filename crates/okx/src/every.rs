@@ -137,13 +137,13 @@ impl Known<'_> {
     /// What of the instruments asked for suits the channel; otherwise the first open one of the
     /// same coin that does, or of any coin.
     fn suiting(&self, spec: &ChannelSpec) -> Vec<&Arc<Instrument>> {
-        let asked = self.asked.iter().filter(|x| spec.suits(kind(x)));
+        let asked = self.asked.iter().filter(|x| spec.suits_one(x));
         let asked: Vec<_> = asked.collect();
         if !asked.is_empty() {
             return asked;
         }
         let open = |x: &&Arc<Instrument>| &*x.state == "live" && !x.inst_id.is_empty();
-        let fit = || self.catalogue.iter().filter(open).filter(|x| spec.suits(kind(x)));
+        let fit = || self.catalogue.iter().filter(open).filter(|x| spec.suits_one(x));
         let coins: Vec<&str> = self.asked.iter().map(|x| coin(&x.inst_id)).collect();
         let near = fit().find(|x| coins.contains(&coin(&x.inst_id)));
         near.or_else(|| fit().next()).into_iter().collect()

@@ -7,6 +7,7 @@
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
+//! `feed/upcoming.rs` (what it announced),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -46,6 +47,7 @@ mod session;
 mod sub;
 #[cfg(test)]
 mod tests;
+mod upcoming;
 
 /// What a feed is made with.
 #[derive(Clone, Debug)]
@@ -334,6 +336,7 @@ const LINK: (Whose, bool) = (Whose::Link, false);
 
 impl Feed for OkxFeed {
     fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
+        self.upcoming(now, out);
         match input {
             Input::Start => self.open(now, out),
             Input::Opened => self.opened(now, out),
@@ -348,10 +351,16 @@ impl Feed for OkxFeed {
         }
         self.send_queued(now, out);
         self.fetch_depths(out);
+        // Again, for rows just learnt that are older than what they announce.
+        self.upcoming(now, out);
         out.events.set_names(self.emit.names());
     }
 
     fn deadline(&self) -> Option<Nanos> {
-        if self.config.passive { None } else { self.timers.next() }
+        if self.config.passive {
+            return None;
+        }
+        let (timer, change) = (self.timers.next(), self.upcoming_at());
+        timer.into_iter().chain(change).min()
     }
 }

@@ -19,6 +19,8 @@ mod json;
 mod oracle;
 #[path = "../../../fuzz/src/resolve.rs"]
 mod resolve;
+#[path = "../../../fuzz/src/sbe.rs"]
+mod sbe;
 #[path = "../../../fuzz/src/seeds.rs"]
 mod seeds;
 
@@ -130,6 +132,12 @@ fn what_is_not_damaged_holds_every_promise() {
     frames().iter().for_each(|bytes| frame::run(bytes));
     frames().iter().for_each(|bytes| json::run(bytes));
     answers().iter().for_each(|bytes| catalogue::run(bytes));
+    for (flags, life) in sbe::seeds().iter().enumerate() {
+        sbe::run(life);
+        let said = String::from_utf8(sbe::live(life)).unwrap();
+        let book = said.contains(r#""isSnapshot":true"#) && said.contains(r#""isSnapshot":false"#);
+        assert!(flags != 2 || book && said.contains(r#""type":"gap""#), "{said}");
+    }
     seeds::SPELLINGS.iter().for_each(|text| resolve::run(text.as_bytes()));
     seeds::NUMBERS.iter().for_each(|text| decimal::run(text.as_bytes()));
 }
@@ -139,6 +147,11 @@ proptest! {
     #[test]
     fn damaged_lives(bytes in one_of(seeds::lives())) {
         feed::run(&bytes);
+    }
+
+    #[test]
+    fn damaged_binary_lives(bytes in one_of(sbe::seeds())) {
+        sbe::run(&bytes);
     }
 
     #[test]
@@ -173,6 +186,7 @@ proptest! {
     #[test]
     fn any_bytes_at_all(bytes in any_bytes()) {
         feed::run(&bytes);
+        sbe::run(&bytes);
         frame::run(&bytes);
         json::run(&bytes);
         decimal::run(&bytes);

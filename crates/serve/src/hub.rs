@@ -25,8 +25,6 @@ const TRADES_AT_JOIN: (usize, usize) = (20, 1);
 /// What the sink and the server share.
 pub struct Hub {
     state: Mutex<State>,
-    /// Channels that are followed; empty: not known.
-    channels: BTreeSet<String>,
     pub(crate) counts: Counts,
 }
 
@@ -53,6 +51,8 @@ pub(crate) struct Counts {
 #[derive(Default)]
 pub(crate) struct State {
     pub store: Store,
+    /// Channels that are followed; empty: not known.
+    channels: BTreeSet<String>,
     subs: Vec<Arc<Sub>>,
     /// Rises whenever `subs` changes.
     generation: u64,
@@ -63,8 +63,11 @@ impl Hub {
     /// for others are told so.
     pub fn new(channels: impl IntoIterator<Item = String>) -> (Arc<Hub>, SinkSpec) {
         let hub = Arc::new(Hub {
-            state: Mutex::new(State { generation: 1, ..State::default() }),
-            channels: channels.into_iter().collect(),
+            state: Mutex::new(State {
+                generation: 1,
+                channels: channels.into_iter().collect(),
+                ..State::default()
+            }),
             counts: Counts::default(),
         });
         let sink = HubSink(Arc::clone(&hub));
@@ -83,8 +86,13 @@ impl Hub {
     }
 
     /// The channels that are followed; empty: not known.
-    pub(crate) fn channels(&self) -> &BTreeSet<String> {
-        &self.channels
+    pub(crate) fn channels(&self) -> BTreeSet<String> {
+        self.lock().channels.clone()
+    }
+
+    /// These channels are followed, too.
+    pub(crate) fn follow(&self, channels: impl IntoIterator<Item = String>) {
+        self.lock().channels.extend(channels);
     }
 
     /// Adds a subscription: `answer` (of how many channels and instruments it is about at the
@@ -192,7 +200,7 @@ impl State {
 
     /// Who wants a place's records.
     fn route(&mut self, at: u32) -> Arc<[Arc<Sub>]> {
-        let State { store, subs, generation } = self;
+        let State { store, subs, generation, channels: _ } = self;
         let Some(entry) = store.entry_mut(at) else { return Arc::new([]) };
         if entry.route.0 != *generation {
             let wants = |sub: &&Arc<Sub>| sub.wants(&entry.channel, &entry.inst);

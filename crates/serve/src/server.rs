@@ -112,6 +112,11 @@ impl Server {
         self.shared.hub.take_torn()
     }
 
+    /// These channels are received from here on, too: clients may ask for them.
+    pub fn follow(&self, channels: impl IntoIterator<Item = String>) {
+        self.shared.hub.follow(channels);
+    }
+
     /// Sends clients what waits for them, closes them with 1001, and ends.
     pub async fn stop(mut self) {
         self.shared.stop.send_replace(true);

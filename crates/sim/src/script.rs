@@ -34,6 +34,10 @@ enum Act {
     Plan(u64),
     /// The finer tick takes effect.
     Refine,
+    /// A larger least order is announced for so many seconds after the start.
+    PlanLeast(u64),
+    /// The larger least order takes effect.
+    Raise,
     /// It gets another id and keeps its code; the old id expires.
     Rename(&'static str),
     /// It comes back under its old id with another code.
@@ -66,8 +70,10 @@ static SCRIPT: &[(u64, &str, Act)] = &[
     (72, "SPLT-USDT-SWAP", Act::State("live")),
     (75, "AUCT-USDT", Act::Open),
     (80, "HALT-USDT", Act::State("live")),
+    (82, "HALT-USDT", Act::PlanLeast(95)),
     (85, "BTC-ABOVE-DAILY-*", Act::Strike),
     (90, "RENA-USDT-SWAP", Act::Rename("RENB-USDT-SWAP")),
+    (95, "HALT-USDT", Act::Raise),
     (98, "RENB-USDT-SWAP", Act::State("post_only")),
     (105, "RENB-USDT-SWAP", Act::State("live")),
     (110, "SUI-USD_UM_XPERP-*", Act::LeavePreMarket),
@@ -171,15 +177,21 @@ impl Exchange {
                 self.schedule(when, Event::Life(n));
             }
             Act::Plan(when) => {
-                let inst = &mut self.markets[n].inst;
-                inst.planned = Cow::Owned(format!(
-                    "[{{\"param\":\"tickSz\",\"newValue\":\"{}\",\"effTime\":\"{}\"}}]",
-                    decimal(1, inst.px_places + 1),
-                    millis(self.config.start_ns + when * SECOND)
-                ));
-                self.announce(n);
+                let tick = decimal(1, self.markets[n].inst.px_places + 1);
+                self.plan(n, "tickSz", &tick, at(when));
             }
             Act::Refine => self.refine(n),
+            Act::PlanLeast(when) => {
+                let inst = &self.markets[n].inst;
+                let least = inst.sz(inst.min_lots * 2);
+                self.plan(n, "minSz", &least, at(when));
+            }
+            Act::Raise => {
+                let inst = &mut self.markets[n].inst;
+                inst.min_lots *= 2;
+                inst.planned = Cow::Borrowed("[]");
+                self.announce(n);
+            }
             Act::Rename(name) => self.rename(n, name),
             Act::Relist => self.relist(n),
             Act::Multiply => {
@@ -241,6 +253,15 @@ impl Exchange {
         market.pace_ppm = self.pace.ppm;
         self.markets.push(market);
         number
+    }
+
+    /// Announces in `upcChg` what will change, to what, and when.
+    fn plan(&mut self, n: usize, param: &str, value: &str, when_ns: u64) {
+        self.markets[n].inst.planned = Cow::Owned(format!(
+            "[{{\"param\":\"{param}\",\"newValue\":\"{value}\",\"effTime\":\"{}\"}}]",
+            millis(when_ns)
+        ));
+        self.announce(n);
     }
 
     /// The tick gets finer, in the market and in everything that was published of it.

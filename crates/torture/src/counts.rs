@@ -72,6 +72,8 @@ pub enum Figure {
     Drills,
     /// Trades that had not come and were fetched.
     TradesFilled,
+    /// Announced changes of instruments that came into force.
+    ChangesInForce,
     /// Trades that had not come and could not be fetched.
     TradesGone,
     /// Milliseconds from the end of the faults to full health, summed.
@@ -85,7 +87,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 30] = [
+pub const NAMES: [&str; 31] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -111,6 +113,7 @@ pub const NAMES: [&str; 30] = [
     "logins",
     "drills",
     "trades_filled",
+    "changes_in_force",
     "trades_gone",
     "recovery_ms",
     "recovery_ms_max",

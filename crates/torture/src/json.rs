@@ -58,6 +58,14 @@ impl Json {
         }
     }
 
+    /// The fields, if this is an object.
+    pub fn fields(&self) -> &[(String, Json)] {
+        match self {
+            Json::Object(fields) => fields,
+            _ => &[],
+        }
+    }
+
     /// Strings as their text, everything else as compact JSON text.
     pub fn plain(&self) -> String {
         match self {

@@ -17,6 +17,7 @@ use super::network::Letter;
 use super::refill;
 use super::rows;
 use super::series;
+use super::upcoming::Announced;
 use market_data_model::{
     Action, Body, Command, EventRef, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
 };
@@ -98,6 +99,8 @@ pub struct Judge {
     /// Instruments whose books may be crossed, and until when: they do not trade continuously, and
     /// the feed may not have heard of it.
     pub(super) may_cross: BTreeMap<String, u64>,
+    /// Changes of steps that were announced to the feed.
+    pub(super) announced: Announced,
 }
 
 impl Judge {
@@ -118,6 +121,7 @@ impl Judge {
             rest_fails: false,
             text: Vec::new(),
             may_cross: BTreeMap::new(),
+            announced: Announced::default(),
         }
     }
 
@@ -136,12 +140,18 @@ impl Judge {
         counts.more(Figure::Inputs, 1);
         counts.more(Figure::Events, out.events.len() as u64);
         let heard = self.hear(seen, counts);
+        self.announced.hear(seen, heard.damaged);
+        // What is due now counts for a feed that follows the news before and after this input.
+        let followed = self.ledger.key("instruments", "").firm;
         books::settle(self, &heard, feed);
         for event in out.events.iter() {
             let header = self.ledger.header(now, self.feed, &event);
             header.map_err(|text| Complaint::new("stream", text))?;
             self.event(&event, seen, &heard, out, counts)?;
+            self.announced.event(now, &event, counts)?;
         }
+        let follows = followed && self.ledger.key("instruments", "").firm;
+        self.announced.settle(now, follows)?;
         series::check(self, seen, &heard, out, counts)?;
         refill::check(self, seen, out, counts)?;
         if out.actions.contains(&Action::Close) {

@@ -6,7 +6,8 @@
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
 //! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
-//! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
+//! `manners.rs` (what is demanded), `upcoming.rs` (announced changes),
+//! `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller
 //! history of a failure), `report.rs` (what is said).
 //!
@@ -35,6 +36,7 @@ mod rows;
 mod series;
 mod shrink;
 mod tape;
+mod upcoming;
 
 pub use report::Report;
 

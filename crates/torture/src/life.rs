@@ -18,6 +18,7 @@ use super::network::{Letter, Network};
 use super::restore::Restorer;
 use super::rows;
 use super::tape::Taped;
+use super::upcoming::Announced;
 use market_data_model::{Command, Feed, FeedId, InstType, Nanos, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::{HandshakeGate, OkxConfig};
@@ -269,7 +270,11 @@ impl Life {
         config.seed = part.seed;
         config.login = part.login;
         config.refill = part.refill;
+        let is_news = |s: &&Subscription| &*s.channel == "instruments";
+        let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
+        let announced = Announced::new(&kind, &config.instruments);
         let mut rig = Rig::new(config, part, &mut self.chance);
+        rig.judge.announced = announced;
         rig.judge.rest_fails = self.options.faults.resterror > 0;
         rig
     }

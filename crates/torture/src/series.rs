@@ -47,10 +47,12 @@ pub(super) fn check(
     }
 }
 
-/// What is fetched is judged in `refill.rs`.
+/// What is fetched is judged in `refill.rs`, changes in force in `upcoming.rs`.
 fn is_row(event: &EventRef<'_>) -> bool {
     let fetched = matches!(event.body, Body::Trade(trade) if trade.filled.is_some());
+    let announced = matches!(event.body, Body::Instrument(_)) && event.header.ts_event.is_some();
     !fetched
+        && !announced
         && matches!(
             event.body,
             Body::Ticker(_)

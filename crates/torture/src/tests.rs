@@ -45,6 +45,7 @@ fn lives_on_the_whole_catalogue_compare_records_of_every_kind_and_say_the_same_t
     assert_eq!(one.text(), run(&options).text());
     assert_eq!(one.counts.get(counts::Figure::CatalogueLives), 10);
     assert!(one.counts.get(counts::Figure::FlatCompared) > 1_000, "{}", one.text());
+    assert!(one.counts.get(counts::Figure::ChangesInForce) > 0, "{}", one.text());
     for channel in [
         "funding-rate",
         "index-tickers",

@@ -530,6 +530,33 @@ pub const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "M53",
+        what: "a later change comes into force with an earlier one",
+        edits: &[Edit {
+            file: "crates/okx/src/catalogue/upcoming.rs",
+            old: "changes(row).filter(|c| c.effective <= now).collect();",
+            new: "changes(row).collect();",
+        }],
+    },
+    Mutant {
+        name: "M54",
+        what: "an announced change does not take effect by itself",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/upcoming.rs",
+            old: "self.emit.upcoming.next().is_none_or(|at| at > now)",
+            new: "self.emit.upcoming.next().is_none_or(|_| true)",
+        }],
+    },
+    Mutant {
+        name: "M55",
+        what: "a larger least order of contracts leaves their step",
+        edits: &[Edit {
+            file: "crates/okx/src/catalogue/upcoming.rs",
+            old: "together && key == \"lotSz\"",
+            new: "false && key == \"lotSz\"",
+        }],
+    },
+    Mutant {
         name: "L1",
         what: "what needs a login is asked for without waiting for it",
         edits: &[Edit {

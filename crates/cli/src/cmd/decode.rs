@@ -1,7 +1,7 @@
 //! `market-data decode`: captured frames through the same state machine as live ones.
 //!
 //! One passive feed a file, as one connection recorded it; no network, no clock. `decode/lines.rs`
-//! reads the files, `decode/summary.rs` counts.
+//! reads the files, `decode/known.rs` lists of instruments, `decode/summary.rs` counts.
 //!
 //! Invariants: the output depends on the files only; nothing is kept of a frame once its records
 //! are written.
@@ -14,13 +14,15 @@ use crate::out::progress::Progress;
 use crate::signals::{Interrupt, Interrupted};
 use clap::Args;
 use lines::{Format, LineReader};
-use market_data_model::{Feed as _, FeedId, Input, Nanos, Outbox, wire};
+use market_data_model::{Feed as _, FeedId, Input, Instrument, Nanos, Outbox, wire};
 use market_data_okx::{OkxConfig, OkxFeed};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use summary::Summary;
 
+mod known;
 mod lines;
 mod summary;
 
@@ -29,6 +31,7 @@ Examples:
   market-data decode capture.tsv                   a readable line a record
   market-data decode capture.tsv --json > records.ndjson
   market-data decode captures/*.jsonl --summary    one JSON object with all counts
+  market-data decode binary.tsv --sbe --instruments spot.json   frames of the binary socket
   zstd -dc capture.tsv.zst | market-data decode - --summary";
 
 const LONG_ABOUT: &str = "\
@@ -36,7 +39,11 @@ Decode captured frames
 
 Each file is one connection, replayed from its start: `.jsonl` has one frame a line, `.tsv` has \
 the receive time in nanoseconds, a tab and the frame, and `-` is stdin, where each line may be \
-either. Frames without a time count up from 1 ns.";
+either. Frames without a time count up from 1 ns.
+
+With --sbe the files are of the binary socket: a binary frame is its bytes in hexadecimal, and so is a \
+snapshot of a book that was fetched over REST (books-sbe); other frames are JSON text as ever. Binary frames \
+name instruments by instIdCode: --instruments says which those are, others are called `#` and the code.";
 
 /// How much output is gathered before it is written, in bytes.
 const OUT_BYTES: usize = 1 << 16;
@@ -51,6 +58,12 @@ pub struct DecodeArgs {
     /// One JSON record a line
     #[arg(long, conflicts_with = "summary")]
     json: bool,
+    /// The files are of the binary socket, with its frames in hexadecimal
+    #[arg(long)]
+    sbe: bool,
+    /// An answer of REST `instruments`: names, units and codes; may be repeated
+    #[arg(long, value_name = "FILE")]
+    instruments: Vec<String>,
     /// One JSON object that counts frames, records, faults and what books went through
     #[arg(long)]
     summary: bool,
@@ -75,7 +88,9 @@ pub fn run(args: &DecodeArgs, console: &Console) -> anyhow::Result<ExitCode> {
         _ => Output::Human(Lines::new(console.out_paint())),
     };
     let out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
-    let mut decoder = Decoder { output, out, text: Vec::new(), summary: Summary::default() };
+    let instruments = known::read(&args.instruments)?;
+    let (text, summary) = (Vec::new(), Summary::default());
+    let mut decoder = Decoder { output, out, text, summary, sbe: args.sbe, instruments };
     let mut watch = Watch::new(&files, console, matches!(decoder.output, Output::Count));
     for (i, file) in files.iter().enumerate() {
         if let Err(error) = decoder.file(FeedId(i as u32 + 1), file, &mut watch) {
@@ -165,12 +180,21 @@ struct Decoder<W: Write> {
     out: W,
     text: Vec<u8>,
     summary: Summary,
+    /// Whether frames may be binary, written in hexadecimal.
+    sbe: bool,
+    /// What is known of instruments from the start.
+    instruments: Vec<Arc<Instrument>>,
 }
 
 impl<W: Write> Decoder<W> {
     fn file(&mut self, id: FeedId, file: &str, watch: &mut Watch<'_>) -> anyhow::Result<()> {
         let mut reader = LineReader::open(file, Format::of(file))?;
-        let config = OkxConfig { passive: true, ..OkxConfig::new(id, &format!("file:{file}")) };
+        let config = OkxConfig {
+            passive: true,
+            sbe: self.sbe,
+            instruments: self.instruments.clone(),
+            ..OkxConfig::new(id, &format!("file:{file}"))
+        };
         let mut feed = OkxFeed::new(config);
         let mut outbox = Outbox::default();
         let mut now = Nanos(0);
@@ -183,6 +207,8 @@ impl<W: Write> Decoder<W> {
                 feed.handle(now, Input::Start, &mut outbox);
                 feed.handle(now, Input::Opened, &mut outbox);
             }
+            let binary = if self.sbe { lines::unhex(frame) } else { None };
+            let frame = binary.as_deref().unwrap_or(frame);
             feed.handle(now, Input::Frame(frame), &mut outbox);
             self.summary.frames += 1;
             self.records(&outbox)?;

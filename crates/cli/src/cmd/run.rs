@@ -2,7 +2,8 @@
 //!
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
 //! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
-//! plays a tape instead of connecting, `run/serve.rs` serves what comes.
+//! plays a tape instead of connecting, `run/serve.rs` serves what comes, `run/reload.rs` follows
+//! other subscriptions on SIGHUP.
 //! This file starts the service, logs how it fares, and says at
 //! the end what became of every sink.
 //!
@@ -26,6 +27,7 @@ use market_data::{
     Command, Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport,
 };
 use market_data_serve::Server;
+use reload::Reload;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 use tracing_subscriber::filter::LevelFilter;
 
 mod plan;
+mod reload;
 mod replay;
 mod serve;
 
@@ -123,21 +126,10 @@ pub async fn run(
     log_args: &LogArgs,
     console: &Arc<Console>,
 ) -> anyhow::Result<ExitCode> {
-    let mut config = Config::load(args.config.as_deref()).map_err(bad_settings)?;
+    let mut config = args.settings().map_err(bad_settings)?;
     log::start(log_args, log_defaults(&config), console);
-    if args.json && !config.output.sinks.iter().any(|place| place == "stdout") {
-        config.output.sinks.push("stdout".to_owned());
-    }
-    if let Some(dir) = &args.tape {
-        (config.tape.enabled, config.tape.dir) = (true, dir.clone());
-    }
-    config.tape.enabled &= !args.no_tape;
-    args.serve.change(&mut config.serve);
     if let Some(path) = &args.replay.replay {
         return replay::run(args, path, &mut config, console).await;
-    }
-    if args.source.sim {
-        config.venue.credentials = None;
     }
     let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
@@ -166,11 +158,13 @@ pub async fn run(
     // Records and a status line on one terminal would tear each other.
     let status = Some(&**console).filter(|c| c.has_status() && !to_terminal);
     let began = Instant::now();
+    let mut reload = Reload::new(args, &config, &options);
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
     let server = opened.map(|opened| opened.start(&mut service));
     notify::ready();
     let served = server.as_ref().map(|serving| &serving.server);
-    let why = until_the_end(&mut service, served, args.time, &mut stop, status).await;
+    let asks = (&mut stop, &mut reload);
+    let why = until_the_end(&mut service, served, args.time, asks, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     notify::stopping();
@@ -183,6 +177,25 @@ pub async fn run(
     source.close().await;
     console.words(&summary(&before, &report, began.elapsed()));
     verdict(&report)
+}
+
+impl RunArgs {
+    /// The settings, as these flags change them.
+    fn settings(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if self.json && !config.output.sinks.iter().any(|place| place == "stdout") {
+            config.output.sinks.push("stdout".to_owned());
+        }
+        if let Some(dir) = &self.tape {
+            (config.tape.enabled, config.tape.dir) = (true, dir.clone());
+        }
+        config.tape.enabled &= !self.no_tape;
+        self.serve.change(&mut config.serve);
+        if self.source.sim {
+            config.venue.credentials = None;
+        }
+        Ok(config)
+    }
 }
 
 fn stdout() -> String {
@@ -222,7 +235,7 @@ async fn until_the_end(
     service: &mut Service,
     server: Option<&Server>,
     time: Option<Duration>,
-    stop: &mut Stop,
+    (stop, reload): (&mut Stop, &mut Reload<'_>),
     console: Option<&Console>,
 ) -> &'static str {
     let mut redraw = interval(REDRAW);
@@ -238,7 +251,7 @@ async fn until_the_end(
     };
     tokio::pin!(over);
     let mut status = Status::new();
-    let (mut all_live, began) = (false, Instant::now());
+    let (mut all_live, mut began) = (false, Instant::now());
     let beat = Beat::wanted();
     let due = beat.due();
     tokio::pin!(due);
@@ -249,6 +262,9 @@ async fn until_the_end(
                 due.set(beat.due());
             }
             () = stop.asked() => return "asked to",
+            due = reload.due() => if reload.act(due, service, server).await {
+                (all_live, began) = (false, Instant::now());
+            },
             () = &mut over => return "the time is over",
             ended = service.ended() => return match ended {
                 Ended::Sink(_) => "a sink has ended",

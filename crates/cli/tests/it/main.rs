@@ -17,6 +17,8 @@ mod instruments;
 mod live;
 mod login;
 mod play;
+#[cfg(unix)]
+mod reload;
 mod run;
 mod sbe;
 mod tape;

@@ -371,3 +371,93 @@ async fn live(dir: &tempfile::TempDir) {
     assert!(book.levels(Side::Bid).count() > 20);
     client.close().await;
 }
+
+/// What a client of the binary socket received in twenty seconds, as `decode --sbe` takes it; and
+/// the trades in it as the exchange means them.
+fn capture(exchange: &mut Exchange, code: &str) -> (String, Vec<[String; 3]>) {
+    let time = (START / SECOND).to_string();
+    let sign = signature("sim", &time);
+    let headers = [("key", "sim"), ("passphrase", "sim"), ("timestamp", &time), ("sign", &sign)];
+    let headers = headers.map(|(name, value)| (format!("ok-access-{name}"), value.to_owned()));
+    let opened = exchange.open_signed(START, "/ws/v5/public-sbe", &headers);
+    let Opened::Accepted(conn) = opened else { panic!("the key is good: {opened:?}") };
+    let arg = |channel| format!(r#"{{"channel":"{channel}","instIdCode":{code}}}"#);
+    let args = CHANNELS.map(arg).join(",");
+    let ask = format!(r#"{{"op":"subscribe","args":[{args}]}}"#);
+    exchange.receive(START, conn, FromClient::Text(&ask));
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (mut lines, mut trades, mut arrived) = (String::new(), Vec::new(), Vec::new());
+    for step in 1..=200 {
+        let now = START + step * SECOND / 10;
+        exchange.advance(now);
+        exchange.deliveries(&mut arrived);
+        for delivery in arrived.drain(..) {
+            let frame = match &delivery.what {
+                ToClient::Text(text) => text.to_string(),
+                ToClient::Binary(bytes) => hex(bytes),
+                _ => continue,
+            };
+            lines.push_str(&format!("{}\t{frame}\n", delivery.at_ns));
+            let truth = delivery.truth.iter().filter(|truth| truth.channel == "trades");
+            for row in truth.flat_map(|truth| &truth.rows) {
+                let of = |name| row.iter().find(|(field, _)| *field == name).map(|x| x.1.clone());
+                trades.push(["tradeId", "px", "sz"].map(|name| of(name).expect("a field")));
+            }
+        }
+        if step == 20 {
+            let path = format!("/api/v5/market/books-sbe?instIdCode={code}&source=0");
+            let reply = exchange.rest(now, &path);
+            lines.push_str(&format!("{now}\t{}\n", hex(&reply.bytes)));
+        }
+    }
+    (lines, trades)
+}
+
+#[test]
+fn captured_binary_frames_are_decoded_with_names_books_and_trades() {
+    let config = SimConfig { truth: true, ..SimConfig::new(5, START) };
+    let mut exchange = Exchange::new(config);
+    let list = exchange.rest(START, "/api/v5/public/instruments?instType=SPOT").body;
+    let rows: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let rows = rows["data"].as_array().expect("a list");
+    let btc = rows.iter().find(|row| row["instId"] == "BTC-USDT").expect("it is listed");
+    let (lines, sent) = capture(&mut exchange, &btc["instIdCode"].to_string());
+    assert!(sent.len() > 5, "{}", sent.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name, text: &str| crate::run::file(&folder, name, text);
+    let (capture, list) = (file("binary.tsv", &lines), file("spot.json", &list));
+    let known = ["decode", "--sbe", "--json", "--instruments", &list, &capture];
+    let ran = crate::run::run(&known);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let (mut trades, mut chain, mut changes) = (Vec::new(), serde_json::Value::Null, 0);
+    for line in ran.stdout.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(
+            !["fault", "gap", "raw"].contains(&record["type"].as_str().expect("a type")),
+            "{line}"
+        );
+        match (record["type"].as_str(), record["channel"].as_str()) {
+            (Some("trade"), _) => {
+                assert_eq!(
+                    (&record["instId"], &record["unit"]),
+                    (&"BTC-USDT".into(), &"base".into())
+                );
+                let of = |name: &str| record[name].as_str().expect("text").to_owned();
+                trades.push(["tradeId", "price", "quantity"].map(of));
+            }
+            (Some("orderbook_delta"), Some("books-l2-tbt")) => {
+                assert!(record["isSnapshot"] == true || record["prevUpdateId"] == chain, "{line}");
+                chain = record["lastUpdateId"].clone();
+                changes += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(trades, sent);
+    assert!(changes > 50, "{changes} changes of the book");
+    // Without the list they are called by their codes, and lose nothing.
+    let ran = crate::run::run(&["decode", "--sbe", "--json", &capture]);
+    let coded = format!("\"instId\":\"#{}\"", btc["instIdCode"]);
+    assert_eq!(ran.stdout.matches("\"type\":\"trade\"").count(), sent.len());
+    assert!(ran.stdout.contains(&coded), "{coded}");
+}

@@ -5,6 +5,7 @@
 //! fresh one has an id of its own and counts from one.
 
 use super::Driver;
+use crate::fleet::lock;
 use crate::metrics::FeedMetrics;
 use crate::venue::{self, Driven};
 use market_data_model::batch::{Names, Other};
@@ -34,12 +35,12 @@ impl<F: Driven> Driver<F> {
             tape.failed(now, why);
         }
         let said = self.out.events.iter().last().map_or(self.last_n, |event| event.header.n);
-        let (url, subscriptions) = (&self.setup.url, &self.setup.subscriptions);
+        let (url, subscriptions) = (&self.setup.url, lock(&self.setup.carried).clone());
         let reason = format!("a mistake of ours: {why}");
         append(
             &mut self.out.events,
             url,
-            subscriptions,
+            &subscriptions,
             &reason,
             At { feed: self.id, n: said, now },
         );

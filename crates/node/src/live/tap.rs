@@ -48,6 +48,8 @@ pub(crate) struct Tap {
 pub(crate) struct Taps {
     sender: mpsc::Sender<Item>,
     held: Arc<AtomicUsize>,
+    /// The number of the next connection.
+    next: Arc<AtomicUsize>,
 }
 
 /// The relay's end.
@@ -60,12 +62,13 @@ pub(crate) struct Tapped {
 pub(crate) fn taps() -> (Taps, Tapped) {
     let (sender, items) = mpsc::channel(QUEUE);
     let held = Arc::default();
-    (Taps { sender, held: Arc::clone(&held) }, Tapped { items, held })
+    (Taps { sender, held: Arc::clone(&held), next: Arc::default() }, Tapped { items, held })
 }
 
 impl Taps {
-    /// A tap for the connection of that number.
-    pub fn tap(&self, line: usize) -> Tap {
+    /// A tap for one more connection.
+    pub fn tap(&self) -> Tap {
+        let line = self.next.fetch_add(1, Relaxed);
         let (sender, held) = (self.sender.clone(), Arc::clone(&self.held));
         Tap { line, sender, held, frames: Vec::new(), lost: false }
     }
@@ -134,13 +137,13 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_told_as_lost_before_anything_else() {
         let (taps, mut tapped) = taps();
-        let mut tap = taps.tap(3);
+        let mut tap = taps.tap();
         for n in 0..=QUEUE {
             tap.frame(&Bytes::from(n.to_string()));
             tap.flush();
         }
         let mut frames = 0;
-        while let Ok((3, Shown::Frames(list))) = tapped.items.try_recv() {
+        while let Ok((0, Shown::Frames(list))) = tapped.items.try_recv() {
             tapped.taken(&list);
             frames += list.len();
         }
@@ -148,15 +151,15 @@ mod tests {
         assert_eq!(tapped.held.load(Relaxed), 0);
         tap.frame(&Bytes::from_static(b"after"));
         tap.book(Subscription::new("books", "X"), None);
-        assert!(matches!(tapped.items.try_recv(), Ok((3, Shown::Lost))));
-        assert!(matches!(tapped.items.try_recv(), Ok((3, Shown::Frames(list))) if list.len() == 1));
-        assert!(matches!(tapped.items.try_recv(), Ok((3, Shown::Book(_, None)))));
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Lost))));
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 1));
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Book(_, None)))));
     }
 
     #[test]
     fn bytes_are_bounded_whatever_their_number() {
         let (taps, mut tapped) = taps();
-        let mut tap = taps.tap(0);
+        let mut tap = taps.tap();
         let large = Bytes::from(vec![b'x'; QUEUE_BYTES_MAX / 4]);
         for _ in 0..6 {
             tap.frame(&large);

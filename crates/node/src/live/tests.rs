@@ -8,6 +8,7 @@ use crate::testing::{Puppet, echo_http, listener, rude_server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use market_data_model::{Body, Subscription};
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use tokio_tungstenite::tungstenite::Message;
 
 struct Stage {
@@ -35,7 +36,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
     let setup = Setup {
         make: Box::new(move |feed| Made { feed: Puppet::new(feed, &address), config: Vec::new() }),
         url,
-        subscriptions: vec![Subscription::new("books", "BTC-USDT")],
+        carried: Arc::new(Mutex::new(vec![Subscription::new("books", "BTC-USDT")])),
         ids: Arc::new(AtomicU32::new(1)),
         current: Arc::default(),
         io: Arc::new(Io { dialer, rest, gate: Gate::new() }),

@@ -246,6 +246,53 @@ async fn a_close_frame_gives_its_code_and_pings_are_answered() {
     assert_eq!(server.await.unwrap(), Message::Pong("hi".into()));
 }
 
+/// Gives pings to a socket when told to.
+async fn pinging(mut told: mpsc::Receiver<()>) -> SocketAddr {
+    let (listener, address) = listener().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while told.recv().await.is_some() {
+            socket.send(Message::Ping("okx".into())).await.unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_venue_that_pings_by_itself_is_gone_after_50_s_of_nothing_and_not_before() {
+    let (tell, told) = mpsc::channel(1);
+    let url = format!("ws://{}/ws/v5/public-sbe", pinging(told).await);
+    let mut socket = Socket::open_signed(&dialer(""), &url, WAIT, &[]).await.unwrap();
+    tokio::time::pause();
+    // Pings are no frames, and each is worth another 50 s.
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(49)).await;
+        let reads = socket.reads();
+        tell.send(()).await.unwrap();
+        while socket.reads() == reads {
+            assert_eq!(socket.try_next(), None);
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::time::advance(Duration::from_secs(49)).await;
+    assert_eq!(socket.try_next(), None);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let end =
+        Incoming::Closed { code: None, reason: "silent: not even a ping for 50 s".to_owned() };
+    assert_eq!(socket.try_next(), Some(end));
+}
+
+#[tokio::test]
+async fn a_socket_that_we_ping_has_no_such_rule() {
+    let (_tell, told) = mpsc::channel(1);
+    let url = format!("ws://{}/ws/v5/public", pinging(told).await);
+    let mut socket = Socket::open(&dialer(""), &url, WAIT).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert_eq!(socket.try_next(), None, "silence is the feed's business");
+}
+
 #[tokio::test]
 async fn a_peer_that_reads_nothing_cannot_stop_us_reading() {
     let (listener, address) = listener().await;

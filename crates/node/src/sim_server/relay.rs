@@ -95,6 +95,8 @@ struct Served {
     key: Subscription,
     id: RecordedId,
     incremental: bool,
+    /// Whether it is followed.
+    carried: bool,
     /// The connection that brings it.
     line: Option<usize>,
     /// The venue's time of its last frame, in Unix milliseconds.
@@ -168,6 +170,7 @@ impl Live {
             if look.elapsed() >= LOOK {
                 look = Instant::now();
                 self.list();
+                self.drop_forgotten(now);
                 // Those whose feed had proven none are asked anew.
                 self.served.iter_mut().for_each(|served| served.asked = false);
             }
@@ -264,11 +267,17 @@ impl Live {
 
     /// Something of this connection is missing: who listens to it must begin anew.
     fn cut(&mut self, now: u64, line: usize, why: &str) {
-        let exchange = &mut self.world.exchange;
         let of_it = self.served.iter().filter(|served| served.line == Some(line));
         let ids: BTreeSet<RecordedId> = of_it.map(|served| served.id).collect();
+        self.end(now, &ids, why);
+    }
+
+    fn end(&mut self, now: u64, ids: &BTreeSet<RecordedId>, why: &str) {
+        let exchange = &mut self.world.exchange;
         ids.iter().for_each(|id| exchange.forget_recorded(*id));
-        exchange.end_listeners(now, &ids, why);
+        if !ids.is_empty() {
+            exchange.end_listeners(now, ids, why);
+        }
     }
 
     /// Asks the feeds for the books that somebody waits for.
@@ -302,12 +311,26 @@ impl Live {
     /// Lists what is followed by now, so that clients can subscribe to it before it has sent.
     fn list(&mut self) {
         let lines = lock(&self.fleet).lines.clone();
+        self.served.iter_mut().for_each(|served| served.carried = false);
         for line in &lines {
             let carried = lock(&line.carried).clone();
             for key in &carried {
-                self.place(key);
+                let index = self.place(key);
+                self.served[index].carried = true;
             }
         }
+    }
+
+    /// What is followed no more says nothing more: who listens to it is told so.
+    fn drop_forgotten(&mut self, now: u64) {
+        let gone = self.served.iter_mut().filter(|served| !served.carried && served.line.is_some());
+        let ids: BTreeSet<RecordedId> = gone
+            .map(|served| {
+                served.line = None;
+                served.id
+            })
+            .collect();
+        self.end(now, &ids, LOST);
     }
 
     fn list_instruments(&mut self) {
@@ -326,7 +349,8 @@ impl Live {
         let index = self.served.len();
         self.by_key.insert(key.clone(), index);
         let (key, line, ts_ms) = (key.clone(), None, None);
-        self.served.push(Served { key, id, incremental, line, ts_ms, asked: false });
+        let carried = true;
+        self.served.push(Served { key, id, incremental, carried, line, ts_ms, asked: false });
         index
     }
 }

@@ -15,6 +15,7 @@ use market_data_okx::OkxFeed;
 use market_data_okx::channel::{self, Form, Path};
 use market_data_okx::frame::{self, Action, Frame};
 use market_data_okx::link::LinkState;
+use market_data_okx::sbe;
 use market_data_sim::{
     Exchange, RecordedBook, RecordedFeed, RecordedId, RecordedInstrument, RecordedLevel,
 };
@@ -57,6 +58,8 @@ pub(super) struct Show<'t> {
     pub frames: u64,
     /// Times that something was missing.
     pub gaps: u64,
+    /// Frames of the binary socket passed over.
+    binary: u64,
 }
 
 /// One channel of one instrument.
@@ -89,6 +92,7 @@ impl<'t> Show<'t> {
             by_key: BTreeMap::new(),
             frames: 0,
             gaps: 0,
+            binary: 0,
         }
     }
 
@@ -260,8 +264,19 @@ impl<'t> Show<'t> {
         }
     }
 
+    /// A frame of the binary socket, which is not served. Said once.
+    fn unserved(&mut self, feed: FeedId) {
+        if self.binary == 0 {
+            tracing::warn!(feed = feed.0, "what came over the binary socket is not served");
+        }
+        self.binary += 1;
+    }
+
     /// Pushes a data frame.
     fn frame(&mut self, feed: FeedId, bytes: &[u8], (exchange, now_ns): (&mut Exchange, u64)) {
+        if sbe::is_binary(bytes) {
+            return self.unserved(feed);
+        }
         let Ok(Frame::Data(data)) = frame::parse(bytes) else { return };
         let Some((channel, key)) = frame::argument(data.arg) else { return };
         let Ok(text) = std::str::from_utf8(bytes) else { return };

@@ -165,6 +165,11 @@ impl<'t> World<'t> {
                 drop(reply.send(self.rest(now, &path)));
             }
             Ask::Stop => {}
+            #[cfg(test)]
+            Ask::Skip { by } => {
+                let ahead = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+                self.clock = Clock::starting_at(Nanos(now) + ahead);
+            }
             Ask::Faults { faults } => self.exchange.set_faults(faults),
             Ask::Injected { reply } => drop(reply.send(self.exchange.faults_injected())),
         }

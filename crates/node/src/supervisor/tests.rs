@@ -40,6 +40,8 @@ fn supervisor(carries: &[Subscription]) -> (Supervisor, Opened, mpsc::Receiver<A
         listeners: vec![listener],
         follower: Follower::new(&wants, loads, Turnovers::default()),
         open: Box::new(open),
+        close: Box::new(|_| {}),
+        changes: mpsc::channel(1).1,
         news: mpsc::channel(1).1,
         refresh: Duration::from_secs(900),
         metrics: Arc::default(),

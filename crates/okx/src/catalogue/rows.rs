@@ -68,7 +68,7 @@ fn decimal(value: Raw<'_>) -> Option<Decimal> {
 }
 
 /// Milliseconds since 1970; blank, 0 and what does not fit are absent.
-fn time(value: Raw<'_>) -> Option<Nanos> {
+pub(super) fn time(value: Raw<'_>) -> Option<Nanos> {
     let ms = u64::try_from(value.integer()?).ok()?;
     (ms > 0 && ms <= u64::MAX / MILLI).then(|| Nanos::from_millis(ms))
 }

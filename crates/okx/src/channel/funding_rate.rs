@@ -11,6 +11,7 @@ pub(super) const SPEC: ChannelSpec = ChannelSpec {
     cadence: "every 30 to 90 s",
     silence: "no beat is promised",
     kinds: &["SWAP"],
+    perpetual: true,
     first_ns: Some(crate::limits::FIRST_FUNDING_NS),
     form: Form::Figures(&FUNDING_RATE),
     ..BASE

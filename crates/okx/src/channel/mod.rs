@@ -7,8 +7,8 @@
 //! and captures up to 2026-10-07, see `docs/okx.md`.
 
 use crate::limits::{BOOK_BEAT_NS, ELP_ENDED, FIRST_NS};
-use market_data_model::BarKind;
 use market_data_model::time::SECOND;
+use market_data_model::{BarKind, InstType, Instrument};
 use serde::{Deserialize, Serialize};
 
 pub mod bars;
@@ -99,6 +99,9 @@ pub struct ChannelSpec {
     pub kind: Option<&'static str>,
     /// The kinds of instruments that it is about; empty = every kind.
     pub kinds: &'static [&'static str],
+    /// It is about perpetuals, which some FUTURES are, too: X-Perps, by their `ruleType`
+    /// (docs, read 2026-11-23).
+    pub perpetual: bool,
     /// A 50- or 400-level incremental book: few of them go on one connection.
     pub deep: bool,
     /// Whether OKX asks for a login (and a fee tier).
@@ -118,10 +121,22 @@ pub struct ChannelSpec {
     pub form: Form,
 }
 
+fn is_x_perp(instrument: &Instrument) -> bool {
+    let row = crate::json::parse(instrument.row.as_bytes()).ok();
+    let rule = row.and_then(|row| row.field("ruleType")).and_then(|rule| rule.text());
+    rule.is_some_and(|rule| rule == "xperp")
+}
+
 impl ChannelSpec {
     /// Whether it is about instruments of this kind, in OKX's spelling.
     pub fn suits(&self, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether it is about this instrument.
+    pub fn suits_one(&self, instrument: &Instrument) -> bool {
+        let kind = instrument.inst_type.as_ref().map_or("", InstType::as_str);
+        self.suits(kind) || self.perpetual && kind == "FUTURES" && is_x_perp(instrument)
     }
 
     /// What its silence means, in words.
@@ -147,6 +162,7 @@ const BASE: ChannelSpec = ChannelSpec {
     key: KeyKind::InstId,
     kind: None,
     kinds: &[],
+    perpetual: false,
     deep: false,
     login: false,
     beat_ns: None,

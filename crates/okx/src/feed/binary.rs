@@ -28,6 +28,9 @@ use market_data_model::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The channel whose books begin with a snapshot of REST.
+const BOOKS: &str = "books-l2-tbt";
+
 /// What a feed knows of the binary socket, all of it of this connection.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Binary {
@@ -97,11 +100,14 @@ impl OkxFeed {
                 return self.emit.fault(now, place, FaultCode::BadEnvelope, (why, bytes), out);
             }
         };
+        if self.config.passive && head.kind == Kind::Snapshot {
+            return self.snapshot_captured(now, &head, bytes, out);
+        }
         let Some(channel) = head.kind.channel() else {
             self.emit.stats.unknown_values += 1;
             return;
         };
-        let Some(index) = self.binary.index(channel, head.code) else {
+        let Some(index) = self.index_of_code(channel, head.code) else {
             let why = format!("instIdCode {} of {channel} is none that was asked for", head.code);
             let place = Default::default();
             return self.emit.fault(now, place, FaultCode::BadRow, (why, bytes), out);
@@ -138,6 +144,55 @@ impl OkxFeed {
             Kind::Snapshot | Kind::Unknown(_) => {}
         }
         self.subs[index as usize].heard = Some(now);
+    }
+
+    /// The subscription with this code; a passive feed makes one, for nobody asked.
+    pub(super) fn index_of_code(&mut self, channel: &str, code: i64) -> Option<u32> {
+        let found = self.binary.index(channel, code);
+        let room = self.subs.len() < limits::ARGUMENTS_MAX;
+        if found.is_some() || !(self.config.passive && room && sbe::carries(channel)) {
+            return found;
+        }
+        let mut known = self.emit.names().instruments.iter();
+        let named = known.find(|x| x.inst_id_code == Some(code)).map(|x| x.inst_id.to_string());
+        let id = named.unwrap_or_else(|| format!("#{code}"));
+        let index = self.add(Subscription::new(channel, &id));
+        self.binary.begin(index, channel, code);
+        Some(index)
+    }
+
+    /// A book that somebody fetched over REST and put among the frames.
+    fn snapshot_captured(
+        &mut self,
+        now: Nanos,
+        head: &sbe::Head<'_>,
+        bytes: &[u8],
+        out: &mut Outbox,
+    ) {
+        let Some(index) = self.index_of_code(BOOKS, head.code) else { return };
+        if self.admits(now, index, out) {
+            let mut row = BookRow::default();
+            depth::read(head, &mut row);
+            self.begin_book(now, index, (&row, bytes), out);
+            self.subs[index as usize].heard = Some(now);
+        }
+    }
+
+    /// A book begins with this snapshot and goes on with the changes that were kept.
+    fn begin_book(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (row, body): (&BookRow, &[u8]),
+        out: &mut Outbox,
+    ) {
+        self.binary.joins.entry(index).or_default().step = Step::Joining(0);
+        self.book_row(now, index, (Some(frame::Action::Snapshot), row), body, out);
+        while let Some(join) = self.binary.joins.get_mut(&index).filter(|join| !join.keeps())
+            && let Some(kept) = join.take()
+        {
+            self.go_on(now, index, &kept, out);
+        }
     }
 
     fn change(&mut self, now: Nanos, index: u32, bytes: &[u8], out: &mut Outbox) {
@@ -268,13 +323,7 @@ impl OkxFeed {
             self.rest(now, index);
             return true;
         }
-        join.step = Step::Joining(0);
-        self.book_row(now, index, (Some(frame::Action::Snapshot), &row), body, out);
-        while let Some(join) = self.binary.joins.get_mut(&index).filter(|join| !join.keeps())
-            && let Some(kept) = join.take()
-        {
-            self.go_on(now, index, &kept, out);
-        }
+        self.begin_book(now, index, (&row, body), out);
         true
     }
 

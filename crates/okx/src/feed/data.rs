@@ -66,7 +66,7 @@ impl OkxFeed {
     pub(super) fn index_of_argument(&mut self, argument: Raw<'_>) -> Option<u32> {
         if self.config.sbe {
             let (channel, code) = sbe::request::argument(argument)?;
-            return self.binary.index(&channel, code);
+            return self.index_of_code(&channel, code);
         }
         if let Some(index) = self.by_argument.get(argument.as_str().as_bytes()) {
             return Some(*index);

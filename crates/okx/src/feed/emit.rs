@@ -2,6 +2,7 @@
 //!
 //! Invariant: `n` rises by one an event, and every index in a header points into `names`.
 
+use super::upcoming::Upcoming;
 use crate::channel::{KeyKind, Realm, Unknowns};
 use crate::limits::NAMED_MAX;
 use crate::sbe;
@@ -27,6 +28,8 @@ pub(crate) struct Emitter {
     names: Arc<Names>,
     by_id: FxHashMap<(Realm, Box<str>), u32>,
     pub(crate) stats: FeedStats,
+    /// Announced changes of the instruments; follows from what is known of them.
+    pub(crate) upcoming: Upcoming,
 }
 
 /// What an [`Emitter`] knows, as it is kept in the state of a feed: numbers of events and gaps,
@@ -37,7 +40,7 @@ pub(crate) type EmitterState =
 impl Emitter {
     /// As an [`EmitterState`].
     pub(crate) fn state(&self) -> impl Serialize {
-        let Emitter { feed: _, n, gaps, names, by_id, stats } = self;
+        let Emitter { feed: _, n, gaps, names, by_id, stats, upcoming: _ } = self;
         let Names { venue: _, channels, instruments } = &**names;
         let mut ids: Vec<(&(Realm, Box<str>), u32)> =
             by_id.iter().map(|(id, index)| (id, *index)).collect();
@@ -60,8 +63,11 @@ impl Emitter {
             return Err("it knows where an instrument is that it does not know");
         }
         let names = Arc::new(Names { channels, instruments, ..Emitter::no_names() });
-        let by_id = ids.into_iter().collect();
-        Ok(Emitter { feed, n, gaps, names, by_id, stats })
+        let by_id: FxHashMap<_, u32> = ids.into_iter().collect();
+        let of_ids = by_id.iter().filter(|((realm, _), _)| *realm == KeyKind::InstId.realm());
+        let mut upcoming = Upcoming::default();
+        of_ids.for_each(|(_, index)| upcoming.note(*index, &names.instruments[*index as usize]));
+        Ok(Emitter { feed, n, gaps, names, by_id, stats, upcoming })
     }
 
     /// Whether there are such names.
@@ -84,6 +90,7 @@ impl Emitter {
             names: Arc::new(names),
             by_id: FxHashMap::default(),
             stats: FeedStats::default(),
+            upcoming: Upcoming::default(),
         }
     }
 
@@ -134,6 +141,7 @@ impl Emitter {
         if changed {
             let names = Arc::make_mut(&mut self.names);
             names.instruments[index as usize] = Arc::clone(instrument);
+            self.upcoming.note(index, instrument);
         }
         (index, changed)
     }
@@ -219,6 +227,21 @@ impl Emitter {
         self.stats.instruments += 1;
         let place = Place { channel, inst: Some(inst) };
         self.other(now, place, Other::Instrument(Arc::clone(instrument)), out);
+    }
+
+    /// A change that was announced has taken effect at `since`; the venue need not say so again.
+    pub(crate) fn came_into_force(
+        &mut self,
+        now: Nanos,
+        (channel, since): (u16, Nanos),
+        instrument: &Arc<Instrument>,
+        out: &mut Outbox,
+    ) {
+        let (inst, _) = self.learn(instrument);
+        self.stats.instruments += 1;
+        let place = Place { channel: Some(channel), inst: Some(inst) };
+        let header = self.header(now, place, Some(since));
+        out.events.push_other(header, Other::Instrument(Arc::clone(instrument)));
     }
 
     pub(crate) fn raw(&mut self, now: Nanos, place: Place, row: &str, out: &mut Outbox) {

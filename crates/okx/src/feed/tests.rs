@@ -8,9 +8,11 @@ use crate::limits;
 use market_data_model::time::SECOND;
 
 mod flat;
+mod lives;
 mod login;
 mod refill;
 mod relisted;
+mod upcoming;
 
 #[derive(Clone)]
 struct Bench {

@@ -70,7 +70,11 @@ fn the_script_is_played() {
     let ends = ((START + 75 * SECOND) / 1_000_000).to_string();
     assert_eq!(auction[0].1["contTdSwTime"], ends);
     assert_eq!(told["PREQ-USDT"][0].1["openType"], "pre_quote");
-    assert_eq!(states(&told["HALT-USDT"]), [(55, "suspend"), (80, "live")]);
+    let halt = &told["HALT-USDT"];
+    assert_eq!(states(halt), [(55, "suspend"), (80, "live"), (82, "live"), (95, "live")]);
+    let least: Vec<&str> = halt.iter().map(|(_, row)| row["minSz"].as_str().unwrap()).collect();
+    assert_eq!(least, ["1", "1", "1", "2"]);
+    assert_eq!((&halt[2].1["upcChg"][0]["newValue"]), "2");
     let split = &told["SPLT-USDT-SWAP"];
     let wanted = [(50, "rebase"), (65, "rebase"), (66, "post_only"), (72, "live")];
     assert_eq!(states(split), wanted);

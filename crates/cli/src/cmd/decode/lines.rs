@@ -54,6 +54,16 @@ impl Format {
     }
 }
 
+/// The bytes of a binary frame that is written in hexadecimal; `None` = it is text.
+pub fn unhex(frame: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    frame.chunks(2).map(pair).collect()
+}
+
 /// Says early that a file cannot be read.
 ///
 /// # Errors
@@ -160,5 +170,9 @@ mod tests {
         assert_eq!(Format::Stamped.split(b"{}"), None);
         assert_eq!(Format::of("a/b.jsonl"), Format::Frame);
         assert_eq!(Format::of("-"), Format::Any);
+        assert_eq!(unhex(b"00fF10"), Some(vec![0, 255, 16]));
+        for text in [&b"{}"[..], b"pong", b"abc", b"0x00"] {
+            assert_eq!(unhex(text), None);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! Invariants: nothing is connected, and nothing is recorded unless `--tape` says so on the
 //! command line; a sink that is slow is waited for, at any speed.
 
+use super::reload::Reload;
 use super::{RunArgs, bad_settings, say_news, stdout, tape_line, until_the_end, verdict};
 use crate::cmd::replay::{open, within};
 use crate::duration::Words;
@@ -77,7 +78,9 @@ pub async fn run(
     let began = Instant::now();
     tracing::info!(path = %path.display(), speed = %flags.speed, "playing a tape");
     let mut service = Service::replay(settings, sinks).map_err(Failure::from)?;
-    let why = until_the_end(&mut service, None, args.time, &mut stop, status).await;
+    let mut reload = Reload::never(args, config);
+    let asks = (&mut stop, &mut reload);
+    let why = until_the_end(&mut service, None, args.time, asks, status).await;
     console.status("");
     tracing::info!(why, "stopping");
     say_news(&Feeds::of(&service.feeds()));
