@@ -14,6 +14,7 @@ mod every;
 mod instruments;
 mod live;
 mod login;
+mod past;
 mod play;
 mod run;
 mod sbe;
