@@ -255,7 +255,9 @@ async fn what_is_fetched_is_the_exchanges_own_past_and_nothing_is_asked_twice() 
     let mut pages: BTreeMap<&str, u32> = BTreeMap::new();
     once.for_each(|(path, _)| *pages.entry(path).or_default() += 1);
     let often: Vec<_> = pages.into_iter().filter(|(_, times)| *times > 1).collect();
-    assert!(often.iter().all(|(path, _)| path.contains("candle")), "{often:?}");
+    // A bar that is not finished, and trades older than the exchange, are looked for four times.
+    let of_trades = often.iter().filter(|(path, _)| path.contains("trades")).count();
+    assert!(of_trades <= 1, "{often:?}");
     assert!(often.len() <= 3, "{often:?}");
 }
 
