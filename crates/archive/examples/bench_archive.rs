@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("bench_archive-{}", std::process::id()));
     let made = Made { tape: 1, book_interval_ms: None, book_depth: 0 };
     let mut archive = Archive::open(&dir, &made)?;
-    let segment = Segment { number: 1, bytes: 0, sha256: String::new() };
+    let segment = Segment::new(1, 0, String::new());
     let mut writer = archive.begin(&segment, WriteOptions::default())?;
     let mut feed = Feed::new();
     let (mut done, mut taken, began) = (0, std::time::Duration::ZERO, Instant::now());

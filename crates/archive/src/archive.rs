@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Says that something is being changed, and what.
 pub const PENDING: &str = "_pending.json";
+/// Answers that were fetched and are not in the archive yet; see the node's `backfill`.
+pub const JOURNAL: &str = "_fill.journal";
 /// The lock of whoever changes the archive.
 pub const LOCK: &str = "_lock";
 
@@ -51,7 +53,8 @@ impl Archive {
         match &archive.root.made {
             None => {
                 let (dirs, files) = disk::list(dir)?;
-                let ours = |name: &String| [LOCK, PENDING].contains(&name.as_str());
+                // An interrupted beginning leaves the manifest of nothing.
+                let ours = |name: &String| [LOCK, PENDING, JOURNAL, NAME].contains(&name.as_str());
                 if !dirs.is_empty() || !files.iter().all(ours) {
                     disk::remove(&dir.join(LOCK))?;
                     return Err(Error::Foreign { path: dir.to_owned() });
@@ -59,6 +62,10 @@ impl Archive {
                 archive.root.made = Some(made.clone());
             }
             Some(was) if was == made => {}
+            // Only what was fetched is here, which goes with any tape.
+            Some(was) if was.tape == 0 && archive.root.segments.iter().all(Segment::is_fill) => {
+                archive.root.made = Some(made.clone());
+            }
             Some(was) => {
                 let (was, wanted) = (was.words(), made.words());
                 return Err(Error::Different { path: dir.to_owned(), was, wanted });
@@ -134,19 +141,26 @@ impl Archive {
     /// [`Error`]; the segment is not in the archive then, and what is there of it is taken out
     /// when the archive is opened next.
     pub fn commit(&mut self, segment: Segment, parts: Parts) -> Result<(), Error> {
+        self.commit_all(vec![(segment, parts)])
+    }
+
+    /// The same for several at once: all are in the archive, or none.
+    pub(crate) fn commit_all(&mut self, all: Vec<(Segment, Parts)>) -> Result<(), Error> {
         let mut tree = self.tree()?;
-        for (dir, file) in parts.files {
-            tree.node(&dir)?.put_file(file);
+        for (segment, parts) in all {
+            for (dir, file) in parts.files {
+                tree.node(&dir)?.put_file(file);
+            }
+            for (dir, gaps) in parts.gaps {
+                let node = tree.node(&dir)?;
+                node.gaps.extend(gaps);
+                node.gaps.sort_by_key(|gap| gap.segment);
+            }
+            let segments = &mut tree.root().segments;
+            segments.retain(|other| other.number != segment.number);
+            segments.push(segment);
+            segments.sort_by_key(|segment| segment.number);
         }
-        for (dir, gaps) in parts.gaps {
-            let node = tree.node(&dir)?;
-            node.gaps.extend(gaps);
-            node.gaps.sort_by_key(|gap| gap.segment);
-        }
-        let segments = &mut tree.root().segments;
-        segments.retain(|other| other.number != segment.number);
-        segments.push(segment);
-        segments.sort_by_key(|segment| segment.number);
         self.replace(tree)?;
         self.settled()
     }
@@ -207,7 +221,12 @@ impl Archive {
         if tree.root().made.is_none() {
             // Nothing was ever finished here.
             for rel in leaves(&self.dir)? {
-                let _ = std::fs::remove_dir(self.dir.join(rel));
+                // Upwards, as far as nothing is left.
+                let mut at = rel.as_str();
+                while std::fs::remove_dir(self.dir.join(at)).is_ok() {
+                    let Some((above, _)) = at.rsplit_once('/') else { break };
+                    at = above;
+                }
             }
         }
         self.root = tree.save()?;
@@ -234,7 +253,7 @@ impl Archive {
 }
 
 impl Made {
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let snapshots = match self.book_interval_ms {
             None => "without snapshots of books".to_owned(),
             Some(0) => format!("with {} levels after each change", self.book_depth),

@@ -132,6 +132,23 @@ impl Chunk {
         self.rows += (self.levels.len() - before).max(1);
     }
 
+    /// Gives the record taken last another key.
+    pub(crate) fn rekey(&mut self, key: Key) {
+        if let Some(last) = self.keys.last_mut() {
+            *last = key;
+        }
+        let values = [("ts_recv", key.0), ("feed", u64::from(key.1)), ("n", key.2)];
+        for (name, value) in values {
+            let column = self.schema.columns.iter().find(|column| column.name == name);
+            let Some(Source::Cell(cell)) = column.map(|column| column.source) else { continue };
+            if let Cells::Int(cells, _) = &mut self.cells[cell]
+                && let Some(last) = cells.last_mut()
+            {
+                *last = value.cast_signed();
+            }
+        }
+    }
+
     /// How much memory it takes, about, in bytes.
     pub fn bytes(&self) -> usize {
         self.keys.len() * self.record_bytes

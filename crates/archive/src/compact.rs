@@ -8,7 +8,8 @@
 use crate::archive::{Archive, Pending};
 use crate::disk;
 use crate::error::Error;
-use crate::manifest::{FileRow, Manifest};
+use crate::manifest::{FILLS_FROM, FileRow, Manifest};
+use crate::place::FILL;
 use crate::segment::{FILE_ROWS, Job};
 use crate::tree::leaves;
 use crate::{chunk::Chunk, read};
@@ -56,7 +57,10 @@ fn day(archive: &mut Archive, rel: &str, done: &mut Compacted) -> Result<(), Err
     let sum = |files: &[FileRow]| files.iter().map(|file| file.bytes).sum::<u64>();
     done.files_before += manifest.files.len() as u64;
     done.bytes_before += sum(&manifest.files);
-    let groups = groups(&manifest.files);
+    // What was fetched stays apart: it is told by the names of its files.
+    let (fills, parts) = manifest.files.iter().cloned().partition(is_fill);
+    let mut groups = groups(parts);
+    groups.extend(self::groups(fills));
     if groups.iter().all(|group| group.len() < 2) {
         done.files_after += manifest.files.len() as u64;
         done.bytes_after += sum(&manifest.files);
@@ -84,9 +88,12 @@ fn day(archive: &mut Archive, rel: &str, done: &mut Compacted) -> Result<(), Err
     archive.settled()
 }
 
+fn is_fill(file: &FileRow) -> bool {
+    file.name.starts_with(FILL)
+}
+
 /// Neighbours in time that together are no larger than a file may be.
-fn groups(files: &[FileRow]) -> Vec<Vec<FileRow>> {
-    let mut files = files.to_vec();
+fn groups(mut files: Vec<FileRow>) -> Vec<Vec<FileRow>> {
     files.sort_by(|a, b| (a.first_ts_recv, &a.name).cmp(&(b.first_ts_recv, &b.name)));
     let mut groups: Vec<Vec<FileRow>> = Vec::new();
     let mut rows = 0;
@@ -126,8 +133,10 @@ fn merge(
     segments.sort_unstable();
     segments.dedup();
     let (first, last) = (segments.first().unwrap_or(&0), segments.last().unwrap_or(&0));
+    let (first, last) = (first % FILLS_FROM, last % FILLS_FROM);
+    let prefix = if group.iter().any(is_fill) { FILL } else { "" };
     let name = (0..)
-        .map(|number| format!("day-{first:06}-{last:06}-{number:03}.parquet"))
+        .map(|number| format!("{prefix}day-{first:06}-{last:06}-{number:03}.parquet"))
         .find(|name| !taken.iter().any(|file| file.name == *name))
         .unwrap_or_default();
     let Some(chunk) = chunk else { return Err(Error::Thread("nothing to merge".to_owned())) };

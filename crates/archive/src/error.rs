@@ -71,6 +71,12 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
     },
+    /// Archives that cannot be merged with each other.
+    #[error("these archives cannot be merged: {0}")]
+    Merge(String),
+    /// The caller had enough.
+    #[error("stopped")]
+    Stopped,
     /// The thread that writes files is gone, by a mistake of ours.
     #[error("the writing thread failed: {0}")]
     Thread(String),

@@ -10,7 +10,7 @@
 //!
 //! Read the modules in this order: [`place`] (where a record goes), [`schema`] (its columns),
 //! [`chunk`], [`mod@write`], [`read`], [`manifest`], [`archive`], [`segment`],
-//! [`mod@verify`], [`mod@compact`], [`mod@prune`].
+//! [`mod@verify`], [`mod@compact`], [`mod@prune`], [`mod@merge`].
 #![forbid(unsafe_code)]
 
 pub mod archive;
@@ -18,13 +18,17 @@ pub mod chunk;
 pub mod compact;
 pub mod disk;
 pub mod error;
+pub mod facts;
 pub mod manifest;
+pub mod merge;
 mod number;
 pub mod place;
 pub mod prune;
+pub mod ranges;
 pub mod read;
 pub mod schema;
 pub mod segment;
+pub mod stream;
 mod tree;
 pub mod verify;
 pub mod write;
@@ -32,6 +36,10 @@ pub mod write;
 pub use archive::Archive;
 pub use compact::{Compacted, compact};
 pub use error::Error;
-pub use manifest::{Made, Manifest, Segment};
+pub use facts::Facts;
+pub use manifest::{FILLS_FROM, Fill, Made, Manifest, Segment};
+pub use merge::{Difference, Merged, Share, merge};
+pub use ranges::Ranges;
 pub use segment::{Parts, SegmentWriter, WriteOptions};
+pub use stream::Stream;
 pub use verify::{Finding, Verified, Wrong, verify};

@@ -66,6 +66,70 @@ pub struct Segment {
     pub bytes: u64,
     /// SHA-256 of its file.
     pub sha256: String,
+    /// What was filled by it, of one that holds fetched records ([`FILLS_FROM`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fills: Vec<Fill>,
+    /// Which archive it is, of one that was merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
+}
+
+/// Segments from this number on were fetched, not recorded: their records stand in files named
+/// `fill-…`, on the day on which they happened at the venue.
+pub const FILLS_FROM: u64 = 1 << 40;
+
+/// A stretch of one channel and instrument that was asked for to its end: what is not there then,
+/// the venue does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fill {
+    /// The channel whose records these are.
+    pub channel: String,
+    /// The instrument.
+    pub inst_id: String,
+    /// First millisecond, the venue's time.
+    pub from_ms: u64,
+    /// The first millisecond after.
+    pub to_ms: u64,
+    /// Records fetched for it.
+    pub records: u64,
+    /// Of trades: the lowest id that it reached down to; fills before it end above. Absent where
+    /// there were none, and of other channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_id: Option<u64>,
+    /// Ids, or bars, that the venue did not have either.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub absent: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One of the archives that a merged one was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// The name of its directory.
+    pub name: String,
+    /// Records that it had.
+    pub records: u64,
+    /// Of them, those that the merged archive has from it.
+    pub taken: u64,
+    /// Records that the merged archive has and it had not.
+    pub lacked: u64,
+}
+
+impl Segment {
+    /// One of a tape.
+    pub fn new(number: u64, bytes: u64, sha256: String) -> Segment {
+        Segment { number, bytes, sha256, fills: Vec::new(), host: None }
+    }
+
+    /// Whether its records were fetched, not recorded.
+    pub fn is_fill(&self) -> bool {
+        self.number >= FILLS_FROM
+    }
 }
 
 /// A directory, by its manifest.

@@ -4,11 +4,14 @@
 //! any text of a venue becomes one harmless path component, and different texts different ones.
 
 use crate::schema::Form;
+use market_data_model::fields::{self, Value, Visitor};
 use market_data_model::time::civil;
 use market_data_model::{Body, BookKind, EventRef, Nanos};
 
 /// What a partition without a value is called, in every Hive reader.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// What names of files begin with whose records were fetched, not recorded.
+pub const FILL: &str = "fill-";
 const DAY: u64 = 86_400_000_000_000;
 
 /// One table.
@@ -95,6 +98,27 @@ pub(crate) fn date(at: u64) -> String {
 pub fn day(at: Nanos) -> u32 {
     (at.0 / DAY) as u32
 }
+
+/// When a record happened at the venue: its `timestamp`, a bar's `openTime`, a payment's
+/// `fundingTime`; `None` if it has none of them.
+pub(crate) fn happened(event: &EventRef<'_>) -> Option<Nanos> {
+    struct Times(Option<u64>);
+    impl Visitor for Times {
+        fn field(&mut self, name: &'static str, value: Value<'_>) {
+            if let Value::Millis(Some(at)) = value
+                && HAPPENED.contains(&name)
+            {
+                self.0.get_or_insert(at);
+            }
+        }
+    }
+    let mut times = Times(None);
+    fields::visit(event, &mut times);
+    times.0.map(|ms| Nanos(ms.saturating_mul(1_000_000)))
+}
+
+/// The fields that [`happened`] looks at.
+const HAPPENED: [&str; 3] = ["timestamp", "openTime", "fundingTime"];
 
 /// Whether this is a book that stands for itself, not a change.
 pub fn is_view(event: &EventRef<'_>) -> bool {

@@ -3,11 +3,14 @@
 //! Invariants: memory is one row group; what is no file of ours is an error, never a panic.
 //! Start at [`records`].
 
+mod cursor;
+
 use crate::chunk::{Cells, Chunk, Key};
 use crate::number::{self, ABSENT, TOO_LONG};
 use crate::schema::{Column, Kind, Schema, Shape, Source};
 use crate::write::{KEY_CONSTANT, KEY_FIELDS};
 use bytes::Bytes;
+pub(crate) use cursor::Cursor;
 use market_data_model::fields::Value;
 use market_data_model::wire::Json;
 use market_data_model::{Decimal, Level, Px, Qty};

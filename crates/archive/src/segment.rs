@@ -11,8 +11,8 @@
 use crate::chunk::Chunk;
 use crate::disk;
 use crate::error::Error;
-use crate::manifest::{FileRow, GapRow};
-use crate::place::{Table, day, is_view};
+use crate::manifest::{FILLS_FROM, FileRow, GapRow};
+use crate::place::{FILL, Table, day, happened, is_view};
 use crate::write;
 use market_data_model::{Body, EventRef, Gap};
 use std::collections::{BTreeMap, HashMap};
@@ -127,7 +127,9 @@ impl SegmentWriter {
             self.note_gap(event, gap);
         }
         let (kind, venue) = (event.body.kind(), event.venue());
-        let day = day(event.header.ts_recv);
+        // What was fetched belongs to the day on which it happened.
+        let at = if self.segment < FILLS_FROM { None } else { happened(event) };
+        let day = day(at.unwrap_or(event.header.ts_recv));
         // A table that is not keyed has one slot, under names that no channel has.
         let keyed = table.form() == crate::schema::Form::Keyed;
         let (channel, inst_id) = if keyed { (event.channel(), event.inst_id()) } else { ("", "") };
@@ -212,7 +214,10 @@ impl SegmentWriter {
         let Some(chunk) = open.chunk.take() else { return Ok(()) };
         self.bytes -= chunk.bytes();
         let files = self.files.entry(open.dir.clone()).or_insert(0);
-        let name = format!("part-{:06}-{files:03}.parquet", self.segment);
+        let name = match self.segment.checked_sub(FILLS_FROM) {
+            None => format!("part-{:06}-{files:03}.parquet", self.segment),
+            Some(number) => format!("{FILL}{number:06}-{files:03}.parquet"),
+        };
         *files += 1;
         let job = Job { dir: open.dir.clone(), name, chunk, segments: vec![self.segment] };
         let encoder = match &mut self.encoder {

@@ -6,10 +6,12 @@
 //! What it cannot see: an archive whose every manifest was made anew, up to the root. Against that,
 //! keep the root's sum ([`Verified::root`]) elsewhere, or convert the tape again and compare.
 
-use crate::archive::{LOCK, PENDING};
+use crate::archive::{JOURNAL, LOCK, PENDING};
 use crate::disk::{self, TEMPORARY};
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::manifest::{Dir, FileRow, Manifest, NAME};
+use crate::place::FILL;
 use crate::read;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -125,7 +127,7 @@ impl<F: FnMut(Finding)> Look<'_, F> {
         for name in files {
             let ours = name == NAME
                 || name.starts_with(TEMPORARY)
-                || rel.is_empty() && [LOCK, PENDING].contains(&name.as_str());
+                || rel.is_empty() && [LOCK, PENDING, JOURNAL].contains(&name.as_str());
             if !ours && !manifest.files.iter().any(|file| file.name == name) {
                 self.find(path.join(name), Wrong::Extra, "no manifest names this file");
             }
@@ -189,7 +191,7 @@ impl<F: FnMut(Finding)> Look<'_, F> {
             self.find(path.clone(), Wrong::Manifest, why);
         }
         self.verified.bytes += file.bytes;
-        match seen(bytes.into()) {
+        match seen(bytes.into(), file.name.starts_with(FILL)) {
             Err(error) => self.find(path, Wrong::Records, error.to_string()),
             Ok(seen) => {
                 self.verified.records += seen.records;
@@ -219,11 +221,14 @@ struct Seen {
     first: Option<u64>,
     last: Option<u64>,
     unsorted: bool,
+    /// When the first and the last of what was fetched happened.
+    days: Option<(u64, u64)>,
     channel: Option<String>,
     inst_id: Option<String>,
 }
 
-fn seen(bytes: bytes::Bytes) -> Result<Seen, read::ReadError> {
+/// Of what was fetched, the days count on which it happened.
+fn seen(bytes: bytes::Bytes, is_fill: bool) -> Result<Seen, read::ReadError> {
     let mut seen = Seen::default();
     let mut last = None;
     let constants = read::constants(bytes.clone())?;
@@ -235,6 +240,12 @@ fn seen(bytes: bytes::Bytes) -> Result<Seen, read::ReadError> {
         seen.first.get_or_insert(record.key.0);
         seen.last = Some(record.key.0);
         seen.unsorted |= last > Some(record.key);
+        if is_fill {
+            let at = Facts::of(record.json).and_then(|facts| facts.happened_ms());
+            let at = at.map_or(record.key.0, |ms| ms.saturating_mul(1_000_000));
+            seen.days.get_or_insert((at, at));
+            seen.days = seen.days.map(|(first, last)| (first.min(at), last.max(at)));
+        }
         last = Some(record.key);
         Ok(())
     })?;
@@ -267,7 +278,11 @@ impl Seen {
                 part == crate::place::component(value.as_deref().unwrap_or_default())
             })
         };
-        (day(self.first), day(self.last)) == (date.clone(), date)
+        let (first, last) = match self.days {
+            Some((first, last)) => (Some(first), Some(last)),
+            None => (self.first, self.last),
+        };
+        (day(first), day(last)) == (date.clone(), date)
             && named("channel=", &self.channel)
             && named("inst_id=", &self.inst_id)
     }

@@ -66,6 +66,12 @@ pub enum Command {
     Verify(cmd::verify::VerifyArgs),
     /// Turn a tape into Parquet files
     Convert(cmd::convert::ConvertArgs),
+    /// Fetch the past over REST into Parquet files
+    Backfill(cmd::backfill::BackfillArgs),
+    /// Say how good a tape or an archive is, day by day
+    Report(cmd::report::ReportArgs),
+    /// Merge the archives of several hosts
+    Merge(cmd::merge::MergeArgs),
     /// Merge the small Parquet files of each day
     Compact(cmd::compact::CompactArgs),
     /// Delete what is too old, or too much

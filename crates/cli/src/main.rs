@@ -86,6 +86,9 @@ fn run(cli: &Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => cmd::replay::run(args, console),
         Command::Verify(args) => cmd::verify::run(args, console),
         Command::Convert(args) => cmd::convert::run(args, console),
+        Command::Backfill(args) => block_on(cmd::backfill::run(args, console)),
+        Command::Report(args) => cmd::report::run(args, console),
+        Command::Merge(args) => cmd::merge::run(args, console),
         Command::Compact(args) => cmd::compact::run(args, console),
         Command::Prune(args) => cmd::prune::run(args, console),
         #[cfg(feature = "s3")]

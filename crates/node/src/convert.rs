@@ -177,7 +177,7 @@ impl Plan {
                 continue;
             }
             let (sha256, bytes) = sum_file(&segment.path)?;
-            let source = Segment { number: header.number, bytes, sha256 };
+            let source = Segment::new(header.number, bytes, sha256);
             if archive.has(&source) && !options.force {
                 done.skipped += 1;
             } else {

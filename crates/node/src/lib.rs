@@ -21,6 +21,7 @@
 //! stamp is taken once, at the read.
 #![forbid(unsafe_code)]
 
+pub mod backfill;
 mod bootstrap;
 mod bus;
 mod client;

@@ -30,6 +30,14 @@ pub fn reaction(code: &str) -> Reaction {
     }
 }
 
+/// Codes of REST that OKX's documents call temporary (docs of 2026-08-22, read 2026-11-23).
+const RETRYABLE: [&str; 7] = ["50001", "50004", "50005", "50011", "50013", "50026", "50040"];
+
+/// Whether the same REST request may well succeed later.
+pub fn is_retryable(code: &str) -> bool {
+    RETRYABLE.contains(&code)
+}
+
 /// What the venue's answer to a login means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginAnswer {

@@ -5,7 +5,7 @@
 //! [`frame`] (the envelope), [`follow`] (may an update touch a book?), [`link`] (one connection's
 //! timers and back-off), [`feed`] (all of it together); `fast` is a short cut through [`frame`] and
 //! [`channel`] for the shapes that come all the time. Beside them: [`endpoints`], [`plan`] and
-//! [`catalogue`] for what happens before a connection exists.
+//! [`catalogue`] for what happens before a connection exists, and [`past`] for the past.
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
@@ -20,6 +20,7 @@ pub mod frame;
 pub mod json;
 pub mod limits;
 pub mod link;
+pub mod past;
 pub mod plan;
 pub mod request;
 pub mod rest_book;

@@ -24,6 +24,7 @@ pub struct Mutant {
     pub edits: &'static [Edit],
 }
 
+const PAST_TRADES: &str = "crates/okx/src/past/trades.rs";
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
 const REFILL: &str = "crates/okx/src/feed/refill.rs";
@@ -554,6 +555,33 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/okx/src/catalogue/upcoming.rs",
             old: "together && key == \"lotSz\"",
             new: "false && key == \"lotSz\"",
+        }],
+    },
+    Mutant {
+        name: "M62",
+        what: "the last trade before the end of a backfill is believed without proof",
+        edits: &[Edit {
+            file: PAST_TRADES,
+            old: "(At::Top, Some(high)) => self.go(At::Above(high)),",
+            new: "(At::Top, Some(high)) => self.go(At::Down(high + 1)),",
+        }],
+    },
+    Mutant {
+        name: "M63",
+        what: "trades that one page of the past lacks are taken for lost",
+        edits: &[Edit {
+            file: PAST_TRADES,
+            old: "if self.looks + 1 < LOOKS_MAX {\n            return self.look();",
+            new: "if self.looks + 1 < LOOKS_MAX && false {\n            return self.look();",
+        }],
+    },
+    Mutant {
+        name: "M64",
+        what: "trades of the past that are there are asked for again",
+        edits: &[Edit {
+            file: PAST_TRADES,
+            old: "= self.known_at(id) {",
+            new: "= self.known_at(id).filter(|_| false) {",
         }],
     },
     Mutant {

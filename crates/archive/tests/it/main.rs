@@ -4,6 +4,7 @@
 
 mod ageing;
 mod document;
+mod merge;
 mod proof;
 mod round_trip;
 mod support;

@@ -255,7 +255,7 @@ pub fn made() -> Made {
 }
 
 pub fn source(number: u64) -> Segment {
-    Segment { number, bytes: 1, sha256: format!("{number:064}") }
+    Segment::new(number, 1, format!("{number:064}"))
 }
 
 /// Puts a segment of these events into an archive.

@@ -3,6 +3,7 @@
 //! `main.rs` calls them. A command returns `Err` for what failed (exit code 2) and exit code 1
 //! when it worked and the answer is no.
 
+pub mod backfill;
 pub mod check;
 pub mod compact;
 pub mod completions;
@@ -11,8 +12,10 @@ pub mod decode;
 pub mod export;
 pub mod health;
 pub mod instruments;
+pub mod merge;
 pub mod prune;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sim;
 #[cfg(feature = "top")]

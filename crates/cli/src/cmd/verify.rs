@@ -25,10 +25,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-mod account;
+pub(super) mod account;
 mod coverage;
 mod html;
-mod parquet;
+pub(super) mod parquet;
 mod report;
 mod series;
 

@@ -23,6 +23,8 @@ const STRIDE_MAX: u32 = 1024;
 pub struct Progress<'c> {
     console: &'c Console,
     what: &'static str,
+    /// Whether it is about parts of a thousand, not bytes.
+    parts: bool,
     total: u64,
     began: Instant,
     drawn: Instant,
@@ -39,6 +41,7 @@ impl<'c> Progress<'c> {
         Progress {
             console,
             what: "",
+            parts: false,
             total: total_bytes,
             began: now,
             drawn: now,
@@ -51,6 +54,12 @@ impl<'c> Progress<'c> {
     /// What is being done, for commands of several passes: `checking the sums`.
     pub fn doing(mut self, what: &'static str) -> Progress<'c> {
         self.what = what;
+        self
+    }
+
+    /// Not bytes are counted but parts of something else: their numbers are not shown.
+    pub fn of_parts(mut self) -> Progress<'c> {
+        self.parts = true;
         self
     }
 
@@ -71,7 +80,7 @@ impl<'c> Progress<'c> {
         if now.duration_since(self.drawn) >= REDRAW {
             self.drawn = now;
             let done = Done { bytes, records, took: now.duration_since(self.began) };
-            self.console.status(&line(self.what, self.total, &done));
+            self.console.status(&line((self.what, self.parts), self.total, &done));
         }
     }
 
@@ -91,7 +100,7 @@ struct Done {
     took: Duration,
 }
 
-fn line(what: &str, total: u64, done: &Done) -> String {
+fn line((what, parts): (&str, bool), total: u64, done: &Done) -> String {
     let ms = u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX).max(1);
     let per_second = |number: u64| number.saturating_mul(1000) / ms;
     let bytes = done.bytes.min(total);
@@ -100,6 +109,8 @@ fn line(what: &str, total: u64, done: &Done) -> String {
         line.push_str("  ");
     }
     match percent(bytes, total) {
+        Some(part) if parts => line.push_str(&format!("{part} %")),
+        None if parts => {}
         Some(part) => line.push_str(&format!("{part} %  {} of {}", size(bytes), size(total))),
         None => line.push_str(&size(done.bytes)),
     }
@@ -126,15 +137,15 @@ mod tests {
     #[test]
     fn the_line_says_what_is_known_and_no_more() {
         assert_eq!(
-            line("", 4_000_000, &at(1, 1_000_000, 5_000)),
+            line(("", false), 4_000_000, &at(1, 1_000_000, 5_000)),
             "25.00 %  1.0 MB of 4.0 MB  5,000 records  5,000/s"
         );
         assert_eq!(
-            line("checking", 4_000_000, &at(10, 1_000_000, 50_000)),
+            line(("checking", false), 4_000_000, &at(10, 1_000_000, 50_000)),
             "checking  25.00 %  1.0 MB of 4.0 MB  50,000 records  5,000/s  30 s left"
         );
-        assert_eq!(line("", 0, &at(10, 77, 1)), "77 B  1 record  0/s");
+        assert_eq!(line(("", false), 0, &at(10, 77, 1)), "77 B  1 record  0/s");
         // A tape that grows while it is read.
-        assert!(line("", 10, &at(10, 20, 1)).starts_with("100.00 %  10 B of 10 B"));
+        assert!(line(("", false), 10, &at(10, 20, 1)).starts_with("100.00 %  10 B of 10 B"));
     }
 }

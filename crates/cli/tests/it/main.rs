@@ -16,6 +16,7 @@ mod every;
 mod instruments;
 mod live;
 mod login;
+mod past;
 mod play;
 #[cfg(unix)]
 mod reload;

@@ -7,6 +7,7 @@
 //! empty list.
 
 use super::rows::cut;
+use crate::codes::is_retryable;
 use crate::json::{self, Kind, Raw};
 use std::fmt;
 
@@ -18,9 +19,6 @@ pub(super) const UNDERLYING: &str = "/api/v5/public/underlying";
 pub(super) const TICK_BANDS: &str = "/api/v5/public/instrument-tick-bands";
 /// Lists series of event contracts (changelog, 2026-05-19: public).
 pub(super) const SERIES: &str = "/api/v5/public/event-contract/series";
-
-/// Codes that OKX's documents call temporary (docs of 2026-08-22, read 2026-11-23).
-const RETRYABLE: [&str; 7] = ["50001", "50004", "50005", "50011", "50013", "50026", "50040"];
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +148,7 @@ pub(super) fn data<'a>(path: &str, status: u16, body: &'a [u8]) -> Result<Raw<'a
     };
     if code != "0" {
         let msg = answer.field("msg").and_then(Raw::text).unwrap_or_default();
-        let retryable = RETRYABLE.contains(&&*code) || status == 429 || status >= 500;
+        let retryable = is_retryable(&code) || status == 429 || status >= 500;
         let why = format!("OKX answered {code} {:?} (HTTP {status})", cut(&msg));
         return Err(error(&code, why, retryable));
     }

@@ -16,7 +16,7 @@ use crate::out::number::{counted, grouped, size};
 use crate::out::progress::Progress;
 use crate::signals::{Interrupt, Interrupted};
 use market_data::convert::{ConvertError, ConvertOptions, convert};
-use market_data_archive::manifest::{FileRow, Manifest, NAME};
+use market_data_archive::manifest::{FILLS_FROM, FileRow, Manifest, NAME};
 use market_data_archive::verify::{Verified, verify};
 use market_data_archive::{Error, read};
 use market_data_tape::Tape;
@@ -181,7 +181,9 @@ impl Sums {
                 if rel.is_empty() { name.to_owned() } else { format!("{rel}/{name}") }
             };
             next.extend(manifest.dirs.iter().map(|dir| below(&dir.name)));
-            for file in &manifest.files {
+            // What was fetched is not on the tape.
+            let fetched = |file: &&FileRow| file.segments.iter().all(|of| *of >= FILLS_FROM);
+            for file in manifest.files.iter().filter(|file| !fetched(file)) {
                 if file.segments.iter().all(|of| segments.contains(of)) {
                     sums.file(&dir.join(&rel), &rel, file)?;
                 } else {
