@@ -7,6 +7,7 @@
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
+//! `feed/opening.rs` (books for those who enter in the middle),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -41,6 +42,7 @@ mod fast;
 mod figures;
 mod instruments;
 mod login;
+mod opening;
 mod refill;
 mod session;
 mod sub;

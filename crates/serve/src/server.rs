@@ -1,7 +1,7 @@
 //! Connections: accepting them, limiting them, ending them.
 //!
-//! Invariants: at most `max_clients` connections; a head that does not come within
-//! [`HEAD_MAX`] ends its connection, so does one that is too large; [`Server::stop`] returns
+//! Invariants: at most `max_clients` connections; a head that does not come in
+//! time ends its connection, so does one that is too large; [`Server::stop`] returns
 //! within a bounded time.
 
 use crate::hub::Hub;
@@ -21,10 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// Longest time for the head of a request to come, and for a connection to be idle.
-const HEAD_MAX: Duration = Duration::from_secs(15);
-/// Most bytes of a head.
-const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long connections may take to end.
 const END_WAIT: Duration = Duration::from_secs(3);
 /// How long to wait after accepting has failed, for example because files ran out.
@@ -90,6 +86,7 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Server {
         let (stop, _) = watch::channel(false);
+        hub.remember(options.history_bytes, options.tape.as_deref());
         let shared = Arc::new(Shared { hub, metrics, options, stop });
         let mut tasks = JoinSet::new();
         let router = rest::router(&shared);
@@ -137,7 +134,7 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
         match Arc::clone(&room).try_acquire_owned() {
             Ok(place) => {
                 let router = router.clone().layer(Extension(Arc::new(place)));
-                connections.spawn(converse(socket, router, shared.stop.subscribe()));
+                connections.spawn(converse(socket, router, Arc::clone(&shared)));
             }
             Err(_) => {
                 shared.hub.counts.turned_away.fetch_add(1, Relaxed);
@@ -152,11 +149,13 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
     drop(room.acquire_many(most).await);
 }
 
-async fn converse(socket: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+async fn converse(socket: TcpStream, router: Router, shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(shared.options.head_wait);
+    http.max_buf_size(shared.options.head_bytes);
     let service = TowerToHyperService::new(router);
     let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
     tokio::pin!(connection);

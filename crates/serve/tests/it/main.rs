@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod desk;
+mod hostile;
 mod http;
+mod joins;
 mod stream;
