@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from read_binary import Reader, example
 from websockets.sync.client import connect
 
-RECORDS = 6000
+RECORDS = 2500
 
 
 def get(address, path):
@@ -62,7 +62,7 @@ def metrics(address):
     text = get(address, "/metrics")
     families = {family.name: family for family in text_string_to_metric_families(text)}
     names = {sample.name for family in families.values() for sample in family.samples}
-    asked = set(re.findall(r"`((?:market_data|okx|tape|sink)_[a-z0-9_]+)`", open("docs/api.md").read()))
+    asked = set(re.findall(r"`((?:market_data|okx|sink)_[a-z0-9_]+)`", open("docs/api.md").read()))
     asked |= set(re.findall(r"`(tape_[a-z_]+)`", open("docs/tape.md").read()))
     missing = sorted(name for name in asked if name not in names and name not in families)
     assert not missing, f"documented, and not there: {missing}"

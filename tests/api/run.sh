@@ -29,9 +29,11 @@ for _ in $(seq 300); do
 done
 [ -n "$address" ] || { echo "it does not serve:"; tail -n 5 "$work/run.err"; exit 1; }
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/api/check.py "$address"
-"$venv/bin/schemathesis" run "http://$address/openapi.json" --seed 7 --max-examples "${EXAMPLES:-15}" \
+schemathesis=$PWD/$venv/bin/schemathesis
+# It leaves a folder where it runs.
+(cd "$work" && "$schemathesis" run "http://$address/openapi.json" --seed 7 --max-examples "${EXAMPLES:-15}" \
     --checks all --exclude-checks ignored_auth,unsupported_method --no-color --suppress-health-check all \
-    >"$work/schema.out" 2>&1 || { tail -n 80 "$work/schema.out"; exit 1; }
+    >"$work/schema.out" 2>&1) || { tail -n 80 "$work/schema.out"; exit 1; }
 grep -E 'Test cases|passed|API operations' "$work/schema.out" | head -n 6
 if command -v prometheus >/dev/null; then
     cat >"$work/prometheus.yml" <<CONFIG

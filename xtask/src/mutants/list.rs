@@ -27,6 +27,7 @@ pub struct Mutant {
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
 const REFILL: &str = "crates/okx/src/feed/refill.rs";
+const OPENING: &str = "crates/okx/src/feed/opening.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const LOGIN: &str = "crates/okx/src/feed/login.rs";
@@ -507,6 +508,20 @@ pub const MUTANTS: &[Mutant] = &[
             file: REFILL,
             old: "        self.timers.clear();\n        if let",
             new: "        self.timers.clear();\n        self.refill = Refill::default();\n        if let",
+        }],
+    },
+    Mutant {
+        name: "M65",
+        what: "who enters a feed in the middle is told a book of no id",
+        edits: &[Edit { file: OPENING, old: "seq: follow.last(), depth", new: "seq: None, depth" }],
+    },
+    Mutant {
+        name: "M66",
+        what: "who enters a feed in the middle is told books that have no changes",
+        edits: &[Edit {
+            file: OPENING,
+            old: ".filter(|f| f.form().incremental)",
+            new: ".filter(|_| true)",
         }],
     },
     Mutant {

@@ -9,6 +9,7 @@ use market_data_model::time::SECOND;
 
 mod flat;
 mod login;
+mod opening;
 mod refill;
 mod relisted;
 

@@ -186,7 +186,8 @@ async fn join(desk: &Desk, oracle: &Oracle, ask: &Ask, slow: bool) -> (bool, Vec
 
 /// Compares what a client got with the whole stream.
 fn compare(oracle: &[Arc<Seen>], ask: &Ask, got: &[Seen]) {
-    let incremental = |one: &&Seen| one.is_change() || ask.depth.is_some();
+    let view = |one: &Seen| ask.depth.is_some() && one.head.kind == "orderbook";
+    let incremental = |one: &&Seen| one.is_change() || view(one);
     let mut feeds: BTreeMap<u64, Vec<&Seen>> = BTreeMap::new();
     for one in got.iter().filter(|one| !incremental(one)) {
         feeds.entry(one.head.feed).or_default().push(one);
