@@ -225,7 +225,7 @@ impl Hub {
         answer: Answer<'_>,
     ) -> Result<(), Refusal> {
         let mut joiner = Joiner::new(sub, from);
-        let mut at = self.from_memory(&mut joiner);
+        let mut at = self.enter_memory(&mut joiner);
         let tape = self.tape();
         if at.is_none() && tape.is_none() {
             return Err(self.too_old(None));
@@ -294,7 +294,7 @@ impl Hub {
     }
 
     /// Where in the memory a joiner can begin, if it can.
-    fn from_memory(&self, joiner: &mut Joiner) -> Option<u64> {
+    fn enter_memory(&self, joiner: &mut Joiner) -> Option<u64> {
         let state = self.lock();
         let past = &state.past;
         // Of a feed that is named, what came before the memory began was another run's.
