@@ -31,6 +31,36 @@ struct Account {
     late_us: Vec<u32>,
 }
 
+impl Account {
+    fn add(&mut self, other: Account) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.holes += other.holes;
+        self.lost += other.lost;
+        self.late_us.extend(other.late_us);
+    }
+}
+
+/// What was delivered, and how late.
+fn report(all: &mut Account, seconds: u64) {
+    all.late_us.sort_unstable();
+    let at = |share: f64| {
+        let place = (all.late_us.len() as f64 * share) as usize;
+        all.late_us.get(place.min(all.late_us.len().saturating_sub(1))).copied().unwrap_or(0)
+    };
+    let (records, bytes) = (all.records / seconds, all.bytes / seconds);
+    println!("delivered  {records} records/s, {bytes} bytes/s");
+    println!("holes {}, lost {}", all.holes, all.lost);
+    println!("late us    p50 {}  p99 {}  p99.9 {}", at(0.5), at(0.99), at(0.999));
+}
+
+/// The exchange, so many frames a second.
+fn exchange(rate: u64) -> Result<SimConfig, Failure> {
+    let mut config = SimConfig::new(7, 1_795_441_238_000_000_000);
+    config.rate = u32::try_from(rate)?;
+    Ok(config)
+}
+
 fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
@@ -104,8 +134,7 @@ fn argument(place: usize, usual: u64) -> u64 {
 async fn main() -> Result<(), Failure> {
     let (consumers, slow) = (argument(1, 1000), argument(2, 50));
     let (rate, seconds) = (argument(3, 2000), argument(4, 20));
-    let mut config = SimConfig::new(7, 1_795_441_238_000_000_000);
-    config.rate = u32::try_from(rate)?;
+    let config = exchange(rate)?;
     let listen: SocketAddr = ([127, 0, 0, 1], 0).into();
     let sim = serve(SimOptions { listen, config }).await?;
     let channels = ["trades", "trades-all", "bbo-tbt", "books", "tickers"];
@@ -153,31 +182,13 @@ async fn main() -> Result<(), Failure> {
     over.store(true, Relaxed);
     let mut all = Account::default();
     while let Some(account) = running.join_next().await {
-        let account = account??;
-        all.records += account.records;
-        all.bytes += account.bytes;
-        all.holes += account.holes;
-        all.lost += account.lost;
-        all.late_us.extend(account.late_us);
+        all.add(account??);
     }
-    all.late_us.sort_unstable();
-    let at = |share: f64| {
-        let place = (all.late_us.len() as f64 * share) as usize;
-        all.late_us.get(place.min(all.late_us.len().saturating_sub(1))).copied().unwrap_or(0)
-    };
     println!("{consumers} consumers, {slow} asleep, {} topics", topics.len());
     println!("upstream   {} records/s", came / seconds);
-    println!(
-        "delivered  {} records/s, {} MB/s",
-        all.records / seconds,
-        all.bytes / seconds / 1_000_000
-    );
-    println!("holes {}, lost {}", all.holes, all.lost);
-    println!("late us    p50 {}  p99 {}  p99.9 {}", at(0.5), at(0.99), at(0.999));
-    println!(
-        "processor  {:.0} % of a core, exchange and clients included",
-        100.0 * spent / seconds as f64
-    );
+    report(&mut all, seconds);
+    let share = 100.0 * spent / seconds as f64;
+    println!("processor  {share:.0} % of a core, exchange and clients included");
     let each = after.saturating_sub(before) / (consumers + slow).max(1);
     println!("memory     {each} KiB a consumer, its client included");
     drop(asleep);

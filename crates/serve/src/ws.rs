@@ -1,7 +1,8 @@
 //! One WebSocket connection: its two halves, its keep-alive, its end.
 //!
-//! Invariants: a client that says nothing for too long, not even a pong, or too much, is closed; a write that
-//! takes longer than half a minute ends the connection; the hub is told when it is over.
+//! Invariants: a client that says nothing for too long, not even a pong, or too much, is
+//! closed; a write that takes longer than half a minute ends the connection; the hub is told when
+//! it is over.
 
 use crate::ask::Conversation;
 use crate::client::{Close, Outbox};

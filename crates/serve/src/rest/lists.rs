@@ -155,7 +155,8 @@ pub(crate) async fn trades(State(shared): Of, headers: HeaderMap, asks: Asks) ->
     Ok(answer("trades", &csv::TRADES, &headers, &list))
 }
 
-/// `klines?inst=&interval=&channel=&limit=&before=&after=`: oldest first. Without `interval` the shortest there is.
+/// `klines?inst=&interval=&channel=&limit=&before=&after=&from=&to=`: oldest first. Without
+/// `interval` the shortest there is.
 pub(crate) async fn klines(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
     let known = ["inst", "interval", "channel", "limit", "before", "after", "from", "to"];
     let asked = Asked::read(asks, &known)?;

@@ -51,6 +51,10 @@ impl Seen {
         self.head.kind == "orderbook_delta"
     }
 
+    fn is_start(&self) -> bool {
+        self.text.contains("\"isSnapshot\":true")
+    }
+
     fn id(&self) -> Option<i64> {
         self.head.last_update_id
     }
@@ -217,7 +221,11 @@ fn compare_book(oracle: &[Arc<Seen>], ask: &Ask, inst: &str, list: &[&Seen]) {
     let all: Vec<&Seen> = oracle.iter().filter(of_book).map(|one| &**one).collect();
     let new = all.iter().position(|one| ask.is_new(one)).unwrap_or(all.len());
     // It begins with the book as it was there, or with the venue's own start after it.
-    let own = new < all.len() && ask.depth.is_none() && all[new].text == list[0].text;
+    let own = new < all.len()
+        && match ask.depth {
+            None => all[new].text == list[0].text,
+            Some(_) => all[new].is_start() && all[new].id() == list[0].id(),
+        };
     assert!(own || all[new - 1].id() == list[0].id(), "{inst} begins elsewhere: {ask:?}");
     for (due, had) in all[new..].iter().zip(&list[usize::from(!own)..]) {
         match ask.depth {
@@ -227,8 +235,7 @@ fn compare_book(oracle: &[Arc<Seen>], ask: &Ask, inst: &str, list: &[&Seen]) {
     }
     if ask.depth.is_none() && !own {
         let book = |changes: &[&Seen]| -> [BTreeMap<String, Value>; 2] {
-            let begun =
-                changes.iter().rposition(|one| one.text.contains("\"isSnapshot\":true")).unwrap();
+            let begun = changes.iter().rposition(|one| one.is_start()).unwrap();
             let mut sides = [BTreeMap::new(), BTreeMap::new()];
             for change in changes[begun..].iter().map(|one| one.value()) {
                 for (side, name) in sides.iter_mut().zip(["bids", "asks"]) {
