@@ -15,13 +15,14 @@ mod anchors_tests;
 pub(crate) mod copy;
 mod crew;
 mod pace;
+mod past;
 mod play;
 pub(crate) mod run;
 
 pub use anchors::AnchorDifference;
 pub use pace::{Pace, Speed};
+pub use past::{Past, past};
 use play::Begin;
-#[cfg(feature = "sim")]
 pub(crate) use play::seek;
 pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
 pub use run::{ReplayEnd, ReplaySettings};
@@ -53,6 +54,9 @@ pub struct ReplayOptions {
     /// What the feeds say of books; `None` = what they said when they were recorded. Otherwise
     /// there are other events than then, and nothing to compare.
     pub books: Option<BookOutput>,
+    /// Tell each verified change of incremental books beside, with the `n` of the event before,
+    /// as the server gets them; no sum covers them, so not together with `check`.
+    pub beside: bool,
 }
 
 /// What a feed says of the books of incremental channels.
@@ -205,6 +209,8 @@ struct Playing {
     anchors: Anchors,
     /// What the feed says of books, if it is not what it said then.
     books: Option<BookOutput>,
+    /// See [`ReplayOptions::beside`].
+    beside: bool,
     digest: OutputDigest,
     /// Time of the first input since the last sum.
     since: Option<Nanos>,
@@ -392,7 +398,6 @@ impl Replay {
     }
 
     /// Every feed that runs at the moment.
-    #[cfg(feature = "sim")]
     pub(crate) fn feeds(&self) -> impl Iterator<Item = (FeedId, &OkxFeed)> {
         let running = self.playing.iter().filter(|(_, playing)| !playing.is_over());
         running.map(|(feed, playing)| (*feed, &playing.feed))
@@ -577,6 +582,7 @@ impl Playing {
             witness,
             anchors: Anchors::default(),
             books: options.books,
+            beside: options.beside,
             digest: OutputDigest::default(),
             since: None,
             trusted: true,
@@ -593,6 +599,9 @@ impl Playing {
     fn choose_books(&mut self) {
         if let Some(BookOutput { deltas, view_depth }) = self.books {
             self.feed.emit_books(deltas, view_depth);
+        }
+        if self.beside {
+            self.feed.emit_changes_beside();
         }
     }
 

@@ -8,6 +8,7 @@
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/upcoming.rs` (what it announced),
+//! `feed/opening.rs` (books for those who enter in the middle),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -42,6 +43,7 @@ mod fast;
 mod figures;
 mod instruments;
 mod login;
+mod opening;
 mod refill;
 mod session;
 mod sub;

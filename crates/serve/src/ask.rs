@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod from;
+
 /// Most levels of a view.
 pub(crate) const DEPTH_MAX: u16 = 400;
 /// Least and most of `interval`, ms.
@@ -28,6 +30,8 @@ struct Request {
     depth: Option<u64>,
     interval: Option<u64>,
     policy: Option<String>,
+    from: Option<Value>,
+    format: Option<String>,
     sub: Option<u64>,
 }
 
@@ -41,6 +45,8 @@ pub(crate) struct Conversation {
     /// Numbers of its subscriptions.
     pub open: Vec<u64>,
     pub last: u64,
+    /// Whether records are sent in the binary form unless a subscription says otherwise.
+    pub binary: bool,
 }
 
 impl Conversation {
@@ -90,7 +96,9 @@ impl Conversation {
         self.client.answer(answer.to_string());
     }
 
-    fn subscribe(&mut self, request: Request) -> Result<(), Bad> {
+    fn subscribe(&mut self, mut request: Request) -> Result<(), Bad> {
+        // Those that could not join from the past are over.
+        self.open.retain(|sub| self.client.has(*sub));
         if self.open.len() >= self.subscriptions_max {
             let most = self.subscriptions_max;
             return Err(("too_many_subscriptions", format!("at most {most} on one connection")));
@@ -102,50 +110,69 @@ impl Conversation {
         let inst = name(&request.inst, "bad_inst", "inst")?;
         let channel = name(&request.channel, "bad_channel", "channel")?;
         self.is_followed(&channel)?;
-        let depth = request.depth.map(|depth| {
-            let fits = u16::try_from(depth).ok().filter(|d| (1..=DEPTH_MAX).contains(d));
-            fits.ok_or_else(|| ("bad_depth", format!("`depth` is 1 to {DEPTH_MAX}")))
-        });
-        let depth = depth.transpose()?;
-        let policy = match request.policy.as_deref() {
-            None | Some("gap") => Policy::Gap,
-            Some("conflate") => Policy::Conflate,
-            Some("disconnect") => Policy::Disconnect,
-            Some(_) => {
-                let what = "`policy` is `gap`, `conflate` or `disconnect`".to_owned();
-                return Err(("bad_policy", what));
-            }
+        let depth = depth(&request)?;
+        let policy = policy(&request)?;
+        let interval = interval(&request, policy)?;
+        let binary = match request.format.as_deref() {
+            None => self.binary,
+            Some("json") => false,
+            Some("binary") => true,
+            Some(_) => return Err(("bad_format", "`format` is `json` or `binary`".to_owned())),
         };
-        let interval = match request.interval {
-            None => Duration::ZERO,
-            Some(_) if policy != Policy::Conflate => {
-                let what = "`interval` needs `\"policy\":\"conflate\"`".to_owned();
-                return Err(("bad_interval", what));
-            }
-            Some(ms) if INTERVAL_MS.contains(&ms) => Duration::from_millis(ms),
-            Some(_) => {
-                let (from, to) = (INTERVAL_MS.start(), INTERVAL_MS.end());
-                return Err(("bad_interval", format!("`interval` is {from} to {to} ms")));
-            }
-        };
+        let from = request.from.take().map(from::read).transpose()?;
+        if from.is_some() && policy == Policy::Conflate {
+            let what = "`from` is every record; it needs `policy` `gap` or `disconnect`".to_owned();
+            return Err(("bad_from", what));
+        }
         self.last += 1;
         let number = self.last;
         self.open.push(number);
-        let (id, names) = (request.id, (inst.clone(), channel.clone()));
+        let names = (inst.clone(), channel.clone());
         let client = Arc::clone(&self.client);
-        let sub = Sub { id: number, inst, channel, depth, interval, policy, client };
-        self.hub.subscribe(sub, |matches| {
-            json!({
+        let sub = Sub { id: number, inst, channel, depth, interval, policy, binary, client };
+        let (id, told) = (request.id.clone(), request.id);
+        let answer = move |past: Option<&str>, matches: usize| {
+            let mut answer = json!({
                 "type": "subscribed",
-                "id": id,
+                "id": told,
                 "sub": number,
                 "inst": names.0.as_str(),
                 "channel": names.1.as_str(),
                 "matches": matches,
-            })
-            .to_string()
-        });
+            });
+            if let Some(past) = past {
+                answer["from"] = past.into();
+            }
+            answer.to_string()
+        };
+        match from {
+            None => self.hub.subscribe(sub, |matches| answer(None, matches)),
+            Some(from) => self.join(sub, from, (id, answer)),
+        }
         Ok(())
+    }
+
+    /// Lets a subscription begin in the past, while the conversation goes on.
+    fn join(
+        &self,
+        sub: Sub,
+        from: crate::join::From,
+        (id, answer): (Value, impl Fn(Option<&str>, usize) -> String + Send + Sync + 'static),
+    ) {
+        self.client.open(&sub);
+        let (hub, sub) = (Arc::clone(&self.hub), Arc::new(sub));
+        tokio::spawn(async move {
+            let told = |past: &str, matches| answer(Some(past), matches);
+            let joined = hub.join(&sub, from, &told).await;
+            if let Err((code, message)) = joined
+                && sub.client.forget(sub.id)
+            {
+                let error = json!({
+                    "type": "error", "id": id, "sub": sub.id, "code": code, "message": message,
+                });
+                sub.client.answer(error.to_string());
+            }
+        });
     }
 
     /// A name that nobody receives would be silent for ever; better to say so.
@@ -168,5 +195,36 @@ impl Conversation {
         let answer = json!({"type": "unsubscribed", "id": request.id, "sub": sub});
         self.client.answer(answer.to_string());
         Ok(())
+    }
+}
+
+fn depth(request: &Request) -> Result<Option<u16>, Bad> {
+    let depth = request.depth.map(|depth| {
+        let fits = u16::try_from(depth).ok().filter(|d| (1..=DEPTH_MAX).contains(d));
+        fits.ok_or_else(|| ("bad_depth", format!("`depth` is 1 to {DEPTH_MAX}")))
+    });
+    depth.transpose()
+}
+
+fn policy(request: &Request) -> Result<Policy, Bad> {
+    match request.policy.as_deref() {
+        None | Some("gap") => Ok(Policy::Gap),
+        Some("conflate") => Ok(Policy::Conflate),
+        Some("disconnect") => Ok(Policy::Disconnect),
+        Some(_) => Err(("bad_policy", "`policy` is `gap`, `conflate` or `disconnect`".to_owned())),
+    }
+}
+
+fn interval(request: &Request, policy: Policy) -> Result<Duration, Bad> {
+    match request.interval {
+        None => Ok(Duration::ZERO),
+        Some(_) if policy != Policy::Conflate => {
+            Err(("bad_interval", "`interval` needs `\"policy\":\"conflate\"`".to_owned()))
+        }
+        Some(ms) if INTERVAL_MS.contains(&ms) => Ok(Duration::from_millis(ms)),
+        Some(_) => {
+            let (from, to) = (INTERVAL_MS.start(), INTERVAL_MS.end());
+            Err(("bad_interval", format!("`interval` is {from} to {to} ms")))
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) type Text = Arc<str>;
 
 /// See the file's first comment.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Mirror {
     book: Book,
     /// Whether it may be shown.
@@ -41,6 +41,11 @@ impl Mirror {
     /// Whether it may be shown as what the venue has.
     pub fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Whether it is made of changes.
+    pub fn has_changes(&self) -> bool {
+        self.incremental
     }
 
     /// The id of its last change.

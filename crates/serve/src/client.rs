@@ -9,10 +9,11 @@
 //! for each subscription, channel and instrument; `seq` is given at the very end, so it has no
 //! holes; the hub's lock is taken before an outbox's, never after.
 
-use crate::book::Text;
 use crate::hub::{Hub, State};
+use crate::join::Out;
 use crate::pattern::Pattern;
-use std::collections::{HashMap, VecDeque};
+use crate::record::{Frame, Record};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ use tokio::sync::Notify;
 const BYTES_MAX: usize = 8 << 20;
 /// Answers that may wait for one client: who asks more without reading is closed.
 const ANSWERS_MAX: usize = 256;
+/// Records and bytes of what was that may wait for one client; more is made when these are taken.
+const PAST_MAX: usize = 256;
+const PAST_BYTES_MAX: usize = 1 << 20;
 
 /// What happens when a client is too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(crate) struct Sub {
     pub depth: Option<u16>,
     pub interval: Duration,
     pub policy: Policy,
+    /// Whether records are sent in the binary form.
+    pub binary: bool,
     pub client: Arc<Outbox>,
 }
 
@@ -62,8 +68,8 @@ pub(crate) struct Close {
 
 enum Item {
     Answer(String),
-    Record { sub: u64, text: Text },
-    Lost { sub: u64, count: u64 },
+    Record { sub: u64, record: Arc<Record> },
+    Lost { sub: u64, count: Option<u64> },
     State { sub: u64, at: u32 },
 }
 
@@ -72,6 +78,7 @@ enum Item {
 struct Lane {
     depth: Option<u16>,
     interval: Duration,
+    binary: bool,
     seq: u64,
     /// Records lost since the last word about that.
     lost: u64,
@@ -90,6 +97,10 @@ struct Inner {
     bytes: usize,
     answers: usize,
     close: Option<Close>,
+    /// The client has gone.
+    gone: bool,
+    /// Templates of the binary form that it was told.
+    told: HashSet<u32>,
 }
 
 /// See the file's first comment.
@@ -99,13 +110,15 @@ pub(crate) struct Outbox {
     inner: Mutex<Inner>,
     /// Something waits.
     pub ready: Notify,
+    /// Something was taken out, or the client has gone.
+    drained: Notify,
     records_max: usize,
     lost_total: Arc<AtomicU64>,
 }
 
 /// What is to be sent.
 pub(crate) struct Taken {
-    pub frames: Vec<String>,
+    pub frames: Vec<Frame>,
     pub close: Option<Close>,
     /// When to look again although nothing came.
     pub again: Option<Instant>,
@@ -117,6 +130,7 @@ impl Outbox {
             id,
             inner: Mutex::default(),
             ready: Notify::new(),
+            drained: Notify::new(),
             records_max: records_max.max(1),
             lost_total: Arc::clone(lost_total),
         })
@@ -147,13 +161,83 @@ impl Outbox {
 
     /// Opens a subscription's account.
     pub fn open(&self, sub: &Sub) {
-        let (depth, interval) = (sub.depth, sub.interval);
-        self.lock().lanes.insert(sub.id, Lane { depth, interval, ..Lane::default() });
+        let (depth, interval, binary) = (sub.depth, sub.interval, sub.binary);
+        self.lock().lanes.insert(sub.id, Lane { depth, interval, binary, ..Lane::default() });
     }
 
     /// Ends it; what waits of it is not sent. Whether there was one.
     pub fn forget(&self, sub: u64) -> bool {
         self.lock().lanes.remove(&sub).is_some()
+    }
+
+    /// Whether a subscription's account is open.
+    pub fn has(&self, sub: u64) -> bool {
+        self.lock().lanes.contains_key(&sub)
+    }
+
+    /// The client has gone, or is about to go.
+    pub fn leave(&self) {
+        self.lock().gone = true;
+        self.drained.notify_waiters();
+    }
+
+    /// Waits until there is room for what was; false once the client has gone.
+    pub async fn room(&self) -> bool {
+        loop {
+            let drained = self.drained.notified();
+            tokio::pin!(drained);
+            // From here on, nothing that is taken out goes unnoticed.
+            drained.as_mut().enable();
+            if let Some(answer) = self.has_room() {
+                return answer;
+            }
+            drained.await;
+        }
+    }
+
+    /// Waits until the client has gone.
+    pub async fn left(&self) {
+        loop {
+            let drained = self.drained.notified();
+            tokio::pin!(drained);
+            drained.as_mut().enable();
+            if self.lock().gone {
+                return;
+            }
+            drained.await;
+        }
+    }
+
+    /// `None`: not yet.
+    fn has_room(&self) -> Option<bool> {
+        let inner = self.lock();
+        if inner.gone || inner.close.is_some() {
+            return Some(false);
+        }
+        let most = PAST_MAX.min(self.records_max.div_ceil(2));
+        (inner.records < most && inner.bytes < PAST_BYTES_MAX).then_some(true)
+    }
+
+    /// Puts in what was, which [`Outbox::room`] has waited for. False if the subscription is over.
+    pub fn put(&self, sub: &Sub, out: Out) -> bool {
+        let mut inner = self.lock();
+        if !inner.lanes.contains_key(&sub.id) {
+            return false;
+        }
+        match out {
+            Out::Record(record) => {
+                inner.records += 1;
+                inner.bytes += record.text().len();
+                inner.queue.push_back(Item::Record { sub: sub.id, record });
+            }
+            Out::Lost(count) => {
+                self.lost_total.fetch_add(count.unwrap_or(0), Relaxed);
+                inner.queue.push_back(Item::Lost { sub: sub.id, count });
+            }
+        }
+        drop(inner);
+        self.ready.notify_one();
+        true
     }
 
     /// The state of a place is to be sent when the client is ready for it.
@@ -166,9 +250,10 @@ impl Outbox {
 
     /// Offers a record. `state`: after a loss the state of the place is sent instead of what came
     /// in between.
-    pub fn offer(&self, sub: &Sub, at: Option<u32>, text: &Text, state: bool) {
+    pub fn offer(&self, sub: &Sub, at: Option<u32>, record: &Arc<Record>, state: bool) {
         let mut inner = self.lock();
-        let full = inner.records >= self.records_max || inner.bytes + text.len() > BYTES_MAX;
+        let full =
+            inner.records >= self.records_max || inner.bytes + record.text().len() > BYTES_MAX;
         if full && sub.policy == Policy::Disconnect {
             inner.end(Close { code: 1008, reason: "too slow for the policy `disconnect`" });
             drop(inner);
@@ -193,11 +278,11 @@ impl Outbox {
         }
         let lost = std::mem::take(&mut lane.lost);
         if lost > 0 {
-            inner.queue.push_back(Item::Lost { sub: sub.id, count: lost });
+            inner.queue.push_back(Item::Lost { sub: sub.id, count: Some(lost) });
         }
         inner.records += 1;
-        inner.bytes += text.len();
-        inner.queue.push_back(Item::Record { sub: sub.id, text: Arc::clone(text) });
+        inner.bytes += record.text().len();
+        inner.queue.push_back(Item::Record { sub: sub.id, record: Arc::clone(record) });
         drop(inner);
         self.ready.notify_one();
     }
@@ -223,11 +308,11 @@ impl Outbox {
                 drop(inner);
                 let state = hub.lock();
                 inner = self.lock();
-                inner.states(&state, now, max, &mut frames);
+                inner.states((hub, &state), now, max, &mut frames);
                 continue;
             }
             match inner.queue.pop_front() {
-                Some(item) => inner.send(item, &mut frames),
+                Some(item) => inner.send(hub, item, &mut frames),
                 None => break,
             }
         }
@@ -236,6 +321,8 @@ impl Outbox {
         }
         let again = inner.lanes.values().filter_map(|lane| Some(lane.held.front()?.0)).min();
         let close = inner.close.filter(|_| inner.queue.is_empty());
+        drop(inner);
+        self.drained.notify_waiters();
         Taken { frames, close, again }
     }
 }
@@ -271,14 +358,21 @@ impl Inner {
     }
 
     /// Turns the tokens at the front of the queue into frames.
-    fn states(&mut self, state: &State, now: Instant, max: usize, frames: &mut Vec<String>) {
+    fn states(
+        &mut self,
+        (hub, state): (&Hub, &State),
+        now: Instant,
+        max: usize,
+        frames: &mut Vec<Frame>,
+    ) {
         while let Some(Item::State { sub, at }) = self.queue.front() {
             let (sub, at) = (*sub, *at);
             if frames.len() >= max {
                 return;
             }
             self.queue.pop_front();
-            let Some(lane) = self.lanes.get_mut(&sub) else { continue };
+            let Inner { lanes, told, .. } = self;
+            let Some(lane) = lanes.get_mut(&sub) else { continue };
             if let Some(sent) = lane.sent.get(&at).filter(|_| !lane.interval.is_zero()) {
                 let due = *sent + lane.interval;
                 if due > now {
@@ -292,22 +386,22 @@ impl Inner {
             }
             lane.say_lost(sub, frames);
             if let Some(text) = state.store.entry(at).and_then(|entry| entry.state(lane.depth)) {
-                frames.push(lane.frame(sub, &text));
+                lane.frame(sub, &Record::new(text), (hub, told), frames);
             }
         }
     }
 
-    fn send(&mut self, item: Item, frames: &mut Vec<String>) {
+    fn send(&mut self, hub: &Hub, item: Item, frames: &mut Vec<Frame>) {
         match item {
             Item::Answer(text) => {
                 self.answers = self.answers.saturating_sub(1);
-                frames.push(text);
+                frames.push(Frame::Text(text));
             }
-            Item::Record { sub, text } => {
+            Item::Record { sub, record } => {
                 self.records = self.records.saturating_sub(1);
-                self.bytes = self.bytes.saturating_sub(text.len());
+                self.bytes = self.bytes.saturating_sub(record.text().len());
                 if let Some(lane) = self.lanes.get_mut(&sub) {
-                    frames.push(lane.frame(sub, &text));
+                    lane.frame(sub, &record, (hub, &mut self.told), frames);
                 }
             }
             Item::Lost { sub, count } => {
@@ -320,7 +414,7 @@ impl Inner {
         }
     }
 
-    fn say_lost(&mut self, frames: &mut Vec<String>) {
+    fn say_lost(&mut self, frames: &mut Vec<Frame>) {
         for (sub, lane) in &mut self.lanes {
             lane.say_lost(*sub, frames);
         }
@@ -328,20 +422,38 @@ impl Inner {
 }
 
 impl Lane {
-    fn frame(&mut self, sub: u64, text: &str) -> String {
+    /// A record as the next frame, after its template if the client does not know that one.
+    fn frame(
+        &mut self,
+        sub: u64,
+        record: &Record,
+        (hub, told): (&Hub, &mut HashSet<u32>),
+        frames: &mut Vec<Frame>,
+    ) {
         self.seq += 1;
-        format!("{{\"sub\":{sub},\"seq\":{},\"record\":{text}}}", self.seq)
+        let seq = self.seq;
+        if !self.binary {
+            let text = record.text();
+            let frame = format!("{{\"sub\":{sub},\"seq\":{seq},\"record\":{text}}}");
+            return frames.push(Frame::Text(frame));
+        }
+        let packed = record.packed(&hub.templates);
+        if told.insert(packed.template) {
+            frames.push(Frame::Text(hub.templates.told(packed.template)));
+        }
+        frames.push(Frame::Binary(packed.message(sub, seq)));
     }
 
-    fn lost(&mut self, sub: u64, count: u64) -> String {
+    fn lost(&mut self, sub: u64, count: Option<u64>) -> Frame {
         self.seq += 1;
-        format!("{{\"sub\":{sub},\"seq\":{},\"lost\":{count}}}", self.seq)
+        let count = count.map_or("null".to_owned(), |count| count.to_string());
+        Frame::Text(format!("{{\"sub\":{sub},\"seq\":{},\"lost\":{count}}}", self.seq))
     }
 
-    fn say_lost(&mut self, sub: u64, frames: &mut Vec<String>) {
+    fn say_lost(&mut self, sub: u64, frames: &mut Vec<Frame>) {
         if self.lost > 0 {
             let count = std::mem::take(&mut self.lost);
-            frames.push(self.lost(sub, count));
+            frames.push(self.lost(sub, Some(count)));
         }
     }
 }

@@ -7,15 +7,22 @@
 //! Invariants: nothing here waits for a client; each record becomes text once, however many
 //! clients get it.
 
-use crate::book::{Text, text};
+use crate::book::{Mirror, text};
 use crate::client::{Outbox, Policy, Sub};
+use crate::join::READERS_MAX;
+use crate::pack::Templates;
+use crate::past::{Books, Past};
+use crate::record::Record;
 use crate::store::{Entry, Fresh, Kept, Store};
+use market_data::config::Serve;
 use market_data::{Lost, Overflow, Sink, SinkError, SinkSpec};
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, EventRef, Subscription};
-use std::collections::BTreeSet;
+use market_data_model::{Batch, EventRef, Instrument, Subscription};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::Semaphore;
 
 /// Batches that wait for the hub before some are dropped.
 const QUEUE: usize = 8192;
@@ -26,7 +33,20 @@ const TRADES_AT_JOIN: (usize, usize) = (20, 1);
 pub struct Hub {
     state: Mutex<State>,
     pub(crate) counts: Counts,
+    /// Of the binary form.
+    pub(crate) templates: Templates,
+    /// Places of clients that read the tape.
+    pub(crate) readers: Semaphore,
+    /// Held by the one of them that works at the moment.
+    turn: Mutex<()>,
+    /// Where the service records.
+    tape: OnceLock<Arc<Path>>,
+    /// The venue's instruments as they were at the start, by id.
+    catalogue: OnceLock<Catalogue>,
 }
+
+/// Instruments by id.
+type Catalogue = BTreeMap<Box<str>, Arc<Instrument>>;
 
 /// The server's own figures.
 #[derive(Default)]
@@ -48,11 +68,11 @@ pub(crate) struct Counts {
 }
 
 /// What the lock protects.
-#[derive(Default)]
 pub(crate) struct State {
     pub store: Store,
     /// Channels that are followed; empty: not known.
     channels: BTreeSet<String>,
+    pub past: Past,
     subs: Vec<Arc<Sub>>,
     /// Rises whenever `subs` changes.
     generation: u64,
@@ -64,11 +84,18 @@ impl Hub {
     pub fn new(channels: impl IntoIterator<Item = String>) -> (Arc<Hub>, SinkSpec) {
         let hub = Arc::new(Hub {
             state: Mutex::new(State {
-                generation: 1,
+                store: Store::default(),
+                past: Past::new(Serve::default().history_bytes),
                 channels: channels.into_iter().collect(),
-                ..State::default()
+                subs: Vec::new(),
+                generation: 1,
             }),
             counts: Counts::default(),
+            templates: Templates::default(),
+            readers: Semaphore::new(READERS_MAX),
+            turn: Mutex::default(),
+            tape: OnceLock::new(),
+            catalogue: OnceLock::new(),
         });
         let sink = HubSink(Arc::clone(&hub));
         let spec = SinkSpec::new("serve", QUEUE, Overflow::DropAndMark, sink).with_changes();
@@ -77,6 +104,34 @@ impl Hub {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how much of the stream is kept in memory for those who join from the past, and where
+    /// the service records it.
+    pub(crate) fn remember(&self, bytes: usize, tape: Option<&Path>) {
+        self.lock().past.set_bytes_max(bytes);
+        if let Some(tape) = tape {
+            self.tape.get_or_init(|| tape.into());
+        }
+    }
+
+    /// Says what the venue lists, followed or not. Once, at the start.
+    pub fn know<'a>(&self, instruments: impl IntoIterator<Item = &'a Arc<Instrument>>) {
+        let by_id = |one: &Arc<Instrument>| ((&*one.inst_id).into(), Arc::clone(one));
+        self.catalogue.get_or_init(|| instruments.into_iter().map(by_id).collect());
+    }
+
+    pub(crate) fn catalogue(&self) -> impl Iterator<Item = (&Box<str>, &Arc<Instrument>)> {
+        self.catalogue.get().into_iter().flatten()
+    }
+
+    pub(crate) fn tape(&self) -> Option<Arc<Path>> {
+        self.tape.get().map(Arc::clone)
+    }
+
+    /// Held by who reads the tape, so that no more than one core does.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Books that the server cannot show because events were lost on the way to it: a resync by
@@ -91,7 +146,7 @@ impl Hub {
     }
 
     /// These channels are followed, too.
-    pub(crate) fn follow(&self, channels: impl IntoIterator<Item = String>) {
+    pub(crate) fn follow_too(&self, channels: impl IntoIterator<Item = String>) {
         self.lock().channels.extend(channels);
     }
 
@@ -114,7 +169,8 @@ impl Hub {
                 Some(Kept::Trades(trades)) => {
                     let first = trades.len().saturating_sub(trades_max);
                     for (_, text) in trades.range(first..) {
-                        sub.client.offer(&sub, Some(at), text, false);
+                        let record = Record::new(Arc::clone(text));
+                        sub.client.offer(&sub, Some(at), &record, false);
                     }
                 }
                 Some(Kept::Nothing) | None => {}
@@ -122,6 +178,21 @@ impl Hub {
             }
         }
         state.subs.push(sub);
+        state.generation += 1;
+    }
+
+    /// Adds one that has come from the past; what its client has of books that are not as they are
+    /// here begins anew.
+    pub(crate) fn follow(&self, state: &mut State, sub: &Arc<Sub>, has: &Books) {
+        for (at, entry) in (0..).zip(state.store.entries()) {
+            let Kept::Book(book) = &entry.kept else { continue };
+            let wanted = book.is_live() && sub.wants(&entry.channel, &entry.inst);
+            let same = |has: &Mirror| has.is_live() && has.seq() == book.seq();
+            if wanted && !has.get(&entry.channel, &entry.inst).is_some_and(same) {
+                sub.client.mark(sub, at);
+            }
+        }
+        state.subs.push(Arc::clone(sub));
         state.generation += 1;
     }
 
@@ -135,6 +206,7 @@ impl Hub {
 
     /// A client has gone.
     pub(crate) fn leave(&self, client: &Outbox) {
+        client.leave();
         let mut state = self.lock();
         state.subs.retain(|s| s.client.id != client.id);
         state.generation += 1;
@@ -144,6 +216,7 @@ impl Hub {
     fn take(&self, batch: &Batch) {
         let mut state = self.lock();
         for event in batch.iter() {
+            state.past.put(&event, batch.names());
             state.take(&event, batch.names());
         }
         self.counts.events.fetch_add(batch.len() as u64, Relaxed);
@@ -156,15 +229,17 @@ impl State {
             Fresh::Nothing => {}
             Fresh::Link { text } => {
                 let all = |sub: &&Arc<Sub>| sub.channel.as_str() == "*" && sub.inst.as_str() == "*";
+                let record = Record::new(text);
                 for sub in self.subs.iter().filter(all) {
-                    sub.client.offer(sub, None, &text, false);
+                    sub.client.offer(sub, None, &record, false);
                 }
             }
             Fresh::Record { at, text, state } => {
+                let record = Record::new(text);
                 for sub in self.route(at).iter() {
                     match sub.policy {
                         Policy::Conflate if state => sub.client.mark(sub, at),
-                        _ => sub.client.offer(sub, Some(at), &text, state),
+                        _ => sub.client.offer(sub, Some(at), &record, state),
                     }
                 }
             }
@@ -175,7 +250,7 @@ impl State {
     fn tell_book(&mut self, at: u32, event: &EventRef<'_>) {
         let route = self.route(at);
         let Some(Entry { kept: Kept::Book(book), .. }) = self.store.entry(at) else { return };
-        let mut made: Vec<(Option<u16>, Text)> = Vec::new();
+        let mut made: Vec<(Option<u16>, Arc<Record>)> = Vec::new();
         for sub in route.iter() {
             if sub.policy == Policy::Conflate {
                 sub.client.mark(sub, at);
@@ -183,10 +258,10 @@ impl State {
             }
             let found = made.iter().find(|(depth, _)| *depth == sub.depth);
             let record = match (found, sub.depth) {
-                (Some((_, text)), _) => Arc::clone(text),
-                (None, None) => text(event),
+                (Some((_, record)), _) => Arc::clone(record),
+                (None, None) => Record::new(text(event)),
                 (None, Some(depth)) => match book.view(depth) {
-                    Some(text) => text,
+                    Some(text) => Record::new(text),
                     None => continue,
                 },
             };
@@ -200,7 +275,7 @@ impl State {
 
     /// Who wants a place's records.
     fn route(&mut self, at: u32) -> Arc<[Arc<Sub>]> {
-        let State { store, subs, generation, channels: _ } = self;
+        let State { store, subs, generation, .. } = self;
         let Some(entry) = store.entry_mut(at) else { return Arc::new([]) };
         if entry.route.0 != *generation {
             let wants = |sub: &&Arc<Sub>| sub.wants(&entry.channel, &entry.inst);
@@ -230,8 +305,10 @@ impl Sink for HubSink {
             }
         }
         // It is a gap like any other, for those who look at all of them.
-        for event in lost.to_batch().iter() {
-            state.take(&event, &Arc::default());
+        let batch = lost.to_batch();
+        for event in batch.iter() {
+            state.past.put(&event, batch.names());
+            state.take(&event, batch.names());
         }
         Ok(())
     }

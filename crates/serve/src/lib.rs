@@ -8,8 +8,9 @@
 //! let server = Server::start(listener, options, hub, service.metrics(), None)?;
 //! ```
 //!
-//! Read `hub.rs` (events to clients), `store.rs` and `book.rs` (the present state), `client.rs`
-//! (what waits for one client), `ws.rs` and `ask.rs` (the socket), `rest.rs` (everything else),
+//! Read `hub.rs` (events to clients), `store.rs` and `book.rs` (the present state), `past.rs` and
+//! `join.rs` (what was), `client.rs` (what waits for one client), `record.rs` and `pack.rs` (how a
+//! record is written), `ws.rs` and `ask.rs` (the socket), `rest.rs` (everything else),
 //! `guard.rs` (who may come in), `server.rs` (connections), `tls.rs` (encrypted ones).
 //!
 //! Invariants: nothing here ever holds a feed back; no queue is unbounded; a book that missed
@@ -21,10 +22,14 @@ mod book;
 mod client;
 mod guard;
 mod hub;
+mod join;
 mod options;
+mod pack;
 mod page;
+mod past;
 mod pattern;
 mod place;
+mod record;
 mod rest;
 mod server;
 mod store;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 /// Where it listens unless told otherwise.
@@ -16,6 +17,9 @@ pub const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9870);
 /// Fewest and most bytes of a token.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// Least bytes of a head: hyper takes no less.
+const HEAD_BYTES_MIN: usize = 8192;
 
 /// Settings of the server that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,17 +116,46 @@ pub struct ServeOptions {
     pub max_subscriptions: usize,
     /// Most records that wait for one slow WebSocket client.
     pub queue: usize,
+    /// How much of the stream is kept in memory for those who join from the past, in bytes.
+    pub history_bytes: usize,
+    /// Longest time for the head of a request to come.
+    pub head_wait: Duration,
+    /// Most bytes of a head, 8192 at least.
+    pub head_bytes: usize,
+    /// Longest time for a WebSocket client to say nothing, not even a pong.
+    pub idle_wait: Duration,
+    /// Most messages of one WebSocket client a second, over ten seconds.
+    pub max_requests: u32,
+    /// Where the service records; `None`: nowhere, so only the memory can tell what was.
+    pub tape: Option<PathBuf>,
 }
 
 impl Default for ServeOptions {
     fn default() -> ServeOptions {
-        let Serve { max_clients, max_subscriptions, queue, .. } = Serve::default();
-        let (address, named, token) = (DEFAULT_ADDRESS, false, None);
-        ServeOptions { address, named, token, tls: None, max_clients, max_subscriptions, queue }
+        ServeOptions::limits(&Serve::default())
     }
 }
 
 impl ServeOptions {
+    /// The limits of the settings, on the usual address.
+    fn limits(config: &Serve) -> ServeOptions {
+        ServeOptions {
+            address: DEFAULT_ADDRESS,
+            named: false,
+            token: None,
+            tls: None,
+            max_clients: config.max_clients.max(1),
+            max_subscriptions: config.max_subscriptions.max(1),
+            queue: config.queue.max(1),
+            history_bytes: config.history_bytes,
+            head_wait: Duration::from_millis(config.head_ms.max(1)),
+            head_bytes: config.head_bytes.max(HEAD_BYTES_MIN),
+            idle_wait: Duration::from_millis(config.idle_ms.max(1)),
+            max_requests: config.max_requests.max(1),
+            tape: None,
+        }
+    }
+
     /// What the settings say.
     ///
     /// # Errors
@@ -158,14 +191,7 @@ impl ServeOptions {
         if !address.ip().is_loopback() && token.is_none() {
             return Err(OptionsError::Open { address });
         }
-        Ok(ServeOptions {
-            address,
-            named: config.address.is_some(),
-            token,
-            tls,
-            max_clients: config.max_clients.max(1),
-            max_subscriptions: config.max_subscriptions.max(1),
-            queue: config.queue.max(1),
-        })
+        let named = config.address.is_some();
+        Ok(ServeOptions { address, named, token, tls, ..ServeOptions::limits(config) })
     }
 }

@@ -159,16 +159,30 @@ impl Asked {
 
 async fn socket(
     State(shared): State<Arc<Shared>>,
+    asks: Asks,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(error) => return Failure::new(400, "no_websocket", error.body_text()).into_response(),
     };
+    let binary = match format(asks) {
+        Ok(binary) => binary,
+        Err(failure) => return failure.into_response(),
+    };
     // Who offers protocols (to show a token that way) must be answered with one of them.
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(ws::MESSAGE_MAX)
         .max_frame_size(ws::MESSAGE_MAX)
-        .on_upgrade(async move |socket| ws::serve(socket, shared).await)
+        .on_upgrade(async move |socket| ws::serve(socket, shared, binary).await)
+}
+
+/// Whether a socket is asked for in the binary form: `?format=binary`.
+fn format(asks: Asks) -> Result<bool, Failure> {
+    match Asked::read(asks, &["format"])?.text("format") {
+        None | Some("json") => Ok(false),
+        Some("binary") => Ok(true),
+        Some(_) => Err(Failure::new(400, "bad_query", "`format` is `json` or `binary`")),
+    }
 }

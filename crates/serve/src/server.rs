@@ -1,7 +1,7 @@
 //! Connections: accepting them, limiting them, ending them.
 //!
-//! Invariants: at most `max_clients` connections; a head that does not come within
-//! [`HEAD_MAX`] ends its connection, so does one that is too large; [`Server::stop`] returns
+//! Invariants: at most `max_clients` connections; a head that does not come in
+//! time ends its connection, so does one that is too large; [`Server::stop`] returns
 //! within a bounded time.
 
 use crate::hub::Hub;
@@ -25,10 +25,6 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// Longest time for the head of a request to come, and for a connection to be idle.
-const HEAD_MAX: Duration = Duration::from_secs(15);
-/// Most bytes of a head.
-const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long connections may take to end.
 const END_WAIT: Duration = Duration::from_secs(3);
 /// How long to wait after accepting has failed, for example because files ran out.
@@ -95,6 +91,7 @@ impl Server {
         beside: Option<Router>,
     ) -> Server {
         let (stop, _) = watch::channel(false);
+        hub.remember(options.history_bytes, options.tape.as_deref());
         let shared = Arc::new(Shared { hub, metrics, options, stop });
         let mut tasks = JoinSet::new();
         let router = rest::router(&shared, beside);
@@ -114,7 +111,7 @@ impl Server {
 
     /// These channels are received from here on, too: clients may ask for them.
     pub fn follow(&self, channels: impl IntoIterator<Item = String>) {
-        self.shared.hub.follow(channels);
+        self.shared.hub.follow_too(channels);
     }
 
     /// Sends clients what waits for them, closes them with 1001, and ends.
@@ -144,8 +141,8 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
         };
         match Arc::clone(&room).try_acquire_owned() {
             Ok(place) => {
-                let (router, stop) = (router.clone(), shared.stop.subscribe());
-                connections.spawn(greet((socket, place), router, stop, tls.clone()));
+                let (router, shared) = (router.clone(), Arc::clone(&shared));
+                connections.spawn(greet((socket, place), router, shared, tls.clone()));
             }
             Err(_) => {
                 shared.hub.counts.turned_away.fetch_add(1, Relaxed);
@@ -164,29 +161,31 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
 async fn greet(
     (socket, place): (TcpStream, OwnedSemaphorePermit),
     router: Router,
-    stop: watch::Receiver<bool>,
+    shared: Arc<Shared>,
     tls: Option<TlsAcceptor>,
 ) {
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
     let socket = Placed::new(socket, place);
     match tls {
-        None => converse(socket, router, stop).await,
+        None => converse(socket, router, shared).await,
         Some(tls) => {
             // A client that does not shake hands in time, or at all, is the other side's business.
-            if let Ok(Ok(socket)) = timeout(HEAD_MAX, tls.accept(socket)).await {
-                converse(socket, router, stop).await;
+            if let Ok(Ok(socket)) = timeout(shared.options.head_wait, tls.accept(socket)).await {
+                converse(socket, router, shared).await;
             }
         }
     }
 }
 
-async fn converse<S>(socket: S, router: Router, mut stop: watch::Receiver<bool>)
+async fn converse<S>(socket: S, router: Router, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut stop = shared.stop.subscribe();
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(shared.options.head_wait);
+    http.max_buf_size(shared.options.head_bytes);
     let service = TowerToHyperService::new(router);
     let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
     tokio::pin!(connection);

@@ -1,10 +1,12 @@
 //! One WebSocket connection: its two halves, its keep-alive, its end.
 //!
-//! Invariants: a client that says nothing for a minute, not even a pong, is closed; a write that
-//! takes longer than half a minute ends the connection; the hub is told when it is over.
+//! Invariants: a client that says nothing for too long, not even a pong, or too much, is
+//! closed; a write that takes longer than half a minute ends the connection; the hub is told when
+//! it is over.
 
 use crate::ask::Conversation;
 use crate::client::{Close, Outbox};
+use crate::record::Frame;
 use crate::server::Shared;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -20,15 +22,25 @@ pub(crate) const MESSAGE_MAX: usize = 16 << 10;
 /// Frames written before the socket is flushed.
 const FRAMES_AT_ONCE: usize = 64;
 const PING_EVERY: Duration = Duration::from_secs(20);
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Seconds over which the number of a client's messages is looked at.
+const RATE_OVER: u32 = 10;
 const WRITE_MAX: Duration = Duration::from_secs(30);
 /// How long the last words to a client may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// Sent when the service stops.
 pub(crate) const GOING_AWAY: Close = Close { code: 1001, reason: "the server is stopping" };
 
+impl From<Frame> for Message {
+    fn from(frame: Frame) -> Message {
+        match frame {
+            Frame::Text(text) => Message::Text(text.into()),
+            Frame::Binary(bytes) => Message::Binary(bytes.into()),
+        }
+    }
+}
+
 /// Serves one client until it goes, or is sent away.
-pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
+pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>, binary: bool) {
     let counts = &shared.hub.counts;
     let number = counts.clients.fetch_add(1, Relaxed);
     counts.clients_now.fetch_add(1, Relaxed);
@@ -40,10 +52,11 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         subscriptions_max: shared.options.max_subscriptions,
         open: Vec::new(),
         last: 0,
+        binary,
     };
     let mut stop = shared.stop.subscribe();
     tokio::select! {
-        () = read(stream, conversation) => {}
+        () = read(stream, conversation, &shared) => {}
         () = write(sink, &client, &shared, &mut stop) => {}
     }
     shared.hub.leave(&client);
@@ -51,12 +64,23 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
 }
 
 /// Takes what the client asks; after something hopeless the writer closes, so this waits for it.
-async fn read(mut stream: SplitStream<WebSocket>, mut conversation: Conversation) {
+async fn read(mut stream: SplitStream<WebSocket>, mut conversation: Conversation, shared: &Shared) {
+    let (idle, most) =
+        (shared.options.idle_wait, shared.options.max_requests.saturating_mul(RATE_OVER));
+    let (mut since, mut count) = (Instant::now(), 0);
     loop {
-        let Ok(next) = timeout(SILENCE_MAX, stream.next()).await else {
-            conversation.client.close(Close { code: 1008, reason: "silent for a minute" });
+        let Ok(next) = timeout(idle, stream.next()).await else {
+            conversation.client.close(Close { code: 1008, reason: "silent for too long" });
             return std::future::pending().await;
         };
+        if since.elapsed() > Duration::from_secs(RATE_OVER.into()) {
+            (since, count) = (Instant::now(), 0);
+        }
+        count += 1;
+        if count > most {
+            conversation.client.close(Close { code: 1008, reason: "too many messages" });
+            return std::future::pending().await;
+        }
         match next {
             None | Some(Ok(Message::Close(_))) => return,
             Some(Ok(Message::Text(text))) => conversation.take(&text),
@@ -94,7 +118,7 @@ async fn write(
         shared.hub.counts.frames.fetch_add(taken.frames.len() as u64, Relaxed);
         let send = async {
             for frame in taken.frames {
-                sink.feed(Message::Text(frame.into())).await?;
+                sink.feed(frame.into()).await?;
             }
             if now >= ping {
                 sink.feed(Message::Ping(Vec::new().into())).await?;

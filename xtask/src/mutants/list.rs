@@ -28,6 +28,7 @@ const PAST_TRADES: &str = "crates/okx/src/past/trades.rs";
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
 const REFILL: &str = "crates/okx/src/feed/refill.rs";
+const OPENING: &str = "crates/okx/src/feed/opening.rs";
 const SUB: &str = "crates/okx/src/feed/sub.rs";
 const ASKS: &str = "crates/okx/src/feed/asks.rs";
 const LOGIN: &str = "crates/okx/src/feed/login.rs";
@@ -582,6 +583,20 @@ pub const MUTANTS: &[Mutant] = &[
             file: PAST_TRADES,
             old: "= self.known_at(id) {",
             new: "= self.known_at(id).filter(|_| false) {",
+        }],
+    },
+    Mutant {
+        name: "M65",
+        what: "who enters a feed in the middle is told a book of no id",
+        edits: &[Edit { file: OPENING, old: "seq: follow.last(), depth", new: "seq: None, depth" }],
+    },
+    Mutant {
+        name: "M66",
+        what: "who enters a feed in the middle is told books that have no changes",
+        edits: &[Edit {
+            file: OPENING,
+            old: ".filter(|f| f.form().incremental)",
+            new: ".filter(|_| true)",
         }],
     },
     Mutant {

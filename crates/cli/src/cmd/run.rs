@@ -151,7 +151,8 @@ pub async fn run(
     }
     say_start(&prepared);
     let mut sinks = config.sinks().map_err(Failure::from)?;
-    let (opened, sink) = serve::open(&config.serve, &prepared).await?.unzip();
+    let tape = options.tape.as_ref().map(|tape| &*tape.dir);
+    let (opened, sink) = serve::open(&config.serve, &prepared, tape).await?.unzip();
     // First, so that what the user asked for is summed up last.
     sinks.splice(0..0, sink);
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());

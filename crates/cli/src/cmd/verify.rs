@@ -174,7 +174,7 @@ fn rerun(
     interrupt: &Interrupt,
     console: &Console,
 ) -> anyhow::Result<(Account, PlayEnd)> {
-    let replay = ReplayOptions { check: true, witness: true, books: None };
+    let replay = ReplayOptions { check: true, witness: true, ..Default::default() };
     let mut account = Account::default();
     let mut progress = out::Progress::new(console, tape.bytes()).doing("running again");
     let options = PlayOptions { range: Range::ALL, replay, threads: threads() };

@@ -29,6 +29,16 @@ pub struct Serve {
     pub max_subscriptions: usize,
     /// Most records that wait for one slow WebSocket client.
     pub queue: usize,
+    /// How much of the stream is kept in memory for clients that join from the past, in bytes.
+    pub history_bytes: usize,
+    /// Longest time for the head of a request to come, in ms.
+    pub head_ms: u64,
+    /// Most bytes of a head.
+    pub head_bytes: usize,
+    /// Longest time for a WebSocket client to say nothing, not even a pong, in ms.
+    pub idle_ms: u64,
+    /// Most messages of one WebSocket client a second, over ten seconds.
+    pub max_requests: u32,
 }
 
 impl Default for Serve {
@@ -44,6 +54,11 @@ impl Default for Serve {
             max_clients: 256,
             max_subscriptions: 64,
             queue: 4096,
+            history_bytes: 64 << 20,
+            head_ms: 15_000,
+            head_bytes: 32 << 10,
+            idle_ms: 60_000,
+            max_requests: 100,
         }
     }
 }

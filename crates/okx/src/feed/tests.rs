@@ -10,6 +10,7 @@ use market_data_model::time::SECOND;
 mod flat;
 mod lives;
 mod login;
+mod opening;
 mod refill;
 mod relisted;
 mod upcoming;

@@ -64,17 +64,19 @@ fn join(hub: &Hub, id: u64, room: usize, channel: &str, policy: Policy) -> Arc<O
         depth: None,
         interval: Duration::ZERO,
         policy,
+        binary: false,
         client: Arc::clone(&client),
     };
     hub.subscribe(sub, |_| "{}".to_owned());
-    assert_eq!(client.take(hub, 1, Instant::now()).frames, ["{}"]);
+    assert_eq!(client.take(hub, 1, Instant::now()).frames[0].text(), "{}");
     client
 }
 
 /// What waits, checked for holes in `seq` after `seq`.
 fn read(hub: &Hub, client: &Outbox, seq: u64) -> (Vec<Value>, Option<Close>) {
     let Taken { frames, close, .. } = client.take(hub, usize::MAX, Instant::now());
-    let values: Vec<Value> = frames.iter().map(|f| serde_json::from_str(f).unwrap()).collect();
+    let values: Vec<Value> =
+        frames.iter().map(|f| serde_json::from_str(f.text()).unwrap()).collect();
     for (value, seq) in values.iter().zip(seq + 1..) {
         assert_eq!(value["seq"], seq);
     }

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use market_data::sim_server::{SimOptions, SimServer, serve};
-use market_data::{ProxySetting, Service, ServiceOptions, Want, prepare};
+use market_data::{ProxySetting, Service, ServiceOptions, TapeSettings, Want, prepare};
 use market_data_serve::{Hub, ServeOptions, Server, Token, bind};
 use market_data_sim::SimConfig;
 use serde_json::Value;
@@ -38,26 +38,53 @@ impl Desk {
 
     /// A desk that may not have received anything yet.
     pub async fn unready(change: impl FnOnce(&mut ServeOptions)) -> Desk {
-        let config = SimConfig::new(7, 1_795_441_238_000_000_000);
+        Desk::opened(1, None, change).await
+    }
+
+    /// An exchange so many times busier than usual, and a tape.
+    pub async fn busy(
+        rate: u32,
+        tape: Option<&std::path::Path>,
+        change: impl FnOnce(&mut ServeOptions),
+    ) -> Desk {
+        let desk = Desk::opened(rate, tape, change).await;
+        desk.wait_until_ready().await;
+        desk
+    }
+
+    async fn opened(
+        rate: u32,
+        tape: Option<&std::path::Path>,
+        change: impl FnOnce(&mut ServeOptions),
+    ) -> Desk {
+        let mut config = SimConfig::new(7, 1_795_441_238_000_000_000);
+        config.rate = rate;
         let listen = ([127, 0, 0, 1], 0).into();
         let sim = serve(SimOptions { listen, config }).await.unwrap();
-        let wants = vec![
+        let mut wants = vec![
             Want::new(["BTC-USDT", "ETH-USDT"], ["tickers", "trades", "books", "candle1m"]),
             Want::new(["BTC-USDT-SWAP"], ["books5", "mark-price", "funding-rate"]),
         ];
+        if tape.is_some() {
+            let all = ["trades", "trades-all", "bbo-tbt", "books", "candle1s"];
+            wants.push(Want::new(["*-USDT", "*-USDT-SWAP"], all));
+        }
         let options = ServiceOptions {
             endpoints: sim.endpoints(),
             proxy: ProxySetting::None,
             wants,
             view_depth: 10,
             deltas: false,
+            tape: tape.map(TapeSettings::new),
             ..ServiceOptions::default()
         };
         let prepared = prepare(&options).await.unwrap();
         let channels = prepared.subscriptions.iter().map(|s| s.channel.to_string());
         let (hub, sink) = Hub::new(channels);
+        hub.know(prepared.catalogue.iter());
         let mut serve_options =
             ServeOptions { address: listen, named: true, ..ServeOptions::default() };
+        serve_options.tape = tape.map(std::path::Path::to_owned);
         change(&mut serve_options);
         let bound = bind(&serve_options).await.unwrap();
         let service = Service::start(options, prepared, vec![sink]).unwrap();
@@ -127,6 +154,11 @@ impl Client {
     pub async fn send(&mut self, message: Message) {
         // The server may have closed already.
         drop(self.0.send(message).await);
+    }
+
+    /// The next frame with what is in it; `None` once it is over.
+    pub async fn frame(&mut self) -> Option<Message> {
+        timeout(PATIENCE, self.0.next()).await.unwrap()?.ok()
     }
 
     /// The next text; the close code once it is over.

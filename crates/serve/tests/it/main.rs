@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod desk;
+mod hostile;
 mod http;
+mod joins;
 mod stream;
 mod tls;

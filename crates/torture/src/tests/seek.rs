@@ -134,7 +134,7 @@ fn a_replay_from_the_middle_says_what_one_from_the_start_says() {
         assert!(tape.segments().len() > 2, "seed {seed}");
         let changes = BookOutput { deltas: true, view_depth: 3 };
         let books = (seed == 4).then_some(changes);
-        let replay = ReplayOptions { check: true, witness: true, books };
+        let replay = ReplayOptions { check: true, witness: true, books, beside: false };
         let (all, end) = said(&tape, Range::ALL, replay, 1);
         for threads in 2..5 {
             assert_eq!(said(&tape, Range::ALL, replay, threads), (all.clone(), end.clone()));

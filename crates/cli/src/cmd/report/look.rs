@@ -88,7 +88,7 @@ pub fn tape(path: &Path, console: &Console) -> anyhow::Result<Report> {
     let mut account = Account::default();
     let mut progress = Progress::new(console, tape.bytes()).doing("running again");
     let books = Some(BookOutput { deltas: true, view_depth: 0 });
-    let replay = ReplayOptions { check: false, witness: true, books };
+    let replay = ReplayOptions { check: false, witness: true, books, beside: false };
     let options = PlayOptions { range: Range::ALL, replay, threads: threads() };
     let (mut json, mut damages) = (Vec::new(), 0);
     let end = play(&tape, &options, |played| {

@@ -8,6 +8,7 @@ use market_data::config::Serve;
 use market_data::sim_server::relay::Relay;
 use market_data::{Prepared, Service, SinkSpec};
 use market_data_serve::{Bound, Hub, OptionsError, ServeOptions, Server, bind};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Flags about the server.
@@ -63,18 +64,21 @@ impl ServeFlags {
     }
 }
 
-/// Takes the address; the server and its sink, or nothing if none is wanted.
+/// Takes the address; the server and its sink, or nothing if none is wanted. Clients may join from
+/// the past as far as it is on `tape`.
 ///
 /// # Errors
 /// When the settings cannot be used or the address is taken.
 pub async fn open(
     config: &Serve,
     prepared: &Prepared,
+    tape: Option<&Path>,
 ) -> Result<Option<(Opened, SinkSpec)>, Failure> {
     if !config.enabled {
         return Ok(None);
     }
-    let options = ServeOptions::from_config(config).map_err(cannot)?;
+    let mut options = ServeOptions::from_config(config).map_err(cannot)?;
+    options.tape = tape.map(Path::to_owned);
     let bound = bind(&options).await.map_err(cannot)?;
     if bound.moved {
         let (taken, address) = (options.address, bound.address);
@@ -82,6 +86,7 @@ pub async fn open(
     }
     let channels = prepared.subscriptions.iter().map(|s| s.channel.to_string());
     let (hub, sink) = Hub::new(channels);
+    hub.know(prepared.catalogue.iter());
     Ok(Some((Opened { bound, options, hub }, sink)))
 }
 
