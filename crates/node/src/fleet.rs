@@ -15,12 +15,12 @@ use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes};
 use crate::supervisor::Listener;
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, Subscription};
+use market_data_model::{Batch, Known, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::channel::{self, Path};
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
@@ -67,6 +67,8 @@ pub(crate) struct Yard {
     /// Where drivers run, if not where everything does.
     pub home: Option<Handle>,
     pub fleet: Arc<Mutex<Fleet>>,
+    /// What the feeds of the process before knew; each is handed out once.
+    pub known: Mutex<BTreeMap<Subscription, Known>>,
 }
 
 impl Yard {
@@ -121,7 +123,10 @@ impl Yard {
         let url: Arc<str> = options.endpoints.url(path).into();
         let subscriptions = subscriptions.to_vec();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
-        let refill = options.refill;
+        let (refill, bars) = (options.refill, options.bars);
+        let mut known = lock(&self.known);
+        let mut known: Vec<Known> =
+            subscriptions.iter().filter_map(|one| known.remove(one)).collect();
         let catalogue = Arc::clone(&self.catalogue);
         let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
@@ -137,6 +142,9 @@ impl Yard {
             // Whether there is a key is all that a feed knows of it.
             config.login = login;
             config.refill = refill;
+            config.bars = bars;
+            // A fresh feed after a panic begins afresh.
+            config.known = std::mem::take(&mut known);
             config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));

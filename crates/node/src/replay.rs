@@ -21,7 +21,6 @@ pub(crate) mod run;
 pub use anchors::AnchorDifference;
 pub use pace::{Pace, Speed};
 use play::Begin;
-#[cfg(feature = "sim")]
 pub(crate) use play::seek;
 pub use play::{Place, PlayEnd, PlayError, PlayOptions, Played, Progress, play};
 pub use run::{ReplayEnd, ReplaySettings};
@@ -389,6 +388,12 @@ impl Replay {
     pub(crate) fn feed(&self, feed: FeedId) -> Option<&OkxFeed> {
         let playing = self.playing.get(&feed)?;
         playing.life.failed.is_none().then_some(&playing.feed)
+    }
+
+    /// Every feed met last under its number, those that were stopped included.
+    pub(crate) fn every_feed(&self) -> impl Iterator<Item = &OkxFeed> {
+        let ours = self.playing.values().filter(|playing| playing.life.failed.is_none());
+        ours.map(|playing| &playing.feed)
     }
 
     /// Every feed that runs at the moment.

@@ -104,6 +104,12 @@ fn put_everything(tape: &mut TapeWriter) {
         login: true,
         refill: true,
         sbe: false,
+        bars: true,
+        known: vec![Known {
+            subscription: subscriptions[0].clone(),
+            last: Some(130_639_474),
+            heard: Nanos(1_795_437_636_123_456_789),
+        }],
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),

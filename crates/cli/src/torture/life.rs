@@ -269,6 +269,7 @@ impl Life {
         config.seed = part.seed;
         config.login = part.login;
         config.refill = part.refill;
+        config.bars = part.bars;
         let mut rig = Rig::new(config, part, &mut self.chance);
         rig.judge.rest_fails = self.options.faults.resterror > 0;
         rig

@@ -15,6 +15,8 @@ mod instruments;
 mod live;
 mod login;
 mod play;
+#[cfg(unix)]
+mod restart;
 mod run;
 mod sbe;
 mod tape;
