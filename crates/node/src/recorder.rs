@@ -9,7 +9,8 @@
 //! is lost is counted, told on the tape, published as a gap of ours and logged.
 //!
 //! Start at [`start`]; then `lane.rs` (the driver's side), `thread.rs` (the disk's side),
-//! `known.rs` (what the process before has left), `rounds.rs` (when feeds leave their states on the tape), `anchors.rs`
+//! `known.rs` (what the process before has left), `rounds.rs` (when feeds leave their states on the
+//! tape), `anchors.rs`
 //! (a second witness over REST), `news.rs` (what is published about losses).
 
 mod anchors;

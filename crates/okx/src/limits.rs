@@ -190,16 +190,17 @@ pub const REST_BARS_MAX: usize = 300;
 /// Most rows of the like for mark prices, indices (docs, 2026-08-22) and spreads (ours: the docs
 /// name no number).
 pub const REST_PRICE_BARS_MAX: usize = 100;
-/// Bars this near to the newest are looked for in `candles` first, which has the newest 1,440 (docs,
-/// 2026-08-22; ours: leaves room for those that end meanwhile).
+/// Bars this near to the newest are looked for in `candles` first, which has the newest 1,440
+/// (docs, 2026-08-22; ours: leaves room for those that end meanwhile).
 pub const BARS_RECENT: u64 = 1_400;
-/// Most missing bars of one gap that are fetched (ours: a day of seconds is 288 requests, a minute).
+/// Most missing bars of one gap that are fetched (ours: a day of seconds is 288 requests, about a
+/// minute).
 pub const BARS_MISSING_MAX: usize = 100_000;
 /// Most gaps of bars of a connection that are filled at a time (ours: after a reconnect each
 /// subscription may have one).
 pub const BAR_HOLES_MAX: usize = 2_048;
-/// How long after its ack a series may be silent before REST is asked what has ended meanwhile (ours:
-/// the bar of the moment comes on subscribing, see [`FIRST_NS`]).
+/// How long after its ack a series may be silent before REST is asked what has ended meanwhile
+/// (ours: the bar of the moment comes on subscribing, see [`FIRST_NS`]).
 pub const BARS_QUIET_NS: u64 = FIRST_NS;
 /// A bar that opens later than this from now, by our clock, proves nothing about those before it
 /// (ours: more than two clocks that are kept differ), in ms.

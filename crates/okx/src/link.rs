@@ -77,6 +77,14 @@ impl Timer {
     }
 }
 
+impl FromIterator<(Timer, Nanos)> for TimerTable {
+    fn from_iter<T: IntoIterator<Item = (Timer, Nanos)>>(timers: T) -> TimerTable {
+        let mut table = TimerTable::default();
+        timers.into_iter().for_each(|(timer, at)| table.set(timer, at));
+        table
+    }
+}
+
 impl TimerTable {
     pub(crate) fn set(&mut self, timer: Timer, at: Nanos) {
         self.stop(timer);

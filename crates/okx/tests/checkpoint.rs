@@ -113,7 +113,8 @@ fn the_layout_is_that_of_its_version() {
     assert_eq!((bytes[0], bytes.len(), crc32fast::hash(&bytes)), (6, 597, 4_013_237_661));
 }
 
-/// Version 5 ended before the bars, 4 before refill and binary socket, 3 before the login. Their figures are those
+/// Version 5 ended before the bars, 4 before refill and binary socket, 3 before the login. Their
+/// figures are those
 /// that stood in the test above then.
 #[test]
 fn states_of_the_versions_before_are_read() {

@@ -247,8 +247,8 @@ fn whole(judge: &mut Judge, (channel, inst): (&str, &str)) -> Result<(), Complai
 /// its REST side need not agree: it samples prices otherwise.
 pub(super) fn question(channel: &str, inst: &str, told: &Told) -> Option<String> {
     let suffix = channel.strip_prefix("candle")?;
-    let (last, (end, _)) = told.finished.last_key_value()?;
-    let (first, _) = told.finished.iter().rev().take(300).last().unwrap_or((last, &(0, None)));
+    let (_, (end, _)) = told.finished.last_key_value()?;
+    let first = told.finished.keys().nth(told.finished.len().saturating_sub(300))?;
     Some(format!(
         "/api/v5/market/history-candles?instId={inst}&bar={suffix}&after={end}&before={}&limit=300",
         first - 1

@@ -5,7 +5,8 @@
 //!
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
-//! `judge.rs` with `books.rs`, `series.rs`, `refill.rs`, `bars.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
+//! `judge.rs` with `books.rs`, `series.rs`, `refill.rs`, `bars.rs`, `rows.rs`, `damage.rs`,
+//! `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller
 //! history of a failure), `report.rs` (what is said).

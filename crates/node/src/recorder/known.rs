@@ -1,8 +1,8 @@
-//! What the process before has left on the tape: how far each of its subscriptions had come, so that
-//! the new feeds fetch what came while nobody listened.
+//! What the process before has left on the tape: how far each of its subscriptions had come, so
+//! that the new feeds fetch what came while nobody listened.
 //!
-//! The service asks before it records. The feeds of the old process are put into the last state they
-//! left and given what stands behind it, so only the end of the tape is read.
+//! The service asks before it records. The feeds of the old process are put into the last state
+//! they left and given what stands behind it, so only the end of the tape is read.
 //!
 //! Invariants: nothing here can keep a service from starting: a tape that cannot be read, or is not
 //! ours, means to begin afresh, which the log says; what is read is bounded.
@@ -13,12 +13,15 @@ use market_data_tape::reader::{Item, Range, ReadError, Tape};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Most bytes of a tape that are read for it (ours: a round of states comes sixteen times a segment,
-/// which has 1 GiB unless somebody wants another size).
+/// Most bytes of a tape that are read for it (ours: a round of states comes sixteen times a
+/// segment, which has 1 GiB unless somebody wants another size).
 const BYTES_MAX: u64 = 256 << 20;
 
-/// What was known, by subscription; empty when there is nothing to go on from.
-pub(crate) fn known(dir: &Path) -> BTreeMap<Subscription, Known> {
+/// What was known, by subscription.
+type All = BTreeMap<Subscription, Known>;
+
+/// What was known; empty when there is nothing to go on from.
+pub(crate) fn known(dir: &Path) -> All {
     if !dir.is_dir() {
         return BTreeMap::new();
     }
@@ -38,7 +41,7 @@ pub(crate) fn known(dir: &Path) -> BTreeMap<Subscription, Known> {
 }
 
 /// The time of the last record, and what was known then; `None` when no feed of ours is there.
-fn read(dir: &Path) -> Result<Option<(Nanos, BTreeMap<Subscription, Known>)>, ReadError> {
+fn read(dir: &Path) -> Result<Option<(Nanos, All)>, ReadError> {
     let tape = Tape::open(dir)?;
     let Some((_, end)) = tape.times()? else { return Ok(None) };
     let begin = seek(&tape, end + 1)?;
@@ -59,7 +62,7 @@ fn read(dir: &Path) -> Result<Option<(Nanos, BTreeMap<Subscription, Known>)>, Re
             return Ok(None);
         }
     }
-    let mut all: BTreeMap<Subscription, Known> = BTreeMap::new();
+    let mut all: All = BTreeMap::new();
     for one in replay.every_feed().flat_map(market_data_okx::OkxFeed::known) {
         let newer = |held: &Known| held.heard < one.heard;
         if all.get(&one.subscription).is_none_or(newer) {

@@ -2,11 +2,12 @@
 //!
 //! A bar ends when the next one begins, so the rows of a series prove which finished bars before
 //! them never came. Such a hole keeps its gap open while `market/candles` (the newest 1,440) and
-//! `market/history-candles` are asked for it, one request at a time; what they give comes out in the
-//! order of time, marked as filled, while live rows go on. After a loss the gap stays open until a
-//! row, or REST, has shown how far the series has come. What nobody has is made of the trades in it
-//! (`bars/made.rs`), if they are complete, or said to be missing. Then the gap closes: `rest` when
-//! every bar came, else `resumed` with the number of those that are missing. See decision 0025.
+//! `market/history-candles` are asked for it, one request at a time; what they give comes out in
+//! the order of time, marked as filled, while live rows go on. After a loss the gap stays open
+//! until a row, or REST, has shown how far the series has come. What nobody has is made of the
+//! trades in it (`bars/made.rs`), if they are complete, or said to be missing. Then the gap closes:
+//! `rest` when every bar came, else `resumed` with the number of those that are missing. See
+//! decision 0025.
 //!
 //! Invariants: no bar is fetched twice; every bar between two that came was told, is said to be
 //! missing, or lies in a gap that is open; there is one request under way at most; holes and their
@@ -358,7 +359,7 @@ impl OkxFeed {
         }
         // Whoever wants them again begins anew.
         self.bars.series.remove(&index);
-        self.bars.made.broken(index);
+        self.bars.made.forget(index);
     }
 
     /// A row has come out: it may have been the last of its hole.

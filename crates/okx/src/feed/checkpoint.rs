@@ -11,8 +11,9 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BINARY`] ends before the bars, [`VERSION_LOGIN`] before the refill and the binary socket and [`VERSION_STATE`] before the
-//! login, too: they are read as states of feeds that had nothing of it.
+//! [`VERSION_BINARY`] ends before the bars, [`VERSION_LOGIN`] before the refill and the binary
+//! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
+//! nothing of it.
 
 use super::bars::Bars;
 use super::binary::Binary;
@@ -193,17 +194,13 @@ fn rebuild(
     if subs.len() > CHECKPOINT_SUBS_MAX {
         return Err("it has too many subscriptions");
     }
-    let exists = |index: &u32| (*index as usize) < subs.len();
+    let exists = |index: u32| (index as usize) < subs.len();
     let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
-    if !all
-        .chain(login.stand_ins())
-        .chain(refill.subscriptions())
-        .chain(bars.subscriptions())
-        .all(|index| exists(&index))
-    {
+    let all = all.chain(login.stand_ins()).chain(refill.subscriptions());
+    if !all.chain(bars.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
     }
     if !config.sbe && !binary.is_blank() {
@@ -223,10 +220,7 @@ fn rebuild(
         beside: false,
         emit,
         link,
-        timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {
-            table.set(timer, at);
-            table
-        }),
+        timers: timers.into_iter().collect(),
         subs,
         by_key,
         by_argument: arguments.into_iter().collect(),

@@ -41,7 +41,8 @@ proptest! {
         numbers: (u16, bool, u64, bool, bool, bool, bool),
         heard in proptest::collection::vec((any::<Option<u64>>(), any::<u64>()), 0..3),
     ) {
-        let subscriptions: Vec<Subscription> = names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
+        let subscriptions: Vec<Subscription> =
+            names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
         let (view_depth, deltas, seed, login, refill, sbe, bars) = numbers;
         let known = subscriptions.iter().cloned().zip(heard);
         let known = known.map(|(subscription, (last, heard))| {

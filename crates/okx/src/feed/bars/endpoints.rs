@@ -56,8 +56,8 @@ pub(super) fn of(kind: BarKind, suffix: &str) -> Option<Endpoints> {
 }
 
 impl Endpoints {
-    /// What to ask for the bars from `from` to `to`, both included, of which the first is `near` the
-    /// newest. Each try goes to the other endpoint.
+    /// What to ask for the bars from `from` to `to`, both included, of which the first is `near`
+    /// the newest. Each try goes to the other endpoint.
     pub(super) fn path(
         &self,
         (key, suffix): (&str, &str),

@@ -1,10 +1,10 @@
-//! Bars made of the trades in them: to compare with the venue's, to say what the venue's do not, and
-//! to stand in for those that nobody has. Part of [`OkxFeed`].
+//! Bars made of the trades in them: to compare with the venue's, to say what the venue's do not,
+//! and to stand in for those that nobody has. Part of [`OkxFeed`].
 //!
-//! Only where trades and bars of an instrument come on one connection, as `trades-all` and `candle*`
-//! do. A bar's trades are complete when ids prove it: every fill from one before the bar to one
-//! behind it was told. A finished bar whose open, high, low, close and volume are those of its
-//! trades proves the same earlier, for a trade that is yet to come would add to the volume.
+//! Only where trades and bars of an instrument come on one connection, as `trades-all` and
+//! `candle*` do. A bar's trades are complete when ids prove it: every fill from one before the bar
+//! to one behind it was told. A finished bar whose open, high, low, close and volume are those of
+//! its trades proves the same earlier, for a trade that is yet to come would add to the volume.
 //!
 //! Not supported: bars of which the calendar decides how long they are, or whose phase OKX does not
 //! document (longer than a day).
@@ -109,13 +109,9 @@ impl Total {
     }
 }
 
-/// What became of a comparison.
-pub(super) enum Compared {
-    /// They agree: the bar with what its trades say beyond it.
-    Same(u32, Bar),
-    /// They do not, in words.
-    Differs(u32, String),
-}
+/// What became of a comparison, by the subscription of the bars: the bar with what its trades say
+/// beyond it, or where they differ, in words.
+type Compared = (u32, Result<Bar, String>);
 
 impl Made {
     /// Whose bars and trades there are.
@@ -158,6 +154,14 @@ impl Made {
         };
         self.series.insert(bars, own);
         self.runs.entry(trades).or_default().bars.push(bars);
+    }
+
+    /// Nobody wants these any more: what waits to be compared is not told again.
+    pub(super) fn forget(&mut self, index: u32) {
+        if let Some(own) = self.series.get_mut(&index) {
+            own.sums.iter_mut().for_each(|sum| (sum.done, sum.told) = (true, None));
+        }
+        self.broken(index);
     }
 
     /// Trades before the next are not known, or some of them will never come.
@@ -267,9 +271,9 @@ impl Made {
                 match sum.difference(&told) {
                     Some(words) => {
                         self.differing += 1;
-                        done.push(Compared::Differs(bars, words));
+                        done.push((bars, Err(words)));
                     }
-                    None => done.push(Compared::Same(bars, sum.bar(&told, kind, size))),
+                    None => done.push((bars, Ok(sum.bar(&told, kind, size)))),
                 }
                 self.done(bars, sum.open_ms);
             }
@@ -469,14 +473,14 @@ impl OkxFeed {
             Form::Bar(kind, size) => Some((kind, size)),
             _ => None,
         };
-        for compared in self.bars.made.compare(index, &self.refill, size_of) {
+        for (bars, compared) in self.bars.made.compare(index, &self.refill, size_of) {
             match compared {
-                Compared::Same(bars, bar) => {
+                Ok(bar) => {
                     self.emit.stats.bars += 1;
                     let header = self.emit.header(now, self.subs[bars as usize].place, None);
                     out.events.push_bar(header, bar);
                 }
-                Compared::Differs(bars, words) => {
+                Err(words) => {
                     let place = self.subs[bars as usize].place;
                     self.emit.fault(now, place, FaultCode::BarDiffers, (words, b""), out);
                 }
