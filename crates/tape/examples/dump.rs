@@ -4,7 +4,9 @@
 //! `tests/tape_reader`, which shares no code with this one, prints the same lines.
 
 use market_data_model::wire::escape;
-use market_data_model::{Command, Decimal, Input, InstType, Instrument, Nanos, Subscription};
+use market_data_model::{
+    Command, Decimal, Input, InstType, Instrument, Known, Nanos, Subscription,
+};
 use market_data_tape::record::kind;
 use market_data_tape::{Damage, Entry, Item, Range, Record, Tape};
 use std::io::{BufWriter, Write as _};

@@ -4,7 +4,7 @@
 //! left by a crash.
 
 use market_data_model::{
-    Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
+    Command, Decimal, FeedId, Input, InstType, Instrument, Known, Nanos, Qty, Subscription,
 };
 use market_data_tape::{
     ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,

@@ -1,7 +1,7 @@
 //! What was put is what is read, whatever it is.
 
 use crate::support::*;
-use market_data_model::{FeedId, Subscription};
+use market_data_model::{FeedId, Known, Nanos, Subscription};
 use market_data_tape::{Compression, FeedConfig, Finding, Range, Tape, TapeOptions};
 use market_data_tape::{decode_config, encode_config, verify};
 use proptest::prelude::*;
