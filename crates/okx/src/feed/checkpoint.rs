@@ -24,7 +24,7 @@ use super::sub::Sub;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
-use crate::link::{Link, Timer, TimerTable};
+use crate::link::{Link, Timer};
 use crate::request::Op;
 use market_data_model::Nanos;
 use std::collections::{BTreeMap, VecDeque};
