@@ -217,6 +217,14 @@ class Bytes:
     def subscriptions(self):
         return [self.subscription() for _ in range(self.varint())]
 
+    def known(self):
+        return {
+            "channel": self.text(),
+            "key": self.text(),
+            "last": self.option(self.varint),
+            "heard": self.varint(),
+        }
+
     def instruments(self):
         return [Bytes(self.counted()).instrument() for _ in range(self.varint())]
 
@@ -240,9 +248,9 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in range(1, 9):
+        if version not in range(1, 17):
             return {}
-        return {
+        fields = {
             "login": bool(version - 1 & 1),
             "refill": bool(version - 1 & 2),
             "sbe": bool(version - 1 & 4),
@@ -252,7 +260,13 @@ def feed_config(data):
             "seed": b.varint(),
             "subscriptions": b.subscriptions(),
             "instruments": b.instruments(),
+            "bars": False,
+            "known": [],
         }
+        if version - 1 & 8:
+            fields["bars"] = bool(b.byte())
+            fields["known"] = [b.known() for _ in range(b.varint())]
+        return fields
     except (Damaged, UnicodeDecodeError):
         return {}
 

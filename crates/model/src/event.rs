@@ -151,8 +151,60 @@ pub struct Bar {
     pub volume_ccy: Option<Qty>,
     /// Turnover in quote coin.
     pub volume_quote: Option<Qty>,
-    /// Whether the venue says that the bar is finished; `None` in recordings older than that word.
+    /// Whether the venue says that the bar is finished; `None` in recordings older than that word,
+    /// and of bars that nobody has.
     pub closed: Option<bool>,
+    /// What the bar is worth; `None` from feeds that do not follow their bars.
+    pub state: Option<BarState>,
+    /// Where it was fetched after it had not come; `None` = it came, or was made here.
+    pub filled: Option<FilledFrom>,
+    /// What the trades of the bar say beyond it; `None` = they are not proven complete, or not
+    /// followed.
+    pub flow: Option<BarFlow>,
+}
+
+/// What a bar is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarState {
+    /// It goes on.
+    Forming,
+    /// The venue said that it is finished.
+    Confirmed,
+    /// The same, fetched over REST because it never came.
+    FilledFromRest,
+    /// The venue does not have it; it was made of the trades in it, of which none is missing.
+    RebuiltFromTrades,
+    /// It is finished, and nobody traded in it.
+    NoTrades,
+    /// There was such a bar, and nobody has it: its prices are
+    /// [`Decimal::NONE`](crate::Decimal::NONE).
+    Missing,
+}
+
+impl BarState {
+    /// As written in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BarState::Forming => "forming",
+            BarState::Confirmed => "confirmed",
+            BarState::FilledFromRest => "filled_from_rest",
+            BarState::RebuiltFromTrades => "rebuilt_from_trades",
+            BarState::NoTrades => "no_trades",
+            BarState::Missing => "missing",
+        }
+    }
+}
+
+/// What the trades of a bar say that the venue's bar does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarFlow {
+    /// How many fills there were.
+    pub trades: u64,
+    /// Of the volume, what takers bought, in base coin; `None` = it is no exact number, or the
+    /// instrument's contract is not known.
+    pub taker_base: Option<Qty>,
+    /// The same in quote coin.
+    pub taker_quote: Option<Qty>,
 }
 
 /// One price of a book.
@@ -297,7 +349,8 @@ pub struct Gap {
     pub cause: GapCause,
     /// Whose fault.
     pub whose: Whose,
-    /// Last id known good before (a book's seq or a trade id); `None` = unknown.
+    /// Last id known good before (a book's seq, a trade id, the opening time of a bar in ms);
+    /// `None` = unknown.
     pub from_id: Option<i64>,
     /// First id known good after; `None` = unknown or still open.
     pub to_id: Option<i64>,
@@ -305,7 +358,7 @@ pub struct Gap {
     pub from: Option<Nanos>,
     /// Receive time of the first good data after; `None` while open.
     pub to: Option<Nanos>,
-    /// How many trades are missing; `None` = unknown.
+    /// How many trades are missing (on channels of bars: how many bars); `None` = unknown.
     pub lost: Option<u64>,
     /// What healed it; `None` while open, and when it closed because nobody wants the data any
     /// more.
@@ -405,6 +458,8 @@ pub enum FaultCode {
     VenueError,
     /// A REST answer could not be used.
     BadResponse,
+    /// A finished bar is not what its trades say, of which none is missing.
+    BarDiffers,
 }
 
 impl FaultCode {
@@ -418,6 +473,7 @@ impl FaultCode {
             FaultCode::BadBook => "bad_book",
             FaultCode::VenueError => "venue_error",
             FaultCode::BadResponse => "bad_response",
+            FaultCode::BarDiffers => "bar_differs",
         }
     }
 }

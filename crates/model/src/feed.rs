@@ -79,6 +79,18 @@ impl Subscription {
     }
 }
 
+/// How far a subscription had come when the feed before ended: what a feed that follows it knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Of what.
+    pub subscription: Subscription,
+    /// The id of the last trade before which nothing is missing, or the opening time (ms) of the
+    /// first bar whose end was not told; `None` = the channel has neither.
+    pub last: Option<u64>,
+    /// When its last data came.
+    pub heard: Nanos,
+}
+
 /// Something a feed wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -221,9 +221,13 @@ fn bar(to: &mut impl Visitor, x: &Bar, inst_type: Option<&InstType>) {
     to.rare("volCcy", qty(x.volume_ccy.filter(|_| base.is_none())));
     to.field("unit", unit(inst_type.filter(|_| x.volume.is_some())));
     to.field("isClosed", Value::Bool(x.closed));
-    to.field("tradesCount", Value::Count(None));
-    to.field("takerBuyBaseVolume", Value::Decimal(None));
-    to.field("takerBuyQuoteVolume", Value::Decimal(None));
+    let flow = x.flow.as_ref();
+    to.field("tradesCount", Value::Count(flow.map(|flow| flow.trades)));
+    to.field("takerBuyBaseVolume", qty(flow.and_then(|flow| flow.taker_base)));
+    to.field("takerBuyQuoteVolume", qty(flow.and_then(|flow| flow.taker_quote)));
+    to.rare("enrichedFrom", word(flow.map_or("", |_| "trades")));
+    to.rare("state", word(x.state.map_or("", BarState::as_str)));
+    to.rare("filledFrom", word(x.filled.map_or("", FilledFrom::as_str)));
 }
 
 fn book(

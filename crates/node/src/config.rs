@@ -81,6 +81,8 @@ pub struct Config {
     pub books: Books,
     /// What becomes of trades that never came.
     pub trades: Trades,
+    /// What becomes of bars that never came.
+    pub bars: Bars,
     /// Where events go.
     pub output: Output,
     /// Where everything received is recorded.
@@ -161,6 +163,14 @@ pub struct Books {
 #[serde(default, deny_unknown_fields)]
 pub struct Trades {
     /// Whether they are fetched over REST.
+    pub refill: bool,
+}
+
+/// What becomes of bars that never came.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bars {
+    /// Whether they are fetched over REST, and each bar says what it is worth.
     pub refill: bool,
 }
 
@@ -247,6 +257,7 @@ impl Default for Config {
             subscribe: vec![subscribe],
             books: Books::default(),
             trades: Trades::default(),
+            bars: Bars::default(),
             output: Output::default(),
             tape: Tape::default(),
             serve: Serve::default(),
@@ -301,6 +312,12 @@ impl Default for Books {
 impl Default for Trades {
     fn default() -> Trades {
         Trades { refill: true }
+    }
+}
+
+impl Default for Bars {
+    fn default() -> Bars {
+        Bars { refill: true }
     }
 }
 
@@ -377,6 +394,7 @@ impl Config {
             "SUBSCRIBE_MIN_TURNOVER_24H" => self.only_subscribe().min_turnover_24h = some(),
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
             "TRADES_REFILL" => self.trades.refill = word(value)?,
+            "BARS_REFILL" => self.bars.refill = word(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
             "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
@@ -389,6 +407,7 @@ impl Config {
             "TAPE_LEVEL" => self.tape.level = number(value)?,
             "TAPE_DIGESTS" => self.tape.digests = word(value)?,
             "TAPE_ANCHORS" => self.tape.anchors = tape::parse_time(value)?,
+            "TAPE_RESUME" => self.tape.resume = word(value)?,
             "TAPE_PARQUET" => self.tape.parquet = PathBuf::from(value),
             "TAPE_PARQUET_BOOK_MS" => self.tape.parquet_book_ms = number(value)?,
             "TAPE_RETAIN_DAYS" => self.tape.retain_days = number(value)?,
@@ -461,6 +480,7 @@ impl Config {
             view_depth: self.books.view_depth,
             deltas: self.books.deltas,
             refill: self.trades.refill,
+            bars: self.bars.refill,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
             relay: self.serve.enabled && self.serve.okx,
             tape: self.tape.enabled.then(|| self.tape.settings()),

@@ -16,11 +16,12 @@ use crate::options::ServiceOptions;
 use crate::recorder::{self, Lanes};
 use crate::supervisor::{Listener, concerns};
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, Instrument, Subscription};
+use market_data_model::{Batch, Instrument, Known, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::channel::{self, Path};
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
@@ -69,6 +70,8 @@ pub(crate) struct Yard {
     /// Where drivers run, if not where everything does.
     pub home: Option<Handle>,
     pub fleet: Arc<Mutex<Fleet>>,
+    /// What the feeds of the process before knew; each is handed out once.
+    pub known: Mutex<BTreeMap<Subscription, Known>>,
 }
 
 impl Yard {
@@ -124,7 +127,10 @@ impl Yard {
         let options = &self.options;
         let url: Arc<str> = options.endpoints.url(path).into();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
-        let refill = options.refill;
+        let (refill, bars) = (options.refill, options.bars);
+        let mut known = lock(&self.known);
+        let mut known: Vec<Known> =
+            lock(&carried).iter().filter_map(|one| known.remove(one)).collect();
         let catalogue = Arc::clone(&self.catalogue);
         let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
@@ -141,6 +147,9 @@ impl Yard {
             // Whether there is a key is all that a feed knows of it.
             config.login = login;
             config.refill = refill;
+            config.bars = bars;
+            // A fresh feed after a panic begins afresh.
+            config.known = std::mem::take(&mut known);
             config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));

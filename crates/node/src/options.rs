@@ -52,6 +52,8 @@ pub struct TapeSettings {
     pub digests: bool,
     /// Time in which each followed book is asked for over REST once, for `verify`; zero = never.
     pub anchors: Duration,
+    /// Whether feeds begin where those on the tape ended.
+    pub resume: bool,
     /// Whether segments become Parquet files when they are complete; `None` = no.
     pub parquet: Option<ParquetSettings>,
 }
@@ -80,6 +82,7 @@ impl TapeSettings {
             level: 1,
             digests: true,
             anchors: Duration::ZERO,
+            resume: true,
             parquet: None,
         }
     }
@@ -107,6 +110,8 @@ pub struct ServiceOptions {
     pub deltas: bool,
     /// Fetch trades that never came over REST, where their ids prove that they are missing.
     pub refill: bool,
+    /// Let each bar say what it is worth, and fetch bars that never came over REST.
+    pub bars: bool,
     /// Seed of the jitter in waiting times.
     pub seed: u64,
     /// Time between two looks at the instrument list over REST, besides its channel.
@@ -145,6 +150,7 @@ impl Default for ServiceOptions {
             view_depth: 0,
             deltas: true,
             refill: true,
+            bars: true,
             seed: 0,
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),

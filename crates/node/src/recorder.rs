@@ -9,13 +9,15 @@
 //! is lost is counted, told on the tape, published as a gap of ours and logged.
 //!
 //! Start at [`start`]; then `lane.rs` (the driver's side), `thread.rs` (the disk's side),
-//! `rounds.rs` (when feeds leave their states on the tape), `anchors.rs`
+//! `known.rs` (what the process before has left), `rounds.rs` (when feeds leave their states on the
+//! tape), `anchors.rs`
 //! (a second witness over REST), `news.rs` (what is published about losses).
 
 mod anchors;
 mod chunk;
 mod config;
 mod converter;
+mod known;
 mod lane;
 mod news;
 mod rounds;
@@ -29,6 +31,7 @@ mod tests;
 pub(crate) use anchors::{Anchors, followed};
 pub(crate) use chunk::Chunk;
 pub(crate) use config::{feed_config, tape_config};
+pub(crate) use known::known;
 pub(crate) use lane::{Lane, Lanes};
 pub(crate) use news::publish as publish_news;
 

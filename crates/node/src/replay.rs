@@ -397,6 +397,12 @@ impl Replay {
         playing.life.failed.is_none().then_some(&playing.feed)
     }
 
+    /// Every feed met last under its number, those that were stopped included.
+    pub(crate) fn every_feed(&self) -> impl Iterator<Item = &OkxFeed> {
+        let ours = self.playing.values().filter(|playing| playing.life.failed.is_none());
+        ours.map(|playing| &playing.feed)
+    }
+
     /// Every feed that runs at the moment.
     pub(crate) fn feeds(&self) -> impl Iterator<Item = (FeedId, &OkxFeed)> {
         let running = self.playing.iter().filter(|(_, playing)| !playing.is_over());

@@ -148,6 +148,8 @@ impl Service {
         let endpoints = &options.endpoints;
         let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
         let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
+        let known = options.tape.as_ref().filter(|tape| tape.resume);
+        let known = known.map(|tape| recorder::known(&tape.dir)).unwrap_or_default();
         let recorder = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
@@ -173,6 +175,7 @@ impl Service {
             taps,
             home: home.as_ref().map(|home| home.runtime().clone()),
             fleet: Arc::clone(&fleet),
+            known: Mutex::new(known),
             options,
         };
         let mut loads = Vec::new();

@@ -176,6 +176,8 @@ impl Driven for Puppet {
             refused: 0,
             open_gaps: 0,
             trades_filled: 0,
+            bars_filled: 0,
+            bars_missing: 0,
             requests_left: 480,
         }
     }

@@ -3,7 +3,8 @@
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
-//! `feed/refill.rs` (trades that never came),
+//! `feed/refill.rs` (trades that never came), `feed/bars.rs` (bars that never came),
+//! `feed/known.rs` (what the process before knew),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
@@ -22,6 +23,7 @@ use crate::channel::{self, Form, KeyKind};
 use crate::link::{Link, LinkState, Timer, TimerTable};
 use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
+use bars::Bars;
 use emit::{Emitter, Place};
 use login::Login;
 use market_data_model::*;
@@ -35,6 +37,7 @@ use sub::{Stage, Sub};
 pub use checkpoint::RestoreError;
 
 mod asks;
+mod bars;
 mod binary;
 mod checkpoint;
 mod data;
@@ -42,6 +45,7 @@ mod emit;
 mod fast;
 mod figures;
 mod instruments;
+mod known;
 mod login;
 mod opening;
 mod refill;
@@ -72,6 +76,11 @@ pub struct OkxConfig {
     pub login: bool,
     /// Whether trades that never came are fetched over REST.
     pub refill: bool,
+    /// Whether each bar says what it is worth, and bars that never came are fetched over REST.
+    pub bars: bool,
+    /// What the feeds of the process before knew of these subscriptions: what came meanwhile is
+    /// missing.
+    pub known: Vec<Known>,
     /// The connection is one to the binary socket: `instIdCode` in requests, data in SBE, the login
     /// in the handshake, which is the driver's business. [`OkxConfig::login`] is then of no use.
     pub sbe: bool,
@@ -96,6 +105,8 @@ impl OkxConfig {
             seed: u64::from(feed.0),
             login: false,
             refill: false,
+            bars: false,
+            known: Vec::new(),
             sbe: false,
             passive: false,
             general_only: false,
@@ -149,6 +160,7 @@ pub struct OkxFeed {
     get_number: u64,
     login: Login,
     refill: Refill,
+    bars: Bars,
     binary: binary::Binary,
     /// Room for the book row being read.
     row: BookRow,
@@ -185,6 +197,7 @@ impl OkxFeed {
             get_number: 0,
             login: Login::default(),
             refill: Refill::default(),
+            bars: Bars::default(),
             binary: Default::default(),
             row: BookRow::default(),
             figure: Default::default(),
@@ -195,6 +208,7 @@ impl OkxFeed {
         for subscription in wanted {
             feed.add(subscription);
         }
+        feed.begin_known();
         feed
     }
 
@@ -233,8 +247,11 @@ impl OkxFeed {
             live: wanted().filter(|sub| up && sub.is_live()).count(),
             refused: wanted().filter(|sub| sub.stage == Stage::Refused).count(),
             open_gaps: self.subs.iter().filter(|sub| sub.gap.is_some()).count()
-                + self.refill.holes(),
+                + self.refill.holes()
+                + self.bars.holes(),
             trades_filled: self.refill.filled(),
+            bars_filled: self.bars.filled(),
+            bars_missing: self.bars.missing(),
             requests_left: self.link.requests_left(),
         }
     }
@@ -286,6 +303,9 @@ impl OkxFeed {
         let index = self.subs.len() as u32;
         self.by_key.insert(subscription.clone(), index);
         self.subs.push(Sub::new(subscription, spec, Place { channel, inst }));
+        if self.config.bars {
+            self.join_bars(index);
+        }
         index
     }
 
@@ -327,6 +347,7 @@ impl OkxFeed {
                 Timer::Login => self.login_due(now, out),
                 Timer::Refill => self.refill_next(now, out),
                 Timer::Fetch(sub) => self.depth_due(sub),
+                Timer::Bars => self.bars_next(now, out),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -340,7 +361,10 @@ impl Feed for OkxFeed {
     fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
         self.upcoming(now, out);
         match input {
-            Input::Start => self.open(now, out),
+            Input::Start => {
+                self.miss_known(now, out);
+                self.open(now, out);
+            }
             Input::Opened => self.opened(now, out),
             Input::Frame(bytes) => self.frame(now, bytes, out),
             Input::Closed { code, reason } => self.closed(now, code, reason, out),

@@ -185,6 +185,34 @@ pub const REFILL_LOOKS_MAX: u32 = 4;
 /// Refusals and failures in a row before a gap is given up (ours: about four minutes).
 pub const REFILL_TRIES_MAX: u32 = 12;
 
+/// Most rows of `market/candles`, `history-candles` (docs, 2026-08-22).
+pub const REST_BARS_MAX: usize = 300;
+/// Most rows of the like for mark prices, indices (docs, 2026-08-22) and spreads (ours: the docs
+/// name no number).
+pub const REST_PRICE_BARS_MAX: usize = 100;
+/// Bars this near to the newest are looked for in `candles` first, which has the newest 1,440
+/// (docs, 2026-08-22; ours: leaves room for those that end meanwhile).
+pub const BARS_RECENT: u64 = 1_400;
+/// Most missing bars of one gap that are fetched (ours: a day of seconds is 288 requests, about a
+/// minute).
+pub const BARS_MISSING_MAX: usize = 100_000;
+/// Most gaps of bars of a connection that are filled at a time (ours: after a reconnect each
+/// subscription may have one).
+pub const BAR_HOLES_MAX: usize = 2_048;
+/// How long after its ack a series may be silent before REST is asked what has ended meanwhile
+/// (ours: the bar of the moment comes on subscribing, see [`FIRST_NS`]).
+pub const BARS_QUIET_NS: u64 = FIRST_NS;
+/// A bar that opens later than this from now, by our clock, proves nothing about those before it
+/// (ours: more than two clocks that are kept differ), in ms.
+pub const BARS_AHEAD_MS: u64 = 30_000;
+/// Between two requests of a connection for bars (ours: OKX allows 40 in 2 s, of indices 10).
+pub const BARS_SPACING_NS: u64 = SECOND / 5;
+/// Answers that bring none of the bars asked for before they count as nowhere to be had (ours: the
+/// caches of OKX may each be some seconds behind).
+pub const BARS_LOOKS_MAX: u32 = 5;
+/// Unfinished or unproven bars of one series whose trades are added up at a time (ours).
+pub const BARS_MADE_MAX: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,9 +50,10 @@ pub(crate) enum Timer {
     Login,
     /// Missing trades may be asked for.
     Refill,
-    /// A snapshot may be asked for again over REST. (Stands last: states of feeds hold these by
-    /// number.)
+    /// A snapshot may be asked for again over REST.
     Fetch(u32),
+    /// Missing bars may be asked for. (Stands last: states of feeds hold these by number.)
+    Bars,
 }
 
 /// Timers by time and by name.
@@ -71,8 +72,16 @@ impl Timer {
             }
             Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
-            Timer::Login | Timer::Refill => None,
+            Timer::Login | Timer::Refill | Timer::Bars => None,
         }
+    }
+}
+
+impl FromIterator<(Timer, Nanos)> for TimerTable {
+    fn from_iter<T: IntoIterator<Item = (Timer, Nanos)>>(timers: T) -> TimerTable {
+        let mut table = TimerTable::default();
+        timers.into_iter().for_each(|(timer, at)| table.set(timer, at));
+        table
     }
 }
 

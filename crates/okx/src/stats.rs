@@ -106,6 +106,10 @@ pub struct FeedStatus {
     pub open_gaps: usize,
     /// Trades that had not come and were fetched over REST.
     pub trades_filled: u64,
+    /// Bars that had not come and were fetched over REST.
+    pub bars_filled: u64,
+    /// Bars that nobody has.
+    pub bars_missing: u64,
     /// Requests this connection may still send this hour.
     pub requests_left: u32,
 }

@@ -163,6 +163,13 @@ impl Bar {
         BARS.iter().find(|bar| bar.name == name).copied()
     }
 
+    /// Whether REST has it of marks and indices; fewer than of trades.
+    pub fn is_priced(self, history: bool) -> bool {
+        let few = matches!(self.span, Span::Days(n) if n > 1);
+        let quarters = self.span == Span::Months(3);
+        if history { self.on_history && !few && !quarters } else { self.on_rest && !few }
+    }
+
     /// When the bar that contains `ns` opens.
     pub fn open(self, ns: u64) -> u64 {
         let shift = if self.utc { 0 } else { 8 * HOUR };

@@ -166,7 +166,8 @@ impl Exchange {
             return assemble((&market.inst, &self.assets), (bar, open_ns), live);
         }
         let before = market.trades.iter().rev().find(|trade| trade.at_ns < open_ns);
-        let px = before.or(market.last.as_ref()).map_or(0, |trade| trade.px);
+        // Of what never traded a tick, as over REST.
+        let px = before.or(market.last.as_ref()).map_or(1, |trade| trade.px);
         let mut made = Ohlc::flat(open_ns, px);
         for trade in market.trades.iter().filter(|trade| trade.at_ns >= open_ns) {
             made.trade(&market.inst, trade.px, trade.lots);

@@ -95,7 +95,7 @@ impl Exchange {
     /// Bars of a price without volume, from the path it follows.
     fn price_candles(&self, inst: &Instrument, query: &Query, history: bool) -> Answer {
         let bar = Bar::named(query.get("bar").unwrap_or("1m"))
-            .filter(|bar| bar.on_mark && if history { bar.on_history } else { bar.on_rest })
+            .filter(|bar| bar.on_mark && bar.is_priced(history))
             .ok_or_else(|| bad("Parameter bar error"))?;
         let page = Page::of(query, ROWS_MAX)?;
         let now = self.now_ns;

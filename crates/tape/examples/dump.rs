@@ -4,7 +4,9 @@
 //! `tests/tape_reader`, which shares no code with this one, prints the same lines.
 
 use market_data_model::wire::escape;
-use market_data_model::{Command, Decimal, Input, InstType, Instrument, Nanos, Subscription};
+use market_data_model::{
+    Command, Decimal, Input, InstType, Instrument, Known, Nanos, Subscription,
+};
 use market_data_tape::record::kind;
 use market_data_tape::{Damage, Entry, Item, Range, Record, Tape};
 use std::io::{BufWriter, Write as _};
@@ -62,6 +64,8 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(number("login", config.login));
                 fields.push(number("refill", config.refill));
                 fields.push(number("sbe", config.sbe));
+                fields.push(number("bars", config.bars));
+                fields.push(known(&config.known));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }
@@ -125,6 +129,17 @@ fn subscriptions(list: &[Subscription]) -> String {
     let one =
         |s: &Subscription| format!("{{{},{}}}", text("channel", &s.channel), text("key", &s.key));
     format!("\"subscriptions\":[{}]", list.iter().map(one).collect::<Vec<_>>().join(","))
+}
+
+fn known(list: &[Known]) -> String {
+    let one = |x: &Known| {
+        let Known { subscription, last, heard } = x;
+        let (channel, key) = (&subscription.channel, &subscription.key);
+        let last = option("last", last.map(|last| last.to_string()));
+        let (channel, key) = (text("channel", channel), text("key", key));
+        format!("{{{channel},{key},{last},{}}}", number("heard", heard.0))
+    };
+    format!("\"known\":[{}]", list.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 fn instruments(list: &[std::sync::Arc<Instrument>]) -> String {

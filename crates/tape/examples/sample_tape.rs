@@ -4,7 +4,7 @@
 //! left by a crash.
 
 use market_data_model::{
-    Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
+    Command, Decimal, FeedId, Input, InstType, Instrument, Known, Nanos, Qty, Subscription,
 };
 use market_data_tape::{
     ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,
@@ -104,6 +104,12 @@ fn put_everything(tape: &mut TapeWriter) {
         login: true,
         refill: true,
         sbe: false,
+        bars: true,
+        known: vec![Known {
+            subscription: subscriptions[0].clone(),
+            last: Some(130_639_474),
+            heard: Nanos(1_795_437_636_123_456_789),
+        }],
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),

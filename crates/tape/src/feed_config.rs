@@ -9,7 +9,7 @@
 
 use crate::bytes::{Cursor, DecodeError, put_bytes, put_decimal, put_option, put_text, put_varint};
 use crate::bytes::{unzigzag, zigzag};
-use market_data_model::{InstType, Instrument, Nanos, Qty, Subscription};
+use market_data_model::{InstType, Instrument, Known, Nanos, Qty, Subscription};
 use std::sync::Arc;
 
 /// Version of the bytes of a plain feed.
@@ -18,6 +18,8 @@ pub const VERSION: u64 = 1;
 const LOGIN: u64 = 1;
 const REFILL: u64 = 2;
 const SBE: u64 = 4;
+/// Something follows the instruments: whether bars are followed, and what the feeds before knew.
+const MORE: u64 = 8;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +42,17 @@ pub struct FeedConfig {
     pub refill: bool,
     /// Whether it is one of the binary socket: then its frames may be binary.
     pub sbe: bool,
+    /// Whether it follows its bars and fetches those that never came.
+    pub bars: bool,
+    /// What the feeds of the process before knew.
+    pub known: Vec<Known>,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE)];
+    let more = config.bars || !config.known.is_empty();
+    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE), (more, MORE)];
     let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let version = VERSION + version;
     put_varint(&mut out, version);
@@ -55,6 +62,10 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     put_varint(&mut out, config.seed);
     put_subscriptions(&mut out, &config.subscriptions);
     put_instruments(&mut out, &config.instruments);
+    if more {
+        out.push(config.bars.into());
+        put_known(&mut out, &config.known);
+    }
     out
 }
 
@@ -66,10 +77,10 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let version = cursor.varint("version of a feed's configuration")?;
     let flags = match version.checked_sub(VERSION) {
-        Some(flags) if flags <= LOGIN | REFILL | SBE => flags,
+        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE => flags,
         _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
-    Ok(FeedConfig {
+    let mut config = FeedConfig {
         url: cursor.text("url")?.to_owned(),
         view_depth: cursor.number("view depth")?,
         deltas: cursor.flag("deltas")?,
@@ -79,6 +90,31 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         login: flags & LOGIN > 0,
         refill: flags & REFILL > 0,
         sbe: flags & SBE > 0,
+        bars: false,
+        known: Vec::new(),
+    };
+    if flags & MORE > 0 {
+        config.bars = cursor.flag("bars")?;
+        config.known = take_list(&mut cursor, "what was known", take_known)?;
+    }
+    Ok(config)
+}
+
+fn put_known(out: &mut Vec<u8>, list: &[Known]) {
+    put_varint(out, list.len() as u64);
+    for Known { subscription, last, heard } in list {
+        put_text(out, &subscription.channel);
+        put_text(out, &subscription.key);
+        put_option(out, *last, put_varint);
+        put_varint(out, heard.0);
+    }
+}
+
+fn take_known(cursor: &mut Cursor<'_>) -> Result<Known, DecodeError> {
+    Ok(Known {
+        subscription: take_subscription(cursor)?,
+        last: cursor.option("last id", Cursor::varint)?,
+        heard: Nanos(cursor.varint("last heard")?),
     })
 }
 

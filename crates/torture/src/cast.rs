@@ -28,6 +28,8 @@ pub struct Part {
     pub login: bool,
     /// Whether it fetches missing trades.
     pub refill: bool,
+    /// Whether it follows its bars, and fetches those that it missed.
+    pub bars: bool,
 }
 
 const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
@@ -111,6 +113,7 @@ pub(super) fn part(
         seed: chance.next(),
         login: false,
         refill: !chance.one_in(REFILL_NOT),
+        bars: !chance.one_in(REFILL_NOT),
     }
 }
 

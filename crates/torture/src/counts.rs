@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Whole numbers by name, in the order of [`NAMES`].
-    numbers: [u64; NAMES.len()],
+    numbers: Numbers,
     /// Faults that the simulator injected, by kind.
     pub faults: BTreeMap<String, u64>,
     /// Gaps opened, by cause.
@@ -76,6 +76,14 @@ pub enum Figure {
     ChangesInForce,
     /// Trades that had not come and could not be fetched.
     TradesGone,
+    /// Bars that were fetched and compared with the answer.
+    BarsFilled,
+    /// Bars made of their trades.
+    BarsRebuilt,
+    /// Bars that nobody has.
+    BarsMissing,
+    /// Finished bars that are the exchange's own, at the end.
+    BarsSame,
     /// Milliseconds from the end of the faults to full health, summed.
     RecoveryMillis,
     /// The longest of them.
@@ -87,7 +95,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 31] = [
+pub const NAMES: [&str; 35] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -115,6 +123,10 @@ pub const NAMES: [&str; 31] = [
     "trades_filled",
     "changes_in_force",
     "trades_gone",
+    "bars_filled",
+    "bars_rebuilt",
+    "bars_missing",
+    "bars_as_the_exchange_has_them",
     "recovery_ms",
     "recovery_ms_max",
     "feeds_restored",
@@ -123,10 +135,20 @@ pub const NAMES: [&str; 31] = [
 
 const _: () = assert!(Figure::Replayed as usize + 1 == NAMES.len());
 
+/// The figures, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Numbers([u64; NAMES.len()]);
+
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers([0; NAMES.len()])
+    }
+}
+
 impl Counts {
     /// Adds `by` to a figure.
     pub fn more(&mut self, figure: Figure, by: u64) {
-        self.numbers[figure as usize] += by;
+        self.numbers.0[figure as usize] += by;
     }
 
     /// A row of so many fields was compared with its event.
@@ -142,23 +164,23 @@ impl Counts {
 
     /// Raises a figure to at least `to`.
     pub fn most(&mut self, figure: Figure, to: u64) {
-        let number = &mut self.numbers[figure as usize];
+        let number = &mut self.numbers.0[figure as usize];
         *number = (*number).max(to);
     }
 
     /// A figure.
     pub fn get(&self, figure: Figure) -> u64 {
-        self.numbers[figure as usize]
+        self.numbers.0[figure as usize]
     }
 
     /// Names and figures in order.
     pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        NAMES.into_iter().zip(self.numbers)
+        NAMES.into_iter().zip(self.numbers.0)
     }
 
     /// Adds another life's figures.
     pub fn add(&mut self, other: &Counts) {
-        for (n, (sum, more)) in self.numbers.iter_mut().zip(other.numbers).enumerate() {
+        for (n, (sum, more)) in self.numbers.0.iter_mut().zip(other.numbers.0).enumerate() {
             if n == Figure::RecoveryMillisMax as usize {
                 *sum = (*sum).max(more);
             } else {

@@ -4,6 +4,7 @@
 //!
 //! `life.rs` calls [`Life::end`].
 
+use super::bars;
 use super::books;
 use super::catalogue;
 use super::counts::Figure;
@@ -45,6 +46,7 @@ impl Life {
     pub(super) fn end(&mut self) -> Result<(), Violation> {
         self.recover()?;
         self.stop()?;
+        self.compare_bars()?;
         self.replay()
     }
 
@@ -181,6 +183,33 @@ impl Life {
             Some(key) if books::same_book(key, &published) => None,
             _ => Some("the live book is not what the exchange has published"),
         }
+    }
+
+    /// Every finished bar that was told is the exchange's own.
+    fn compare_bars(&mut self) -> Result<(), Violation> {
+        let mut asked = 0;
+        for feed in 0..self.rigs.len() {
+            for n in 0..self.rigs[feed].judge.ledger.keys().len() {
+                let key = &self.rigs[feed].judge.ledger.keys()[n];
+                let (channel, inst) = (key.channel.clone(), key.key.clone());
+                let Some(path) = bars::question(&channel, &inst, &key.bars) else { continue };
+                let listed = !self.excused().contains(&inst) && inst != catalogue::RELISTED;
+                if !listed {
+                    continue;
+                }
+                asked += 1;
+                // Within its limits; nobody is connected any more.
+                let reply = self.exchange.rest(self.now + asked * SECOND, &path);
+                let key = &self.rigs[feed].judge.ledger.keys()[n];
+                let (same, wrong) = bars::strangers(&reply.body, &key.bars);
+                self.counts.more(Figure::BarsSame, same);
+                if let Some(text) = wrong {
+                    let complaint = Complaint::about("bars", &channel, &inst, text);
+                    return Err(self.violation(feed, complaint));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn stop(&mut self) -> Result<(), Violation> {

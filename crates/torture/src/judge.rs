@@ -7,6 +7,7 @@
 //! Invariant: the oracle is the simulator's `Truth`, never `model::Book` or the decoder.
 //! Start at [`Judge::after`].
 
+use super::bars;
 use super::books;
 use super::cast::Part;
 use super::counts::{Counts, Figure};
@@ -95,6 +96,8 @@ pub struct Judge {
     /// Whether missing trades are to be fetched, and whether the exchange fails at that.
     pub(super) refill: bool,
     pub(super) rest_fails: bool,
+    /// Whether bars are followed.
+    pub(super) bars: bool,
     pub(super) text: Vec<u8>,
     /// Instruments whose books may be crossed, and until when: they do not trade continuously, and
     /// the feed may not have heard of it.
@@ -119,6 +122,7 @@ impl Judge {
             view_depth: part.view_depth,
             refill: part.refill,
             rest_fails: false,
+            bars: part.bars,
             text: Vec::new(),
             may_cross: BTreeMap::new(),
             announced: Announced::default(),
@@ -154,6 +158,7 @@ impl Judge {
         self.announced.settle(now, follows)?;
         series::check(self, seen, &heard, out, counts)?;
         refill::check(self, seen, out, counts)?;
+        bars::check(self, seen, &heard, out, counts)?;
         if out.actions.contains(&Action::Close) {
             self.down();
         }

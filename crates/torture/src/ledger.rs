@@ -7,6 +7,7 @@
 //! Invariants: an open gap belongs to one key; a key with an open gap has no copy of a book.
 //! Start at [`Ledger::header`] and [`Ledger::gap`].
 
+use super::bars::Told;
 use super::mirror::Mirror;
 use super::refill::Hole;
 use market_data_model::{EventRef, Gap, Nanos};
@@ -42,6 +43,8 @@ pub struct Key {
     pub(super) holes: Vec<Hole>,
     /// Ids of the trades that were fetched.
     pub(super) filled: BTreeSet<u64>,
+    /// Bars that were told.
+    pub(super) bars: Told,
 }
 
 impl Key {

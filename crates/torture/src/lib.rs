@@ -5,7 +5,8 @@
 //!
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
-//! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
+//! `judge.rs` with `books.rs`, `series.rs`, `refill.rs`, `bars.rs`, `rows.rs`, `damage.rs`,
+//! `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `upcoming.rs` (announced changes),
 //! `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller
@@ -14,6 +15,7 @@
 //! Invariants: one seed, one life; the result of a run does not depend on the number of threads.
 #![forbid(unsafe_code)]
 
+mod bars;
 mod books;
 mod cast;
 mod catalogue;

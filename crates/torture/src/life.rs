@@ -270,6 +270,7 @@ impl Life {
         config.seed = part.seed;
         config.login = part.login;
         config.refill = part.refill;
+        config.bars = part.bars;
         let is_news = |s: &&Subscription| &*s.channel == "instruments";
         let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
         let announced = Announced::new(&kind, &config.instruments);

@@ -6,6 +6,7 @@
 //!
 //! Start at [`check`].
 
+use super::bars;
 use super::counts::{Counts, Figure};
 use super::judge::{Complaint, Heard, Judge, Seen, place};
 use super::rows::{self, Row};
@@ -20,7 +21,8 @@ pub(super) fn check(
     out: &Outbox,
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
-    let events: Vec<EventRef<'_>> = out.events.iter().filter(is_row).collect();
+    let events: Vec<EventRef<'_>> =
+        out.events.iter().filter(|e| is_row(e) && !bars::is_ours(e, heard)).collect();
     match (&heard.truth, &heard.remains) {
         (Some(truth), _) if truth.book.is_none() => {
             intact(judge, (truth, heard.firm), &events, counts)
@@ -47,7 +49,7 @@ pub(super) fn check(
     }
 }
 
-/// What is fetched is judged in `refill.rs`, changes in force in `upcoming.rs`.
+/// What is fetched is judged in `refill.rs` and `bars.rs`, changes in force in `upcoming.rs`.
 fn is_row(event: &EventRef<'_>) -> bool {
     let fetched = matches!(event.body, Body::Trade(trade) if trade.filled.is_some());
     let announced = matches!(event.body, Body::Instrument(_)) && event.header.ts_event.is_some();

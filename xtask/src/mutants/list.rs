@@ -46,6 +46,7 @@ const LADDER: &str = "crates/model/src/book/ladder.rs";
 const DATA: &str = "crates/okx/src/feed/data.rs";
 const SESSION: &str = "crates/okx/src/feed/session.rs";
 const EMIT: &str = "crates/okx/src/feed/emit.rs";
+const FEED_BARS: &str = "crates/okx/src/feed/bars.rs";
 const BARS: &str = "crates/okx/src/channel/bars.rs";
 const LIMITS: &str = "crates/okx/src/limits.rs";
 const BOOK: &str = "crates/model/src/book.rs";
@@ -597,6 +598,33 @@ pub const MUTANTS: &[Mutant] = &[
             file: OPENING,
             old: ".filter(|f| f.form().incremental)",
             new: ".filter(|_| true)",
+        }],
+    },
+    Mutant {
+        name: "M56",
+        what: "an ack is taken for proof that no bar is missing",
+        edits: &[Edit {
+            file: ASKS,
+            old: "if sub.follow.is_none() && !self.await_bars(now, index) {",
+            new: "if sub.follow.is_none() {",
+        }],
+    },
+    Mutant {
+        name: "M57",
+        what: "a fetched bar is taken although it is not finished",
+        edits: &[Edit {
+            file: FEED_BARS,
+            old: "rows.into_iter().filter(|bar| bar.closed == Some(true))",
+            new: "rows.into_iter().map(|bar| Bar { closed: Some(true), ..bar })",
+        }],
+    },
+    Mutant {
+        name: "M58",
+        what: "a skipped bar opens no gap",
+        edits: &[Edit {
+            file: FEED_BARS,
+            old: "if bar.open_ms > series.next {\n            self.hole_of_bars",
+            new: "if false {\n            self.hole_of_bars",
         }],
     },
     Mutant {

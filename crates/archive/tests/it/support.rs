@@ -163,6 +163,15 @@ fn ticker(dice: &mut Dice) -> Ticker {
     }
 }
 
+const BAR_STATES: [BarState; 6] = [
+    BarState::Forming,
+    BarState::Confirmed,
+    BarState::FilledFromRest,
+    BarState::RebuiltFromTrades,
+    BarState::NoTrades,
+    BarState::Missing,
+];
+
 fn bar(dice: &mut Dice) -> Bar {
     Bar {
         kind: BarKind::Trade,
@@ -177,6 +186,13 @@ fn bar(dice: &mut Dice) -> Bar {
         volume_ccy: dice.some(Dice::qty),
         volume_quote: dice.some(Dice::qty),
         closed: dice.some(|dice| dice.one_in(2)),
+        state: dice.some(|dice| BAR_STATES[dice.below(6) as usize]),
+        filled: dice.some(|_| FilledFrom::Rest),
+        flow: dice.some(|dice| BarFlow {
+            trades: dice.below(1 << 20),
+            taker_base: dice.some(Dice::qty),
+            taker_quote: dice.some(Dice::qty),
+        }),
     }
 }
 

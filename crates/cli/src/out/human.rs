@@ -11,8 +11,8 @@
 use super::paint::{Colour, Paint};
 use market_data_model::fields::Value;
 use market_data_model::{
-    Aggressor, Bar, BarKind, Body, BookChange, BookKind, EventRef, Fault, Figures, Gap, Healed,
-    Instrument, Level, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews,
+    Aggressor, Bar, BarKind, BarState, Body, BookChange, BookKind, EventRef, Fault, Figures, Gap,
+    Healed, Instrument, Level, Px, Qty, Session, SessionStep, Subscription, SubscriptionNews,
     SubscriptionStep, Ticker, Trade,
 };
 use text::{
@@ -133,6 +133,9 @@ impl Lines {
         let up = x.close.0.cmp_value(x.open.0).is_ge();
         put(out, format_args!("{kind} {} from ", x.interval));
         clock_minutes(x.open_ms, out);
+        if x.state == Some(BarState::Missing) {
+            return self.faint("  nobody has it", out);
+        }
         put(out, format_args!("  open {}  high {}  low {}  close ", x.open, x.high, x.low));
         self.paint.open(if up { Colour::Good } else { Colour::Bad }, out);
         put(out, format_args!("{}", x.close));
@@ -141,7 +144,12 @@ impl Lines {
             put(out, format_args!("  vol {volume}"));
         }
         match x.closed {
-            Some(true) => self.faint("  closed", out),
+            Some(true) => {
+                self.faint("  closed", out);
+                if let Some(state) = x.state.filter(|state| *state != BarState::Confirmed) {
+                    self.faint(&format!(", {}", state.as_str().replace('_', " ")), out);
+                }
+            }
             Some(false) => self.faint("  running", out),
             None => {}
         }

@@ -20,6 +20,8 @@ mod past;
 mod play;
 #[cfg(unix)]
 mod reload;
+#[cfg(unix)]
+mod restart;
 mod run;
 mod sbe;
 mod tape;

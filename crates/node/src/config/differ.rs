@@ -16,8 +16,18 @@ impl Config {
                 keys.push(key);
             }
         };
-        let Config { venue: a, subscribe: _, books, trades, output, tape, serve, log, runtime } =
-            self;
+        let Config {
+            venue: a,
+            subscribe: _,
+            books,
+            trades,
+            bars,
+            output,
+            tape,
+            serve,
+            log,
+            runtime,
+        } = self;
         let Venue { region, url, public_url, business_url, rest_url, proxy, .. } = a;
         let Venue { ca_file, credentials, sbe, binary_url, refresh_seconds, .. } = a;
         let b = &other.venue;
@@ -35,6 +45,7 @@ impl Config {
         differ("books.view_depth", &books.view_depth, &other.books.view_depth);
         differ("books.deltas", &books.deltas, &other.books.deltas);
         differ("trades.refill", &trades.refill, &other.trades.refill);
+        differ("bars.refill", &bars.refill, &other.bars.refill);
         let Output { sinks, overflow, queue } = output;
         differ("output.sinks", sinks, &other.output.sinks);
         differ("output.overflow", overflow, &other.output.overflow);

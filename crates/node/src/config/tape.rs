@@ -26,6 +26,8 @@ pub struct Tape {
     /// Time in which each followed book is asked for over REST once, for `verify`; `0s` = never.
     #[serde(deserialize_with = "time")]
     pub anchors: Duration,
+    /// Whether what came while no process ran is fetched, as far as the tape says what came before.
+    pub resume: bool,
     /// Where complete segments are converted to as Parquet files; empty = they are not.
     pub parquet: PathBuf,
     /// Milliseconds between snapshots of books there; 0 = no snapshots.
@@ -38,8 +40,10 @@ pub struct Tape {
 
 impl Default for Tape {
     fn default() -> Tape {
-        let TapeSettings { dir, rotate, rotate_bytes, sync, level, digests, anchors, parquet: _ } =
-            TapeSettings::new("tape");
+        let of = TapeSettings::new("tape");
+        let TapeSettings {
+            dir, rotate, rotate_bytes, sync, level, digests, anchors, resume, ..
+        } = of;
         let sync_ms = u64::try_from(sync.as_millis()).unwrap_or(u64::MAX);
         let rotate_seconds = rotate.as_secs();
         Tape {
@@ -51,6 +55,7 @@ impl Default for Tape {
             level,
             digests,
             anchors,
+            resume,
             parquet: PathBuf::new(),
             parquet_book_ms: 0,
             retain_days: 0,
@@ -70,6 +75,7 @@ impl Tape {
             level: self.level,
             digests: self.digests,
             anchors: self.anchors,
+            resume: self.resume,
             parquet: self.parquet(),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         login: config.login,
         refill: config.refill,
         sbe: config.sbe,
+        bars: config.bars,
+        known: config.known.clone(),
     }
 }
 
@@ -32,5 +34,7 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.login = taped.login;
     config.refill = taped.refill;
     config.sbe = taped.sbe;
+    config.bars = taped.bars;
+    config.known = taped.known;
     config
 }

@@ -188,6 +188,9 @@ pub fn decode(row: Raw<'_>, kind: BarKind, spec: &'static BarSpec) -> Result<Bar
         volume_ccy: None,
         volume_quote: None,
         closed: None,
+        state: None,
+        filled: None,
+        flow: None,
     };
     if matches!(kind, BarKind::Trade | BarKind::Spread) {
         bar.volume = read::qty("vol", next("vol")?)?;

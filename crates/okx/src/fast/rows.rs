@@ -145,5 +145,8 @@ pub(super) fn bar<S: Scan>(
         volume_ccy,
         volume_quote,
         closed: Some(closed),
+        state: None,
+        filled: None,
+        flow: None,
     })
 }

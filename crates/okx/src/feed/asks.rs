@@ -63,6 +63,7 @@ impl OkxFeed {
         sub.started = false;
         sub.heal(now, (None, None, None), &mut self.emit, out);
         self.abandon_holes(now, index, out);
+        self.abandon_bars(now, index, out);
         self.stop_timers(index);
         let sub = &mut self.subs[index as usize];
         let told = matches!(sub.stage, Stage::Asked | Stage::Live);
@@ -290,9 +291,11 @@ impl OkxFeed {
         sub.attempts = 0;
         sub.refusals = 0;
         sub.started = true;
-        if sub.follow.is_none() {
+        if sub.follow.is_none() && !self.await_bars(now, index) {
+            let sub = &mut self.subs[index as usize];
             sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
         }
+        let sub = &self.subs[index as usize];
         let awaits = sub.follow.as_ref().is_some_and(|f| f.live().is_none());
         let beat = sub.spec.and_then(|spec| spec.beat_ns);
         self.timers.stop(Timer::Again(index));
@@ -483,6 +486,7 @@ impl OkxFeed {
     /// The venue lists another instrument under the same name: what was asked for was of the one
     /// that is gone, and the venue says nothing of such an end.
     pub(super) fn renew(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
+        self.abandon_bars(now, index, out);
         let sub = &mut self.subs[index as usize];
         if sub.stage == Stage::Live {
             return self.distrust(now, index, (GapCause::Restart, Whose::Venue), out);

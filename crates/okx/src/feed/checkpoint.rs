@@ -11,9 +11,11 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LOGIN`] ends before the refill and the binary socket and [`VERSION_STATE`] before the
-//! login, too: they are read as states of feeds that had nothing of it.
+//! [`VERSION_BINARY`] ends before the bars, [`VERSION_LOGIN`] before the refill and the binary
+//! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
+//! nothing of it.
 
+use super::bars::Bars;
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
 use super::login::Login;
@@ -22,15 +24,17 @@ use super::sub::Sub;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
-use crate::link::{Link, Timer, TimerTable};
+use crate::link::{Link, Timer};
 use crate::request::Op;
 use market_data_model::Nanos;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 5;
-/// The version before, without the refill and the binary socket.
+const VERSION: u8 = 6;
+/// The version before, without the bars.
+const VERSION_BINARY: u8 = 5;
+/// The version before that, without the refill and the binary socket.
 const VERSION_LOGIN: u8 = 4;
 /// The version before that, without what is behind [`State`].
 const VERSION_STATE: u8 = 3;
@@ -100,6 +104,7 @@ impl OkxFeed {
             get_number,
             login,
             refill,
+            bars,
             binary,
             row: _,
             figure: _,
@@ -120,7 +125,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login, refill, binary), std::mem::take(out))
+        *out = postcard::to_extend(&(state, login, refill, binary, bars), std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
@@ -135,7 +140,7 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        if ![VERSION, VERSION_LOGIN, VERSION_STATE].contains(version) {
+        if ![VERSION, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE].contains(version) {
             return Err(RestoreError::Version(*version));
         }
         let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
@@ -150,20 +155,26 @@ impl OkxFeed {
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
         let ((refill, binary), rest) = match *version {
-            VERSION => postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?,
+            VERSION | VERSION_BINARY => {
+                postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?
+            }
             _ => (Default::default(), rest),
+        };
+        let (bars, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
+            _ => (Bars::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary)).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, refill, binary, bars)).map_err(RestoreError::Malformed)
     }
 }
 
 fn rebuild(
     config: OkxConfig,
     state: State,
-    (login, refill, binary): (Login, Refill, Binary),
+    (login, refill, binary, bars): (Login, Refill, Binary, Bars),
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -183,18 +194,19 @@ fn rebuild(
     if subs.len() > CHECKPOINT_SUBS_MAX {
         return Err("it has too many subscriptions");
     }
-    let exists = |index: &u32| (*index as usize) < subs.len();
+    let exists = |index: u32| (index as usize) < subs.len();
     let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
-    if !all.chain(login.stand_ins()).chain(refill.subscriptions()).all(|index| exists(&index)) {
+    let all = all.chain(login.stand_ins()).chain(refill.subscriptions());
+    if !all.chain(bars.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
     }
     if !config.sbe && !binary.is_blank() {
         return Err("it is of the other kind of socket");
     }
-    sound(&link, (&login, &refill), (&binary, subs.len()), requests.max(get_number))?;
+    sound(&link, (&login, &refill, &bars), (&binary, subs.len()), requests.max(get_number))?;
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
@@ -208,10 +220,7 @@ fn rebuild(
         beside: false,
         emit,
         link,
-        timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {
-            table.set(timer, at);
-            table
-        }),
+        timers: timers.into_iter().collect(),
         subs,
         by_key,
         by_argument: arguments.into_iter().collect(),
@@ -222,6 +231,7 @@ fn rebuild(
         get_number,
         login,
         refill,
+        bars,
         binary,
         row: Default::default(),
         figure: Default::default(),
@@ -234,7 +244,7 @@ fn rebuild(
 /// Whether the parts are what inputs can have made of them.
 fn sound(
     link: &Link,
-    (login, refill): (&Login, &Refill),
+    (login, refill, bars): (&Login, &Refill, &Bars),
     (binary, subs): (&Binary, usize),
     counted: u64,
 ) -> Result<(), &'static str> {
@@ -242,6 +252,7 @@ fn sound(
         (link.is_sound(), "its link has done more than a link may"),
         (login.is_sound(), "its login was tried more often than it can have been"),
         (refill.is_sound(), "what it fetches is more than it may"),
+        (bars.is_sound(), "what it knows of bars cannot be"),
         (binary.is_sound(subs), "what it knows of the binary socket cannot be"),
         (counted < u64::MAX, "its counts are at their end"),
     ];

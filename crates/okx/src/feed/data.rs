@@ -29,12 +29,15 @@ impl OkxFeed {
         }
         self.link.heard = now;
         let faults = self.emit.stats.faults;
+        let differing = self.bars.made.differing();
         if self.config.sbe && sbe::is_binary(bytes) {
             self.binary(now, bytes, out);
         } else if self.config.general_only || self.fast(now, bytes, out).is_none() {
             self.general(now, bytes, out);
         }
-        for _ in faults..self.emit.stats.faults {
+        // That a bar is another than its trades is no sign of a sick connection.
+        let apart = self.bars.made.differing() - differing;
+        for _ in faults + apart..self.emit.stats.faults {
             if self.link.fault(now) {
                 let reason = "too many faults in a short time";
                 return self.replace(now, reason, (Whose::Venue, false), out);
@@ -147,7 +150,8 @@ impl OkxFeed {
     fn data_before_ack(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         let sub = &mut self.subs[index as usize];
         sub.started = true;
-        if sub.follow.is_none() && sub.series.is_none() {
+        let awaited = self.config.bars && matches!(sub.spec.map(|s| s.form), Some(Form::Bar(..)));
+        if sub.follow.is_none() && sub.series.is_none() && !awaited {
             sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
         }
     }
@@ -258,6 +262,7 @@ impl OkxFeed {
         self.emit.stats.trades += 1;
         let header = self.emit.header(now, self.subs[index as usize].place, ts);
         out.events.push_trade(header, *trade);
+        self.trade_made(now, index, (ts, trade), out);
         self.close_full(now, out);
         if ts.is_none() {
             self.bad_time(now, index, row, out);
@@ -271,7 +276,16 @@ impl OkxFeed {
         let fills = if all_fills { Some(1) } else { trade.count.map(|c| u64::from(c.max(1))) };
         let Some(series) = &mut sub.series else { return false };
         let first = trade.trade_id.saturating_sub(fills.unwrap_or(1) - 1);
-        match series.take(trade.trade_id, fills) {
+        let before = series.last();
+        let link = series.take(trade.trade_id, fills);
+        if link == TradeLink::Follows {
+            match before.is_some_and(|before| before < trade.trade_id) {
+                true if fills.is_none() => self.bars.made.broken(index),
+                true => {}
+                false => self.bars.made.renumbered(index),
+            }
+        }
+        match link {
             TradeLink::Repeat => return true,
             TradeLink::Lost(lost) => self.hole(now, index, (first, lost), out),
             TradeLink::Follows if fills.is_some() => self.hole(now, index, (first, 0), out),
@@ -302,9 +316,11 @@ impl OkxFeed {
     }
 
     pub(super) fn bar(&mut self, now: Nanos, index: u32, bar: Bar, out: &mut Outbox) {
+        let bar = if self.follows_bars(index) { self.follow(now, index, bar, out) } else { bar };
         self.emit.stats.bars += 1;
         let header = self.emit.header(now, self.subs[index as usize].place, None);
         out.events.push_bar(header, bar);
+        self.close_full_bars(now, out);
     }
 
     fn books(

@@ -272,8 +272,20 @@ impl Emitter {
         (to_id, lost, healed): (Option<i64>, Option<u64>, Option<Healed>),
         out: &mut Outbox,
     ) {
-        self.stats.gaps_closed += 1;
         self.stats.trades_lost += lost.unwrap_or(0);
+        self.close_gap_of_bars(now, place, gap, (to_id, lost, healed), out);
+    }
+
+    /// The same where `lost` counts bars.
+    pub(crate) fn close_gap_of_bars(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        gap: Gap,
+        (to_id, lost, healed): (Option<i64>, Option<u64>, Option<Healed>),
+        out: &mut Outbox,
+    ) {
+        self.stats.gaps_closed += 1;
         let closed = Gap { closed: true, to_id, to: Some(now), lost, healed, ..gap };
         self.other(now, place, Other::Gap(closed), out);
     }

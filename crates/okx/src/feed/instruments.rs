@@ -99,6 +99,7 @@ impl OkxFeed {
         out: &mut Outbox,
     ) {
         if self.refill_answer(now, (id, status, body), out)
+            || self.bars_answer(now, (id, status, body), out)
             || self.depth_said(now, (id, status, body), out)
         {
             return;

@@ -86,6 +86,17 @@ impl Refill {
         open.chain(self.done.iter().map(|(index, _)| *index))
     }
 
+    /// Whether some trades of this subscription are being fetched.
+    pub(super) fn is_open(&self, index: u32) -> bool {
+        self.holes.iter().any(|hole| hole.index == index)
+    }
+
+    /// The lowest id of this subscription that is being fetched.
+    pub(super) fn first_missing(&self, index: u32) -> Option<u64> {
+        let open = self.holes.iter().filter(|hole| hole.index == index);
+        open.filter_map(|hole| hole.missing.first().map(|range| range.0)).min()
+    }
+
     /// Whether it is one that rows can have made.
     pub(crate) fn is_sound(&self) -> bool {
         let whole = |hole: &Hole| {
@@ -119,6 +130,9 @@ impl OkxFeed {
         let told = i64::try_from(first).unwrap_or(i64::MAX);
         let wanted = self.config.refill && !self.config.passive && sub.wanted;
         if !wanted || lost == 0 || first <= lost || !self.refill.admits(lost) {
+            if lost > 0 {
+                self.bars.made.broken(index);
+            }
             return sub.prove_lost(now, (told, lost), &mut self.emit, out);
         }
         let gap = sub.gap_of_lost(now, (told, lost), &mut self.emit, out);
@@ -167,6 +181,9 @@ impl OkxFeed {
     /// Forgets what a connection waited for; what is asked over REST goes on.
     pub(super) fn clear_timers(&mut self, now: Nanos) {
         self.timers.clear();
+        if let Some(due) = self.bars_due().filter(|_| !self.stopping) {
+            self.timers.set(Timer::Bars, due.max(now));
+        }
         if let Some(due) = self.refill_due().filter(|_| !self.stopping) {
             self.timers.set(Timer::Refill, due.max(now));
         }
@@ -270,9 +287,10 @@ impl OkxFeed {
         (rows, asked): (Vec<(Option<Nanos>, Trade)>, Range),
         out: &mut Outbox,
     ) {
-        let hole = &mut self.refill.holes[at];
-        let place = self.subs[hole.index as usize].place;
+        let index = self.refill.holes[at].index;
+        let place = self.subs[index as usize].place;
         for (ts, trade) in rows {
+            let hole = &mut self.refill.holes[at];
             let id = trade.trade_id;
             if !hole.missing.iter().any(|range| range.0 <= id && id <= range.1) {
                 continue;
@@ -283,7 +301,9 @@ impl OkxFeed {
             let header = self.emit.header(now, place, ts);
             let filled = Some(FilledFrom::Rest);
             out.events.push_trade(header, Trade { filled, ..trade });
+            self.trade_made(now, index, (ts, &trade), out);
         }
+        let hole = &mut self.refill.holes[at];
         let left = hole.missing.first().is_some_and(|range| range.0 <= asked.1);
         if !left {
             (hole.tries, hole.due) = (0, now);
@@ -321,7 +341,11 @@ impl OkxFeed {
         let to_id = i64::try_from(hole.all.1 + 1).ok();
         let closing = (to_id, Some(hole.gone), healed);
         let place = self.subs[hole.index as usize].place;
+        if hole.gone > 0 {
+            self.bars.made.broken_before(hole.index);
+        }
         self.emit.close_gap(now, place, hole.gap, closing, out);
+        self.compare_bars(now, hole.index, out);
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::limits;
 use market_data_model::time::SECOND;
 
+mod bars;
 mod flat;
 mod lives;
 mod login;

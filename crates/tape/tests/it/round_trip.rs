@@ -1,7 +1,7 @@
 //! What was put is what is read, whatever it is.
 
 use crate::support::*;
-use market_data_model::{FeedId, Subscription};
+use market_data_model::{FeedId, Known, Nanos, Subscription};
 use market_data_tape::{Compression, FeedConfig, Finding, Range, Tape, TapeOptions};
 use market_data_tape::{decode_config, encode_config, verify};
 use proptest::prelude::*;
@@ -38,10 +38,17 @@ proptest! {
         url in "[ -~]{0,40}",
         names in proptest::collection::vec(("[a-z]{0,9}", "[A-Z-]{0,9}"), 0..5),
         instruments in proptest::collection::vec(instrument(), 0..5),
-        numbers: (u16, bool, u64, bool, bool, bool),
+        numbers: (u16, bool, u64, bool, bool, bool, bool),
+        heard in proptest::collection::vec((any::<Option<u64>>(), any::<u64>()), 0..3),
     ) {
-        let subscriptions = names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
-        let (view_depth, deltas, seed, login, refill, sbe) = numbers;
+        let subscriptions: Vec<Subscription> =
+            names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
+        let (view_depth, deltas, seed, login, refill, sbe, bars) = numbers;
+        let known = subscriptions.iter().cloned().zip(heard);
+        let known = known.map(|(subscription, (last, heard))| {
+            Known { subscription, last, heard: Nanos(heard) }
+        });
+        let known = known.collect();
         let config = FeedConfig {
             url,
             subscriptions,
@@ -52,6 +59,8 @@ proptest! {
             login,
             refill,
             sbe,
+            bars,
+            known,
         };
         let bytes = encode_config(&config);
         prop_assert_eq!(decode_config(&bytes), Ok(config));

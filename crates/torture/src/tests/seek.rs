@@ -29,6 +29,8 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         login: config.login,
         refill: config.refill,
         sbe: config.sbe,
+        bars: config.bars,
+        known: config.known.clone(),
     })
 }
 

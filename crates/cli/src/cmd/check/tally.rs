@@ -183,6 +183,7 @@ fn spoils_a_row(code: FaultCode) -> bool {
         FaultCode::BadJson
         | FaultCode::BadEnvelope
         | FaultCode::VenueError
-        | FaultCode::BadResponse => false,
+        | FaultCode::BadResponse
+        | FaultCode::BarDiffers => false,
     }
 }

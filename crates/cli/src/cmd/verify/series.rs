@@ -80,6 +80,9 @@ mod tests {
             volume_ccy: None,
             volume_quote: None,
             closed: Some(closed),
+            state: None,
+            filled: None,
+            flow: None,
         }
     }
 
