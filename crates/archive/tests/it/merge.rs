@@ -207,7 +207,7 @@ fn a_merge_is_the_lossless_recording_wherever_one_of_two_had_it() {
         let said = venue(&mut dice);
         let (one, two) = match round {
             0 => (vec![(50, 70)], vec![(60, 80)]),
-            // The snapshot behind so short a loss comes before the other one's change, by its clock.
+            // By its clock the snapshot behind so short a loss comes before the other change.
             1 => (vec![(50, 51)], vec![(100, 120)]),
             _ => (losses(&mut dice), losses(&mut dice)),
         };
