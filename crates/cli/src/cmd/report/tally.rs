@@ -347,15 +347,32 @@ impl Open {
 }
 
 impl Row {
-    /// Adds what was counted of a day whose gaps are here.
+    /// Adds what was counted of a day, of which gaps or earlier counts are here.
     fn add(&mut self, other: Row) {
-        let Row { gaps, gaps_all, gaps_filled, lost, blind_ns, .. } = std::mem::take(self);
-        *self = other;
-        self.gaps.extend(gaps);
-        self.gaps_all += gaps_all;
-        self.gaps_filled += gaps_filled;
-        self.lost += lost;
-        self.blind_ns += blind_ns;
+        self.records += other.records;
+        self.fetched += other.fetched;
+        self.twice += other.twice;
+        self.late += other.late;
+        self.span = match (self.span, other.span) {
+            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
+            (one, two) => one.or(two),
+        };
+        if other.delay.count > self.delay.count {
+            self.delay = other.delay;
+        }
+        for (hour, ids) in other.hours {
+            let here =
+                self.hours.entry(hour).or_insert(Hour { first: ids.first, ..Hour::default() });
+            here.first = here.first.min(ids.first);
+            here.last = here.last.max(ids.last);
+            here.ids += ids.ids;
+            here.twice += ids.twice;
+        }
+        self.gaps.extend(other.gaps);
+        self.gaps_all += other.gaps_all;
+        self.gaps_filled += other.gaps_filled;
+        self.lost += other.lost;
+        self.blind_ns += other.blind_ns;
     }
 }
 
