@@ -240,9 +240,9 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in range(1, 9):
+        if (version - 1) & ~(1 | 2 | 4 | 16):
             return {}
-        return {
+        config = {
             "login": bool(version - 1 & 1),
             "refill": bool(version - 1 & 2),
             "sbe": bool(version - 1 & 4),
@@ -253,6 +253,10 @@ def feed_config(data):
             "subscriptions": b.subscriptions(),
             "instruments": b.instruments(),
         }
+        lines = bool(version - 1 & 16)
+        config["more_lines"] = b.byte() if lines else 0
+        config["rotate_ns"] = b.varint() if lines else 0
+        return config
     except (Damaged, UnicodeDecodeError):
         return {}
 
@@ -273,8 +277,11 @@ def payload(kind, b):
         return {"subscriptions": [b.subscription()]}
     if kind == 26:
         return {"instruments": b.instruments()}
-    if kind in (16, 17, 20, 24, 27):
+    if kind in (16, 17, 20, 24, 27, 30):
         return {}
+    if kind == 31:
+        line, news = b.byte(), b.byte()
+        return {"line": line, "news": news, **payload(news, b)}
     if kind == 32:
         fields = {name: b.varint() for name in ("inputs", "events", "actions")}
         for name in ("events_digest", "actions_digest"):

@@ -122,6 +122,8 @@ impl Yard {
         let subscriptions = subscriptions.to_vec();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
         let refill = options.refill;
+        let lines = options.lines.lines;
+        let rotate_ns = u64::try_from(options.lines.rotate.as_nanos()).unwrap_or(0);
         let catalogue = Arc::clone(&self.catalogue);
         let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
@@ -137,6 +139,8 @@ impl Yard {
             // Whether there is a key is all that a feed knows of it.
             config.login = login;
             config.refill = refill;
+            config.lines = lines;
+            config.rotate_ns = rotate_ns;
             config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));

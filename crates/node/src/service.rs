@@ -130,7 +130,10 @@ impl Service {
         let dialer = Arc::new(Dialer::new(&options.proxy, &options.trust)?);
         let endpoints = &options.endpoints;
         let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
-        let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
+        let second = options.lines.second_proxy.as_ref().unwrap_or(&options.proxy);
+        let second = Dialer::new(second, &options.trust)?;
+        let second = Arc::new(second.from_address(options.lines.second_address));
+        let io = Arc::new(Io { dialer, second, rest: Arc::clone(&rest), gate: Gate::new() });
         let recorder = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
@@ -286,6 +289,12 @@ impl Service {
                 drop(line.asks.send(Ask::Command(command.clone())).await);
             }
         }
+    }
+
+    /// Replaces the connection of every feed by a new one that has caught up with it, without a
+    /// loss. Feeds that are not up, and those of the binary socket, make a new one as they can.
+    pub async fn hand_over(&self) {
+        self.command(None, Command::HandOver).await;
     }
 
     /// Waits until a sink has ended by itself while events still come, or until a replay is over

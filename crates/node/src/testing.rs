@@ -152,6 +152,7 @@ impl Feed for Puppet {
                 let first = body.lines().next().unwrap_or_default();
                 self.say(now, &format!("{id} {status} {first}"), out);
             }
+            Input::Line { .. } => {}
             Input::Command(Command::Stop) => out.actions.push(Action::Close),
             Input::Command(_) => self.say(now, "commanded", out),
         }
@@ -177,6 +178,8 @@ impl Driven for Puppet {
             open_gaps: 0,
             trades_filled: 0,
             requests_left: 480,
+            lines: Vec::new(),
+            hand_overs: 0,
         }
     }
 

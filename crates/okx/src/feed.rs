@@ -3,7 +3,8 @@
 //! The drivers in the shell call it: live, replay, torture, fuzz. It cannot fail and cannot wait:
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
-//! `feed/refill.rs` (trades that never came),
+//! `feed/refill.rs` (trades that never came), `feed/lines.rs`, `feed/arbiter.rs` and
+//! `feed/handover.rs` (two connections for the same subscriptions),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
@@ -21,6 +22,7 @@ use crate::link::{Link, LinkState, Timer, TimerTable};
 use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
 use emit::{Emitter, Place};
+use lines::Lines;
 use login::Login;
 use market_data_model::*;
 use refill::Refill;
@@ -32,14 +34,18 @@ use sub::{Stage, Sub};
 
 pub use checkpoint::RestoreError;
 
+mod arbiter;
 mod asks;
 mod binary;
+mod carry;
 mod checkpoint;
 mod data;
 mod emit;
 mod fast;
 mod figures;
+mod handover;
 mod instruments;
+mod lines;
 mod login;
 mod refill;
 mod session;
@@ -71,6 +77,11 @@ pub struct OkxConfig {
     /// The connection is one to the binary socket: `instIdCode` in requests, data in SBE, the login
     /// in the handshake, which is the driver's business. [`OkxConfig::login`] is then of no use.
     pub sbe: bool,
+    /// How many connections carry the subscriptions, 1 or 2; with 2 the loss of either is no loss.
+    /// The binary socket has one whatever is said here.
+    pub lines: u8,
+    /// How long a connection is used before another one takes over from it, in ns; 0 = for ever.
+    pub rotate_ns: u64,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -93,6 +104,8 @@ impl OkxConfig {
             login: false,
             refill: false,
             sbe: false,
+            lines: 1,
+            rotate_ns: 0,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -146,6 +159,7 @@ pub struct OkxFeed {
     login: Login,
     refill: Refill,
     binary: binary::Binary,
+    lines: Lines,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -182,6 +196,7 @@ impl OkxFeed {
             login: Login::default(),
             refill: Refill::default(),
             binary: Default::default(),
+            lines: Lines::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -232,6 +247,8 @@ impl OkxFeed {
                 + self.refill.holes(),
             trades_filled: self.refill.filled(),
             requests_left: self.link.requests_left(),
+            lines: self.line_statuses(),
+            hand_overs: self.lines.overs,
         }
     }
 
@@ -293,6 +310,9 @@ impl OkxFeed {
                 self.replace(now, "a new connection was asked for", (Whose::Ours, true), out);
             }
             Command::Reconnect => {}
+            Command::HandOver => {
+                self.hand_over(now, "a hand-over was asked for", Whose::Ours, out);
+            }
             Command::Resync(subscription) => {
                 if let Some(index) = self.by_key.get(&subscription).copied() {
                     self.distrust(now, index, (GapCause::Restart, Whose::Ours), out);
@@ -329,29 +349,49 @@ impl OkxFeed {
     }
 }
 
+impl OkxFeed {
+    /// What an input leads to on the line at hand: logins and requests.
+    fn finish(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.login.waiting {
+            self.log_in(now, out);
+        }
+        self.send_queued(now, out);
+    }
+}
+
 /// The network's fault, not wished for.
 const LINK: (Whose, bool) = (Whose::Link, false);
 
 impl Feed for OkxFeed {
     fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
+        self.lines.mark = out.actions.len();
         match input {
-            Input::Start => self.open(now, out),
-            Input::Opened => self.opened(now, out),
-            Input::Frame(bytes) => self.frame(now, bytes, out),
-            Input::Closed { code, reason } => self.closed(now, code, reason, out),
-            Input::Tick => self.tick(now, out),
+            Input::Start => self.start(now, out),
+            Input::Opened => self.on_line(now, (0, LineNews::Opened), out),
+            Input::Frame(bytes) => self.on_line(now, (0, LineNews::Frame(bytes)), out),
+            Input::Closed { code, reason } => {
+                self.on_line(now, (0, LineNews::Closed { code, reason }), out);
+            }
+            Input::Line { line, news } => self.on_line(now, (line, news), out),
+            Input::Tick => {
+                self.tick(now, out);
+                self.tick_lines(now, out);
+            }
             Input::Response { id, status, body } => self.response(now, (id, status, body), out),
             Input::Command(command) => self.command(now, command, out),
         }
-        if self.login.waiting {
-            self.log_in(now, out);
-        }
-        self.send_queued(now, out);
+        self.end_input(now, out);
         self.fetch_depths(out);
         out.events.set_names(self.emit.names());
     }
 
     fn deadline(&self) -> Option<Nanos> {
-        if self.config.passive { None } else { self.timers.next() }
+        if self.config.passive {
+            return None;
+        }
+        match (self.timers.next(), self.lines.next()) {
+            (Some(own), Some(lines)) => Some(own.min(lines)),
+            (own, lines) => own.or(lines),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! left by a crash.
 
 use market_data_model::{
-    Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
+    Command, Decimal, FeedId, Input, InstType, Instrument, LineNews, Nanos, Qty, Subscription,
 };
 use market_data_tape::{
     ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,
@@ -104,11 +104,14 @@ fn put_everything(tape: &mut TapeWriter) {
         login: true,
         refill: true,
         sbe: false,
+        more_lines: 1,
+        rotate_ns: 86_400_000_000_000,
     });
     let commands = [
         Command::Subscribe(subscriptions.clone()),
         Command::Unsubscribe(Vec::new()),
         Command::Reconnect,
+        Command::HandOver,
         Command::Resync(subscriptions[0].clone()),
         Command::Instruments(instruments()),
         Command::Stop,
@@ -124,6 +127,13 @@ fn put_everything(tape: &mut TapeWriter) {
     next(Entry::Input(Input::Opened));
     next(Entry::Input(Input::Frame(b"")));
     next(Entry::Input(Input::Frame(b"\x00\xff not text")));
+    for news in [
+        LineNews::Opened,
+        LineNews::Frame(b"on the second line"),
+        LineNews::Closed { code: None, reason: "gone" },
+    ] {
+        next(Entry::Input(Input::Line { line: 1, news }));
+    }
     next(Entry::Input(Input::Closed { code: Some(1006), reason: "línk \"gone\"" }));
     next(Entry::Input(Input::Closed { code: None, reason: "" }));
     next(Entry::Input(Input::Tick));

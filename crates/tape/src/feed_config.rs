@@ -18,6 +18,7 @@ pub const VERSION: u64 = 1;
 const LOGIN: u64 = 1;
 const REFILL: u64 = 2;
 const SBE: u64 = 4;
+const LINES: u64 = 16;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +41,17 @@ pub struct FeedConfig {
     pub refill: bool,
     /// Whether it is one of the binary socket: then its frames may be binary.
     pub sbe: bool,
+    /// Connections beside the first that carry the same subscriptions.
+    pub more_lines: u8,
+    /// How long a connection is used before another one takes over, in ns; 0 = for ever.
+    pub rotate_ns: u64,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE)];
+    let lines = config.more_lines > 0 || config.rotate_ns > 0;
+    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE), (lines, LINES)];
     let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let version = VERSION + version;
     put_varint(&mut out, version);
@@ -55,6 +61,10 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     put_varint(&mut out, config.seed);
     put_subscriptions(&mut out, &config.subscriptions);
     put_instruments(&mut out, &config.instruments);
+    if lines {
+        out.push(config.more_lines);
+        put_varint(&mut out, config.rotate_ns);
+    }
     out
 }
 
@@ -66,10 +76,10 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let version = cursor.varint("version of a feed's configuration")?;
     let flags = match version.checked_sub(VERSION) {
-        Some(flags) if flags <= LOGIN | REFILL | SBE => flags,
+        Some(flags) if flags & !(LOGIN | REFILL | SBE | LINES) == 0 => flags,
         _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
-    Ok(FeedConfig {
+    let mut config = FeedConfig {
         url: cursor.text("url")?.to_owned(),
         view_depth: cursor.number("view depth")?,
         deltas: cursor.flag("deltas")?,
@@ -79,7 +89,14 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         login: flags & LOGIN > 0,
         refill: flags & REFILL > 0,
         sbe: flags & SBE > 0,
-    })
+        more_lines: 0,
+        rotate_ns: 0,
+    };
+    if flags & LINES > 0 {
+        config.more_lines = cursor.byte("lines")?;
+        config.rotate_ns = cursor.varint("rotation")?;
+    }
+    Ok(config)
 }
 
 pub(crate) fn put_subscriptions(out: &mut Vec<u8>, list: &[Subscription]) {

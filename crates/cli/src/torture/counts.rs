@@ -7,7 +7,7 @@ use market_data_model::{Body, EventRef};
 use std::collections::BTreeMap;
 
 /// Figures of one life, or of many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Whole numbers by name, in the order of [`NAMES`].
     numbers: [u64; NAMES.len()],
@@ -17,6 +17,14 @@ pub struct Counts {
     pub gaps: BTreeMap<&'static str, u64>,
     /// Rows compared, by channel.
     pub channels: BTreeMap<String, u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        let numbers = [0; NAMES.len()];
+        let (faults, gaps, channels) = Default::default();
+        Counts { numbers, faults, gaps, channels }
+    }
 }
 
 /// One figure.
@@ -74,6 +82,12 @@ pub enum Figure {
     TradesFilled,
     /// Trades that had not come and could not be fetched.
     TradesGone,
+    /// Feeds with two lines.
+    TwoLines,
+    /// Connections replaced by others that had caught up.
+    HandOvers,
+    /// Lines lost while the other one was whole, without a gap.
+    LossesHidden,
     /// Milliseconds from the end of the faults to full health, summed.
     RecoveryMillis,
     /// The longest of them.
@@ -85,7 +99,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 30] = [
+pub const NAMES: [&str; 33] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -112,6 +126,9 @@ pub const NAMES: [&str; 30] = [
     "drills",
     "trades_filled",
     "trades_gone",
+    "feeds_of_two_lines",
+    "hand_overs",
+    "line_losses_hidden",
     "recovery_ms",
     "recovery_ms_max",
     "feeds_restored",

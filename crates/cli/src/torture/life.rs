@@ -11,7 +11,7 @@ use super::cast::{self, Part};
 use super::catalogue;
 use super::chance::Chance;
 use super::counts::{Counts, Figure};
-use super::driver::{Rig, Socket};
+use super::driver::{Rig, Socket, Wire};
 use super::judge::{Complaint, Seen};
 use super::manners::Handshakes;
 use super::network::{Letter, Network};
@@ -269,6 +269,8 @@ impl Life {
         config.seed = part.seed;
         config.login = part.login;
         config.refill = part.refill;
+        config.lines = part.lines;
+        config.rotate_ns = part.rotate_ns;
         let mut rig = Rig::new(config, part, &mut self.chance);
         rig.judge.rest_fails = self.options.faults.resterror > 0;
         rig
@@ -309,8 +311,9 @@ impl Life {
                 return Err(self.violation(feed, Complaint::new("deadline", text)));
             }
         }
-        if matches!(self.rigs[feed].socket, Socket::Open(_)) {
-            let waited = self.rigs[feed].manners.waited(self.now);
+        let open = |wire: &&Wire| matches!(wire.socket, Socket::Open(_));
+        for wire in self.rigs[feed].wires.iter().filter(open) {
+            let waited = wire.manners.waited(self.now);
             waited.map_err(|text| self.violation(feed, Complaint::new("manners", text)))?;
         }
         Ok(())
@@ -333,7 +336,8 @@ impl Life {
         let mut out = std::mem::take(&mut rig.out);
         out.clear();
         rig.feed.handle(now, input.input(), &mut out);
-        let seen = match (&input, letter) {
+        let (line, bare) = input.bare();
+        let seen = match (bare, letter) {
             (Taped::Frame(..), Some(letter)) => Seen::Frame(letter),
             (Taped::Command(command), _) => Seen::Command(command),
             (Taped::Opened, _) => Seen::Opened,
@@ -341,7 +345,8 @@ impl Life {
             (Taped::Response(_, _, body), _) => Seen::Response(body),
             _ => Seen::Other,
         };
-        let judged = rig.judge.after(now, &seen, &rig.feed, &out, &mut self.counts);
+        rig.judge.pairs.two = rig.is_pair();
+        let judged = rig.judge.after(now, (line, &seen), &rig.feed, &out, &mut self.counts);
         rig.tape.record(now, input, &out);
         let done = judged.map_err(|complaint| self.violation(feed, complaint));
         let done = done.and_then(|()| self.perform(feed, &out));
@@ -395,6 +400,8 @@ impl Life {
         self.counts.more(Figure::Millis, (self.now - self.start) / 1_000_000);
         for rig in &self.rigs {
             let stats = rig.feed.stats();
+            self.counts.more(Figure::TwoLines, (rig.config.lines > 1).into());
+            self.counts.more(Figure::HandOvers, rig.feed.status().hand_overs);
             self.counts.more(Figure::Resyncs, stats.resyncs);
             self.counts.more(Figure::Reconnects, stats.reconnects);
         }

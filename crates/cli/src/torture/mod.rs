@@ -5,9 +5,9 @@
 //!
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
-//! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `ledger.rs`, `mirror.rs` and
-//! `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on), `ending.rs`
-//! (recovery, stop, replay), `shrink.rs` (a smaller
+//! `judge.rs` with `books.rs`, `series.rs`, `rows.rs`, `damage.rs`, `pairs.rs`, `ledger.rs`,
+//! `mirror.rs` and `manners.rs` (what is demanded), `restore.rs` (feeds become bytes and go on),
+//! `ending.rs` (recovery, stop, replay), `shrink.rs` (a smaller
 //! history of a failure), `report.rs` (what is said).
 //!
 //! Invariants: one seed, one life; the result of a run does not depend on the number of threads.
@@ -27,6 +27,7 @@ mod life;
 mod manners;
 mod mirror;
 mod network;
+mod pairs;
 mod refill;
 mod report;
 mod restore;

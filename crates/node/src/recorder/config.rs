@@ -18,6 +18,8 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         login: config.login,
         refill: config.refill,
         sbe: config.sbe,
+        more_lines: config.lines.saturating_sub(1),
+        rotate_ns: config.rotate_ns,
     }
 }
 
@@ -32,5 +34,7 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.login = taped.login;
     config.refill = taped.refill;
     config.sbe = taped.sbe;
+    config.lines = taped.more_lines.saturating_add(1);
+    config.rotate_ns = taped.rotate_ns;
     config
 }

@@ -11,11 +11,13 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LOGIN`] ends before the refill and the binary socket and [`VERSION_STATE`] before the
-//! login, too: they are read as states of feeds that had nothing of it.
+//! [`VERSION_BINARY`] ends before the lines, [`VERSION_LOGIN`] before the refill and the binary
+//! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
+//! nothing of it.
 
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
+use super::lines::{Lines, LinesState};
 use super::login::Login;
 use super::refill::Refill;
 use super::sub::Sub;
@@ -29,8 +31,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 5;
-/// The version before, without the refill and the binary socket.
+const VERSION: u8 = 7;
+/// A version before, without the lines.
+const VERSION_BINARY: u8 = 5;
+/// The version before that, without the refill and the binary socket.
 const VERSION_LOGIN: u8 = 4;
 /// The version before that, without what is behind [`State`].
 const VERSION_STATE: u8 = 3;
@@ -101,6 +105,7 @@ impl OkxFeed {
             login,
             refill,
             binary,
+            lines,
             row: _,
             figure: _,
             rows: _,
@@ -120,8 +125,11 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login, refill, binary), std::mem::take(out))
-            .expect("a vector takes every byte, and no part of a state refuses to be written");
+        *out = postcard::to_extend(
+            &(state, login, refill, binary, lines.state()),
+            std::mem::take(out),
+        )
+        .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
     }
@@ -135,7 +143,7 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        if ![VERSION, VERSION_LOGIN, VERSION_STATE].contains(version) {
+        if ![VERSION, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE].contains(version) {
             return Err(RestoreError::Version(*version));
         }
         let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
@@ -150,13 +158,19 @@ impl OkxFeed {
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
         let ((refill, binary), rest) = match *version {
-            VERSION => postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?,
+            VERSION | VERSION_BINARY => {
+                postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?
+            }
+            _ => (Default::default(), rest),
+        };
+        let (lines, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?,
             _ => (Default::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary)).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, refill, binary), lines).map_err(RestoreError::Malformed)
     }
 }
 
@@ -164,6 +178,7 @@ fn rebuild(
     config: OkxConfig,
     state: State,
     (login, refill, binary): (Login, Refill, Binary),
+    lines: LinesState,
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -195,6 +210,7 @@ fn rebuild(
         return Err("it is of the other kind of socket");
     }
     sound(&link, (&login, &refill), (&binary, subs.len()), requests.max(get_number))?;
+    let lines = Lines::restored(lines, subs.len())?;
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
@@ -208,10 +224,7 @@ fn rebuild(
         beside: false,
         emit,
         link,
-        timers: timers.into_iter().fold(TimerTable::default(), |mut table, (timer, at)| {
-            table.set(timer, at);
-            table
-        }),
+        timers: TimerTable::of(timers),
         subs,
         by_key,
         by_argument: arguments.into_iter().collect(),
@@ -223,6 +236,7 @@ fn rebuild(
         login,
         refill,
         binary,
+        lines,
         row: Default::default(),
         figure: Default::default(),
         rows: Default::default(),

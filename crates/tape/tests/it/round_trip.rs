@@ -39,6 +39,7 @@ proptest! {
         names in proptest::collection::vec(("[a-z]{0,9}", "[A-Z-]{0,9}"), 0..5),
         instruments in proptest::collection::vec(instrument(), 0..5),
         numbers: (u16, bool, u64, bool, bool, bool),
+        (more_lines, rotate_ns) in (0u8..3, 0u64..3),
     ) {
         let subscriptions = names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
         let (view_depth, deltas, seed, login, refill, sbe) = numbers;
@@ -52,6 +53,8 @@ proptest! {
             login,
             refill,
             sbe,
+            more_lines,
+            rotate_ns,
         };
         let bytes = encode_config(&config);
         prop_assert_eq!(decode_config(&bytes), Ok(config));
