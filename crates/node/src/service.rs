@@ -132,7 +132,7 @@ impl Service {
         let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
         let second = options.lines.second_proxy.as_ref().unwrap_or(&options.proxy);
         let second = Dialer::new(second, &options.trust)?;
-        let second = Arc::new(second.from_address(options.lines.second_address));
+        let second = Arc::new(second.bound_to(options.lines.second_address));
         let io = Arc::new(Io { dialer, second, rest: Arc::clone(&rest), gate: Gate::new() });
         let recorder = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;

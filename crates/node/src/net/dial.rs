@@ -55,7 +55,7 @@ impl Dialer {
     }
 
     /// The same, from this address of this machine.
-    pub fn from_address(mut self, address: Option<IpAddr>) -> Dialer {
+    pub fn bound_to(mut self, address: Option<IpAddr>) -> Dialer {
         self.tcp.set_local_address(address);
         self
     }

@@ -290,7 +290,9 @@ fn what_is_asked_for_later_is_asked_for_on_both_lines() {
     let mut sent = asked(bench.input(Input::Command(Command::Subscribe(one.clone()))));
     sent += asked(bench.pass(1));
     assert_eq!(sent, 2);
-    [0, 1].map(|line| bench.ack_on(line, &one[0]));
+    for line in [0, 1] {
+        bench.ack_on(line, &one[0]);
+    }
     sent = asked(bench.input(Input::Command(Command::Unsubscribe(one))));
     sent += asked(bench.pass(1));
     assert_eq!(sent, 2);
