@@ -402,7 +402,8 @@ impl Life {
                 assert!(path.starts_with("/api/v5/"), "{path}");
                 self.gets.push(*id);
             }
-            Action::Close => {}
+            // A notice asks for a second line; nobody here makes one.
+            Action::Close | Action::Line { .. } => {}
             Action::Login { at } => {
                 assert_eq!(*at, self.now, "the time of a login");
                 self.counted(was_up);

@@ -148,6 +148,7 @@ impl Life {
                 }
                 Action::Get { id, .. } => self.gets.push(id),
                 Action::Open { .. } | Action::Close => self.asked.clear(),
+                Action::Line { .. } => panic!("the binary socket has one line"),
                 Action::Login { .. } => panic!("the login is in the handshake"),
             }
         }

@@ -248,7 +248,7 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in range(1, 17):
+        if version not in range(1, 33):
             return {}
         fields = {
             "login": bool(version - 1 & 1),
@@ -266,6 +266,9 @@ def feed_config(data):
         if version - 1 & 8:
             fields["bars"] = bool(b.byte())
             fields["known"] = [b.known() for _ in range(b.varint())]
+        lines = bool(version - 1 & 16)
+        fields["more_lines"] = b.byte() if lines else 0
+        fields["rotate_ns"] = b.varint() if lines else 0
         return fields
     except (Damaged, UnicodeDecodeError):
         return {}
@@ -287,8 +290,11 @@ def payload(kind, b):
         return {"subscriptions": [b.subscription()]}
     if kind == 26:
         return {"instruments": b.instruments()}
-    if kind in (16, 17, 20, 24, 27):
+    if kind in (16, 17, 20, 24, 27, 30):
         return {}
+    if kind == 31:
+        line, news = b.byte(), b.byte()
+        return {"line": line, "news": news, **payload(news, b)}
     if kind == 32:
         fields = {name: b.varint() for name in ("inputs", "events", "actions")}
         for name in ("events_digest", "actions_digest"):

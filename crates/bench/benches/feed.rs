@@ -56,6 +56,7 @@ fn run() -> Result<(), String> {
     println!("medians of {} interleaved repetitions, CPU time\n", settings.repetitions);
     frame_table(&streams, settings.repetitions);
     book_table(&streams, settings.repetitions);
+    line_table(&streams, settings.repetitions);
     // Memory is told by a process that does nothing else.
     let exe = std::env::current_exe().map_err(|e| e.to_string())?;
     for width in ["1400", "2700"] {
@@ -159,6 +160,29 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
             ns[3] / ns[0],
             ns[4] / ns[2]
         );
+    }
+}
+
+/// What a second line costs: the first copy of a frame while there is another line, and both.
+fn line_table(streams: &[Stream], repetitions: usize) {
+    println!("\n{:<8} {:>10} {:>12} {:>14}", "lines", "one, ns", "of two, ns", "both copies");
+    for group in Group::ALL {
+        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
+        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
+        let frames: usize = chosen.iter().map(Vec::len).sum();
+        if frames < 20 {
+            continue;
+        }
+        let chosen = &chosen;
+        let case = |name, how| Case { name, pass: Box::new(move || systems::lines(chosen, how)) };
+        let mut cases = [
+            case("one", systems::Lines::One),
+            case("one of two", systems::Lines::OneOfTwo),
+            case("both", systems::Lines::Both),
+        ];
+        let ns = medians(&mut cases, repetitions).into_iter().map(|ns| ns / frames as f64);
+        let ns: Vec<f64> = ns.collect();
+        println!("{:<8} {:>10.0} {:>12.0} {:>14.0}", group.name(), ns[0], ns[1], ns[2]);
     }
 }
 

@@ -64,6 +64,67 @@ fn feeds(streams: &Streams<'_>, json: bool, plain: bool) -> u64 {
     sum
 }
 
+/// How many lines bring the frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// One, and there is no other.
+    One,
+    /// One of two; the other is up and says nothing.
+    OneOfTwo,
+    /// Both, each frame twice.
+    Both,
+}
+
+/// A feed that has subscribed to everything, with one line or two.
+pub fn lines(streams: &Streams<'_>, how: Lines) -> u64 {
+    let mut out = Outbox::default();
+    let mut sum = 0;
+    for frames in streams {
+        let mut arguments: Vec<&str> = Vec::new();
+        for frame in frames {
+            if let Ok(Frame::Data(data)) = frame::parse(frame)
+                && !arguments.contains(&data.arg.as_str())
+            {
+                arguments.push(data.arg.as_str());
+            }
+        }
+        let mut config = OkxConfig::new(FeedId(1), "bench");
+        let keys = arguments.iter().copied();
+        let keys = keys.filter_map(|text| market_data_okx::json::parse(text.as_bytes()).ok());
+        let keys = keys.filter_map(frame::argument);
+        config.subscriptions =
+            keys.map(|(channel, key)| Subscription::new(&channel, &key)).collect();
+        config.lines = if how == Lines::One { 1 } else { 2 };
+        let mut feed = OkxFeed::new(config);
+        let two = how != Lines::One;
+        let mut give = |n: u64, line: u8, news: LineNews<'_>| {
+            out.clear();
+            let input = match (line, news) {
+                (0, LineNews::Opened) => Input::Opened,
+                (0, LineNews::Frame(bytes)) => Input::Frame(bytes),
+                (line, news) => Input::Line { line, news },
+            };
+            feed.handle(Nanos(n), input, &mut out);
+            out.events.len() as u64
+        };
+        give(1, 0, LineNews::Opened);
+        for line in 0..=u8::from(two) {
+            give(1, line, LineNews::Opened);
+            for argument in &arguments {
+                let ack = format!(r#"{{"event":"subscribe","arg":{argument},"connId":"c"}}"#);
+                give(1, line, LineNews::Frame(ack.as_bytes()));
+            }
+        }
+        for (n, frame) in frames.iter().enumerate() {
+            sum += give(2 + n as u64, 0, LineNews::Frame(frame));
+            if how == Lines::Both {
+                sum += give(2 + n as u64, 1, LineNews::Frame(frame));
+            }
+        }
+    }
+    sum
+}
+
 /// Envelope and rows.
 pub fn decode(streams: &Streams<'_>) -> u64 {
     let mut forms: FxHashMap<&str, Option<Form>> = FxHashMap::default();

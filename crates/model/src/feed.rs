@@ -44,6 +44,30 @@ pub enum Input<'a> {
     },
     /// Somebody wants something.
     Command(Command),
+    /// News of the connection of a further line. Those of line 0 are [`Input::Opened`],
+    /// [`Input::Frame`] and [`Input::Closed`].
+    Line {
+        /// Which line, counted from 0.
+        line: u8,
+        /// What happened.
+        news: LineNews<'a>,
+    },
+}
+
+/// What happens to the connection of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineNews<'a> {
+    /// It is open.
+    Opened,
+    /// One message arrived on it, undecoded.
+    Frame(&'a [u8]),
+    /// It is gone, or could not be made.
+    Closed {
+        /// The close code, if the other side sent one.
+        code: Option<u16>,
+        /// Why, in words.
+        reason: &'a str,
+    },
 }
 
 /// What can be asked of a running feed.
@@ -55,6 +79,8 @@ pub enum Command {
     Unsubscribe(Vec<Subscription>),
     /// Drop the connection and make a new one.
     Reconnect,
+    /// Make a new connection, bring it as far as the one there is, and only then drop that one.
+    HandOver,
     /// Resync one subscription: unsubscribe, then subscribe.
     Resync(Subscription),
     /// The venue changed these instruments.
@@ -115,6 +141,14 @@ pub enum Action {
         id: u64,
         /// Path and query; the base address is the driver's.
         path: String,
+    },
+    /// One of the actions above that concern a connection, on that of a further line. Those of
+    /// line 0 come bare.
+    Line {
+        /// Which line, counted from 0.
+        line: u8,
+        /// What to do there: open, send, log in or close.
+        action: Box<Action>,
     },
 }
 

@@ -30,7 +30,7 @@ pub use batch::{Batch, EventRef, Events, Names};
 pub use book::{Book, BookError, Side};
 pub use decimal::{Decimal, DecimalError, Px, Qty};
 pub use event::*;
-pub use feed::{Action, Command, Feed, Input, Known, Outbox, Subscription};
+pub use feed::{Action, Command, Feed, Input, Known, LineNews, Outbox, Subscription};
 pub use figures::Figures;
 pub use instrument::{InstType, Instrument};
 pub use time::Nanos;

@@ -8,11 +8,12 @@
 use crate::credentials::{Credentials, CredentialsError};
 use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
-use crate::options::{OneCore, ServiceOptions, Want};
+use crate::options::{LineSettings, OneCore, ServiceOptions, Want};
 use crate::sink::{JsonLines, Overflow, SinkSpec};
 use market_data_model::{Decimal, DecimalError};
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,6 +123,14 @@ pub struct Venue {
     pub rest_url: Option<String>,
     /// A proxy for everything, or `none`; absent: what the environment says.
     pub proxy: Option<String>,
+    /// Connections that carry the same subscriptions: 1, or 2, so that the loss of one is no loss.
+    pub lines: u8,
+    /// A proxy for the second of them, or `none`; absent: that of the first.
+    pub second_proxy: Option<String>,
+    /// The address of this machine from which the second goes out; absent: as for the first.
+    pub second_address: Option<IpAddr>,
+    /// Hours after which another connection takes over, without a loss; 0 = never.
+    pub rotate_hours: u64,
     /// A PEM file with further certificates to trust.
     pub ca_file: Option<PathBuf>,
     /// A TOML file with `key`, `secret` and `passphrase`, readable by its owner only, for channels
@@ -294,6 +303,10 @@ impl Default for Venue {
             business_url: None,
             rest_url: None,
             proxy: None,
+            lines: 1,
+            second_proxy: None,
+            second_address: None,
+            rotate_hours: 0,
             ca_file: None,
             credentials: None,
             sbe: false,
@@ -386,6 +399,13 @@ impl Config {
             "VENUE_SBE" => self.venue.sbe = word(value)?,
             "VENUE_REST_URL" => self.venue.rest_url = some(),
             "VENUE_PROXY" => self.venue.proxy = some(),
+            "VENUE_LINES" => self.venue.lines = number(value)?,
+            "VENUE_SECOND_PROXY" => self.venue.second_proxy = some(),
+            "VENUE_SECOND_ADDRESS" => {
+                let address = |text: String| text.trim().parse().map_err(|_| "it is no IP address");
+                self.venue.second_address = some().map(address).transpose()?;
+            }
+            "VENUE_ROTATE_HOURS" => self.venue.rotate_hours = number(value)?,
             "VENUE_CA_FILE" => self.venue.ca_file = some().map(PathBuf::from),
             "VENUE_CREDENTIALS" => self.venue.credentials = some().map(PathBuf::from),
             "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
@@ -468,11 +488,8 @@ impl Config {
         let wants = self.wants()?;
         Ok(ServiceOptions {
             endpoints: self.endpoints()?,
-            proxy: match self.venue.proxy.as_deref() {
-                None => ProxySetting::FromEnvironment,
-                Some("none") => ProxySetting::None,
-                Some(url) => ProxySetting::Url(url.to_owned()),
-            },
+            proxy: self.venue.proxy.as_deref().map_or(ProxySetting::FromEnvironment, proxy),
+            lines: self.lines()?,
             trust: self.venue.ca_file.clone().map_or(TlsTrust::default(), TlsTrust::File),
             credentials: self.credentials()?,
             sbe: self.venue.sbe,
@@ -491,6 +508,26 @@ impl Config {
 
     fn credentials(&self) -> Result<Option<Credentials>, CredentialsError> {
         self.venue.credentials.as_deref().map(Credentials::from_file).transpose()
+    }
+
+    fn lines(&self) -> Result<LineSettings, ConfigError> {
+        let venue = &self.venue;
+        let bad = |key, why: &str| Err(ConfigError::Value { key, why: why.to_owned() });
+        if !(1..=2).contains(&venue.lines) {
+            return bad("venue.lines", "there can be 1 or 2");
+        }
+        if venue.lines == 1 && venue.second_proxy.is_some() {
+            return bad("venue.second_proxy", "it needs venue.lines = 2");
+        }
+        if venue.lines == 1 && venue.second_address.is_some() {
+            return bad("venue.second_address", "it needs venue.lines = 2");
+        }
+        Ok(LineSettings {
+            lines: venue.lines,
+            second_proxy: venue.second_proxy.as_deref().map(proxy),
+            second_address: venue.second_address,
+            rotate: Duration::from_secs(venue.rotate_hours.min(HOURS_MAX) * 3600),
+        })
     }
 
     fn endpoints(&self) -> Result<Endpoints, ConfigError> {
@@ -543,6 +580,14 @@ impl Config {
         };
         self.output.sinks.iter().map(open).collect()
     }
+}
+
+/// Longest time between two rotations, in hours: a century.
+const HOURS_MAX: u64 = 876_600;
+
+/// What a setting says of a proxy.
+fn proxy(text: &str) -> ProxySetting {
+    if text == "none" { ProxySetting::None } else { ProxySetting::Url(text.to_owned()) }
 }
 
 /// Shown instead of what somebody may have meant to keep.

@@ -127,7 +127,8 @@ impl Yard {
         let options = &self.options;
         let url: Arc<str> = options.endpoints.url(path).into();
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
-        let (refill, bars) = (options.refill, options.bars);
+        let (refill, bars, lines) = (options.refill, options.bars, options.lines.lines);
+        let rotate_ns = u64::try_from(options.lines.rotate.as_nanos()).unwrap_or(0);
         let mut known = lock(&self.known);
         let mut known: Vec<Known> =
             lock(&carried).iter().filter_map(|one| known.remove(one)).collect();
@@ -150,6 +151,8 @@ impl Yard {
             config.bars = bars;
             // A fresh feed after a panic begins afresh.
             config.known = std::mem::take(&mut known);
+            config.lines = lines;
+            config.rotate_ns = rotate_ns;
             config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));

@@ -60,7 +60,7 @@ pub use latency::Latency;
 pub use live::BookUnavailable;
 pub use metrics::{FeedReport, Metrics, SinkCounts};
 pub use net::{ProxyError, ProxySetting, TlsTrust};
-pub use options::{OneCore, ParquetSettings, ServiceOptions, TapeSettings, Want};
+pub use options::{LineSettings, OneCore, ParquetSettings, ServiceOptions, TapeSettings, Want};
 pub use recorder::TapeReport;
 pub use replay::{ReplayEnd, ReplaySettings, Speed};
 pub use service::{Ended, Service, SinkReport, StopReport};

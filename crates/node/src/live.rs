@@ -17,6 +17,7 @@ mod replace;
 pub(crate) mod tap;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use crate::bus::Publisher;
 use crate::clock::Clock;
@@ -29,12 +30,11 @@ use crate::venue::Driven;
 use bytes::Bytes;
 use market_data_model::batch::Names;
 use market_data_model::event::FeedId;
-use market_data_model::{Batch, Book, Command, Input, Nanos, Outbox, Subscription};
+use market_data_model::{Batch, Book, Command, Input, LineNews, Nanos, Outbox, Subscription};
 use observe::Observer;
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -42,6 +42,7 @@ use tap::Tap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use wire::Wires;
 
 pub(crate) use replace::words;
 
@@ -103,6 +104,8 @@ pub(crate) enum Ask {
 /// The ways out, shared by all drivers of a service.
 pub(crate) struct Io {
     pub dialer: Arc<Dialer>,
+    /// The way out of a second line.
+    pub second: Arc<Dialer>,
     pub rest: Arc<Rest>,
     pub gate: Gate,
 }
@@ -143,8 +146,6 @@ pub(crate) struct Setup<F> {
     pub busy: bool,
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<Socket, OpenError>> + Send>>;
-
 /// One connection's driver.
 pub(crate) struct Driver<F> {
     setup: Setup<F>,
@@ -158,10 +159,7 @@ pub(crate) struct Driver<F> {
     /// Events cut off `out` because the names have changed since.
     ready: Vec<Batch>,
     observer: Observer,
-    socket: Option<Socket>,
-    /// [`Socket::reads`] at the last frame.
-    reads: u64,
-    opening: Option<Opening>,
+    wires: Wires,
     /// The gate was passed before the feed started.
     admitted: bool,
     gets: JoinSet<(u64, u16, Bytes)>,
@@ -177,8 +175,8 @@ pub(crate) struct Driver<F> {
 }
 
 enum Wake {
-    Incoming(Incoming),
-    Opened(Box<Result<Socket, OpenError>>),
+    Incoming(u8, Incoming),
+    Opened(u8, Box<Result<Socket, OpenError>>),
     Response((u64, u16, Bytes)),
     Ask(Ask),
     Abandoned,
@@ -206,9 +204,7 @@ impl<F: Driven> Driver<F> {
             names: Arc::default(),
             ready: Vec::new(),
             observer: Observer::default(),
-            socket: None,
-            reads: 0,
-            opening: None,
+            wires: Wires::default(),
             admitted: false,
             gets: JoinSet::new(),
             closing: JoinSet::new(),
@@ -236,7 +232,7 @@ impl<F: Driven> Driver<F> {
                 self.give(Input::Start);
                 continue;
             }
-            if self.stopping && self.socket.is_none() && self.opening.is_none() {
+            if self.stopping && self.wires.are_idle() {
                 break;
             }
             let wake = self.wait().await;
@@ -255,8 +251,7 @@ impl<F: Driven> Driver<F> {
         let ticks = tick.is_some() && tick == nap;
         tokio::select! {
             biased;
-            incoming = read(&mut self.socket, self.setup.busy) => Wake::Incoming(incoming),
-            opened = open(&mut self.opening) => Wake::Opened(Box::new(opened)),
+            wake = self.wires.next(self.setup.busy) => wake,
             Some(Ok(response)) = self.gets.join_next() => Wake::Response(response),
             ask = self.setup.asks.recv(), if !self.stopping => {
                 ask.map_or(Wake::Abandoned, Wake::Ask)
@@ -267,11 +262,15 @@ impl<F: Driven> Driver<F> {
 
     fn wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Incoming(first) => {
-                self.frames(first);
+            Wake::Incoming(line, first) => {
+                self.frames(line, first);
+                // Neither line holds the other up.
+                if let Some(first) = self.wires.try_next(1 - line) {
+                    self.frames(1 - line, first);
+                }
                 self.others();
             }
-            Wake::Opened(result) => self.opened(*result),
+            Wake::Opened(line, result) => self.opened(line, *result),
             Wake::Response((id, status, body)) => {
                 self.give(Input::Response { id, status, body: &body });
             }
@@ -283,25 +282,25 @@ impl<F: Driven> Driver<F> {
     }
 
     /// Hands over a frame and those behind it that are here already.
-    fn frames(&mut self, first: Incoming) {
+    fn frames(&mut self, line: u8, first: Incoming) {
         let mut next = first;
         for taken in 1.. {
             match next {
                 Incoming::Frame(bytes) => {
-                    let now = self.stamp();
+                    let now = self.stamp(line);
                     if let Some(tap) = &mut self.setup.tap {
-                        tap.frame(&bytes);
+                        tap.frame(line, &bytes);
                     }
-                    self.give_at(now, Input::Frame(&bytes));
+                    self.give_at(now, on(line, LineNews::Frame(&bytes)));
                 }
-                Incoming::Closed { code, reason } => return self.lost(code, &reason),
+                Incoming::Closed { code, reason } => return self.lost(line, code, &reason),
             }
             // Actions are performed before more is read: one of them may end the connection.
             let full = taken >= FRAMES_MAX || self.out.events.len() >= EVENTS_MAX;
             if full || !self.out.actions.is_empty() {
                 return;
             }
-            match self.socket.as_mut().and_then(Socket::try_next) {
+            match self.wires.try_next(line) {
                 Some(incoming) => next = incoming,
                 None => return,
             }
@@ -309,12 +308,10 @@ impl<F: Driven> Driver<F> {
     }
 
     /// When the frame just taken was read. Frames that one read has brought were read together.
-    fn stamp(&mut self) -> Nanos {
-        let reads = self.socket.as_ref().map_or(0, Socket::reads);
-        if reads == self.reads {
+    fn stamp(&mut self, line: u8) -> Nanos {
+        if !self.wires.has_read(line) {
             return self.clock.again();
         }
-        self.reads = reads;
         let now = self.clock.now();
         self.numbers.last_frame.store(now.0, Relaxed);
         now
@@ -342,29 +339,26 @@ impl<F: Driven> Driver<F> {
         }
     }
 
-    fn opened(&mut self, result: Result<Socket, OpenError>) {
-        self.opening = None;
+    fn opened(&mut self, line: u8, result: Result<Socket, OpenError>) {
         match result {
             Ok(socket) => {
-                // What came with the handshake is stamped now, not then.
-                self.reads = 0;
-                self.socket = Some(socket);
+                self.wires.opened(line, socket);
                 self.numbers.connected.store(true, Relaxed);
-                self.give(Input::Opened);
+                self.give(on(line, LineNews::Opened));
             }
-            Err(error) => self.lost(None, &error.reason),
+            Err(error) => self.lost(line, None, &error.reason),
         }
     }
 
     /// The connection broke, or could not be made.
-    fn lost(&mut self, code: Option<u16>, reason: &str) {
-        self.socket = None;
-        self.numbers.connected.store(false, Relaxed);
+    fn lost(&mut self, line: u8, code: Option<u16>, reason: &str) {
+        drop(self.wires.take(line));
+        self.numbers.connected.store(self.wires.is_connected(), Relaxed);
         self.numbers.connection_errors.fetch_add(1, Relaxed);
         if let Some(tap) = &mut self.setup.tap {
-            tap.down();
+            tap.down(line);
         }
-        self.give(Input::Closed { code, reason });
+        self.give(on(line, LineNews::Closed { code, reason }));
     }
 
     fn answer(&mut self, ask: Ask) {
@@ -430,24 +424,13 @@ impl<F: Driven> Driver<F> {
     }
 }
 
-async fn read(socket: &mut Option<Socket>, busy: bool) -> Incoming {
-    match socket {
-        Some(socket) if busy => loop {
-            if let Some(incoming) = socket.try_next() {
-                return incoming;
-            }
-            // The runtime looks whether bytes have come, and comes back at once.
-            tokio::task::yield_now().await;
-        },
-        Some(socket) => socket.next().await,
-        None => pending().await,
-    }
-}
-
-async fn open(opening: &mut Option<Opening>) -> Result<Socket, OpenError> {
-    match opening {
-        Some(opening) => opening.await,
-        None => pending().await,
+/// News of a line as an input: those of the first have inputs of their own.
+fn on(line: u8, news: LineNews<'_>) -> Input<'_> {
+    match (line, news) {
+        (0, LineNews::Opened) => Input::Opened,
+        (0, LineNews::Frame(bytes)) => Input::Frame(bytes),
+        (0, LineNews::Closed { code, reason }) => Input::Closed { code, reason },
+        (line, news) => Input::Line { line, news },
     }
 }
 

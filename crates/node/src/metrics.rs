@@ -5,6 +5,8 @@
 //!
 //! Invariant: reading never waits for a feed.
 
+mod lines;
+
 use crate::bus::Item;
 use crate::latency::{Hop, Hops, Latency};
 use crate::recorder::{Shared as TapeShared, TapeReport};
@@ -326,6 +328,9 @@ impl Metrics {
         family(name, help, "counter", per_feed(&|f| f.connection_errors.load(Relaxed)));
         let help = "Whether the connection is open";
         family("okx_connected", help, "gauge", per_feed(&|f| f.connected.load(Relaxed).into()));
+        for (name, help, kind, rows) in lines::families(&feeds) {
+            family(name, help, kind, rows);
+        }
         let per_sink = |read: &dyn Fn(&QueueCounters) -> u64| {
             queues.iter().map(|q| (label("sink", &q.name), read(q))).collect::<Vec<_>>()
         };

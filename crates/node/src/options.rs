@@ -4,6 +4,7 @@ use crate::credentials::Credentials;
 use crate::net::{ProxySetting, TlsTrust};
 use market_data_model::Decimal;
 use market_data_okx::Endpoints;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,6 +89,26 @@ impl TapeSettings {
     }
 }
 
+/// How many connections carry the same subscriptions, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineSettings {
+    /// One, or two: then the loss of either is no loss. The binary socket always has one.
+    pub lines: u8,
+    /// The proxy of the second; `None` = that of the first.
+    pub second_proxy: Option<ProxySetting>,
+    /// The address of this machine from which the second goes out; `None` = as for the first.
+    pub second_address: Option<IpAddr>,
+    /// How long a connection is used before another one takes over from it; zero = for ever.
+    pub rotate: Duration,
+}
+
+impl Default for LineSettings {
+    fn default() -> LineSettings {
+        let (second_proxy, second_address) = (None, None);
+        LineSettings { lines: 1, second_proxy, second_address, rotate: Duration::ZERO }
+    }
+}
+
 /// Everything a service needs to know. Start from [`ServiceOptions::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceOptions {
@@ -112,6 +133,8 @@ pub struct ServiceOptions {
     pub refill: bool,
     /// Let each bar say what it is worth, and fetch bars that never came over REST.
     pub bars: bool,
+    /// How many connections carry the same subscriptions.
+    pub lines: LineSettings,
     /// Seed of the jitter in waiting times.
     pub seed: u64,
     /// Time between two looks at the instrument list over REST, besides its channel.
@@ -151,6 +174,7 @@ impl Default for ServiceOptions {
             deltas: true,
             refill: true,
             bars: true,
+            lines: LineSettings::default(),
             seed: 0,
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),

@@ -32,7 +32,7 @@ use crate::recorder::feed_config;
 use anchors::Anchors;
 use market_data_model::Subscription;
 use market_data_model::{
-    Action, Batch, Command, Events, Feed as _, FeedId, Input, Names, Nanos, Outbox,
+    Action, Batch, Command, Events, Feed as _, FeedId, Input, LineNews, Names, Nanos, Outbox,
 };
 use market_data_okx::OkxFeed;
 use market_data_tape::record::{ALL_FEEDS, Outputs};
@@ -663,7 +663,9 @@ impl Playing {
     /// Gives the feed an input; what comes out is behind what came out before.
     fn give(&mut self, at: Nanos, input: Input<'_>, said: &mut Vec<Said>) -> Ran {
         let frame_bytes = match &input {
-            Input::Frame(bytes) => Some(bytes.len() as u64),
+            Input::Frame(bytes) | Input::Line { news: LineNews::Frame(bytes), .. } => {
+                Some(bytes.len() as u64)
+            }
             _ => None,
         };
         self.life.inputs += 1;

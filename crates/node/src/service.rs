@@ -19,7 +19,7 @@ use crate::options::{ServiceOptions, Want};
 use crate::recorder::{self, Lanes, TapeReport};
 use crate::replay::{self, ReplayEnd, ReplaySettings};
 use crate::sink::{self, Inline, Overflow, SinkError, SinkRun, SinkSpec};
-use crate::supervisor::{ChangeAsk, Changed, Close, Supervisor, named_of};
+use crate::supervisor::{ChangeAsk, Changed, Close, Listener, Supervisor, named_of};
 use market_data_model::event::FeedId;
 use market_data_model::{Book, Command, InstType, Instrument, Subscription};
 use market_data_okx::catalogue::Catalogue;
@@ -104,7 +104,8 @@ pub struct Service {
     metrics: Arc<Metrics>,
     catalogue: Arc<RwLock<Catalogue>>,
     fleet: Arc<Mutex<Fleet>>,
-    supervisor: JoinSet<()>,
+    /// The supervisor, and what looks after clocks and anchors.
+    tasks: JoinSet<()>,
     /// Tells the supervisor what is wanted instead; `None` in a replay.
     change: Option<mpsc::Sender<ChangeAsk>>,
     sinks: Vec<RunningSink>,
@@ -144,10 +145,8 @@ impl Service {
         sinks: Vec<SinkSpec>,
     ) -> Result<Service, Error> {
         let metrics = Arc::new(Metrics::default());
-        let dialer = Arc::new(Dialer::new(&options.proxy, &options.trust)?);
-        let endpoints = &options.endpoints;
-        let rest = Arc::new(Rest::new(Arc::clone(&dialer), &endpoints.rest, endpoints.simulated)?);
-        let io = Arc::new(Io { dialer, rest: Arc::clone(&rest), gate: Gate::new() });
+        let io = Arc::new(ways_out(&options)?);
+        let rest = Arc::clone(&io.rest);
         let known = options.tape.as_ref().filter(|tape| tape.resume);
         let known = known.map(|tape| recorder::known(&tape.dir)).unwrap_or_default();
         let recorder = start_recorder(&options)?;
@@ -178,17 +177,11 @@ impl Service {
             known: Mutex::new(known),
             options,
         };
-        let mut loads = Vec::new();
-        let mut listeners = Vec::new();
-        for Connection { path, subscriptions, .. } in &prepared.plan.connections {
-            credentials_for(&yard.options, *path, subscriptions)?;
-            listeners.extend(yard.open(*path, subscriptions));
-            loads.push(Load::new(*path, subscriptions));
-        }
+        let (loads, listeners) = open_planned(&yard, &prepared.plan.connections)?;
         let options = yard.options.clone();
-        let mut supervisor = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let anchor_rest = Arc::clone(&rest);
-        supervisor.spawn(
+        tasks.spawn(
             Supervisor {
                 types,
                 catalogue: Arc::clone(&catalogue),
@@ -206,23 +199,11 @@ impl Service {
             }
             .run(),
         );
-        supervisor.spawn(Arc::clone(&metrics.skew).watch(Arc::clone(&anchor_rest)));
+        tasks.spawn(Arc::clone(&metrics.skew).watch(Arc::clone(&anchor_rest)));
         let lines = lock(&fleet).lines.clone();
-        start_anchors(&options, &mut supervisor, &anchor_rest, lanes, &lines);
-        let (replay, _home) = (None, home);
-        let change = Some(change);
-        Ok(Service {
-            metrics,
-            catalogue,
-            fleet,
-            supervisor,
-            change,
-            sinks,
-            tape,
-            replay,
-            tapped,
-            _home,
-        })
+        start_anchors(&options, &mut tasks, &anchor_rest, lanes, &lines);
+        let (change, replay, _home) = (Some(change), None, home);
+        Ok(Service { metrics, catalogue, fleet, tasks, change, sinks, tape, replay, tapped, _home })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -259,7 +240,7 @@ impl Service {
             metrics,
             catalogue: Arc::default(),
             fleet: Arc::default(),
-            supervisor: JoinSet::new(),
+            tasks: JoinSet::new(),
             change: None,
             sinks,
             tape: None,
@@ -356,6 +337,12 @@ impl Service {
         answer.await.map_err(|_| gone())
     }
 
+    /// Replaces the connection of every feed by a new one that has caught up with it, without a
+    /// loss. Feeds that are not up, and those of the binary socket, make a new one as they can.
+    pub async fn hand_over(&self) {
+        self.command(None, Command::HandOver).await;
+    }
+
     /// Waits until a sink has ended by itself while events still come, or until a replay is over
     /// and its sinks have taken everything. Pends for ever while all go on. [`Service::stop`]
     /// reports it again.
@@ -397,7 +384,7 @@ impl Service {
     pub async fn stop(mut self) -> StopReport {
         let until = tokio::time::Instant::now() + STOP_WAIT;
         // First, so that nothing is opened while everything closes.
-        self.supervisor.shutdown().await;
+        self.tasks.shutdown().await;
         for line in self.lines() {
             // A driver held up by a slow sink has a full queue; it is ended by force below.
             let stop = line.asks.send(Ask::Command(Command::Stop));
@@ -498,6 +485,31 @@ impl RunningTape {
         }
         report
     }
+}
+
+/// What connects to the venue, on either line.
+fn ways_out(options: &ServiceOptions) -> Result<Io, Error> {
+    let dialer = Arc::new(Dialer::new(&options.proxy, &options.trust)?);
+    let second = options.lines.second_proxy.as_ref().unwrap_or(&options.proxy);
+    let second = Dialer::new(second, &options.trust)?;
+    let second = Arc::new(second.bound_to(options.lines.second_address));
+    let (url, simulated) = (&options.endpoints.rest, options.endpoints.simulated);
+    let rest = Arc::new(Rest::new(Arc::clone(&dialer), url, simulated)?);
+    Ok(Io { dialer, second, rest, gate: Gate::new() })
+}
+
+/// Opens what was planned.
+fn open_planned(
+    yard: &Yard,
+    connections: &[Connection],
+) -> Result<(Vec<Load>, Vec<Listener>), Error> {
+    let (mut loads, mut listeners) = (Vec::new(), Vec::new());
+    for Connection { path, subscriptions, .. } in connections {
+        credentials_for(&yard.options, *path, subscriptions)?;
+        listeners.extend(yard.open(*path, subscriptions));
+        loads.push(Load::new(*path, subscriptions));
+    }
+    Ok((loads, listeners))
 }
 
 fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder, Lanes)>, Error> {

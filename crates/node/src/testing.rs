@@ -152,6 +152,7 @@ impl Feed for Puppet {
                 let first = body.lines().next().unwrap_or_default();
                 self.say(now, &format!("{id} {status} {first}"), out);
             }
+            Input::Line { .. } => {}
             Input::Command(Command::Stop) => out.actions.push(Action::Close),
             Input::Command(_) => self.say(now, "commanded", out),
         }
@@ -179,6 +180,8 @@ impl Driven for Puppet {
             bars_filled: 0,
             bars_missing: 0,
             requests_left: 480,
+            lines: Vec::new(),
+            hand_overs: 0,
         }
     }
 

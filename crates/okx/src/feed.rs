@@ -4,7 +4,8 @@
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
 //! `feed/refill.rs` (trades that never came), `feed/bars.rs` (bars that never came),
-//! `feed/known.rs` (what the process before knew),
+//! `feed/known.rs` (what the process before knew), `feed/lines.rs`, `feed/arbiter.rs` and
+//! `feed/handover.rs` (two connections for the same subscriptions),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
@@ -25,6 +26,7 @@ use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
 use bars::Bars;
 use emit::{Emitter, Place};
+use lines::Lines;
 use login::Login;
 use market_data_model::*;
 use refill::Refill;
@@ -36,16 +38,20 @@ use sub::{Stage, Sub};
 
 pub use checkpoint::RestoreError;
 
+mod arbiter;
 mod asks;
 mod bars;
 mod binary;
+mod carry;
 mod checkpoint;
 mod data;
 mod emit;
 mod fast;
 mod figures;
+mod handover;
 mod instruments;
 mod known;
+mod lines;
 mod login;
 mod opening;
 mod refill;
@@ -84,6 +90,11 @@ pub struct OkxConfig {
     /// The connection is one to the binary socket: `instIdCode` in requests, data in SBE, the login
     /// in the handshake, which is the driver's business. [`OkxConfig::login`] is then of no use.
     pub sbe: bool,
+    /// How many connections carry the subscriptions, 1 or 2; with 2 the loss of either is no loss.
+    /// The binary socket has one whatever is said here.
+    pub lines: u8,
+    /// How long a connection is used before another one takes over from it, in ns; 0 = for ever.
+    pub rotate_ns: u64,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -108,6 +119,8 @@ impl OkxConfig {
             bars: false,
             known: Vec::new(),
             sbe: false,
+            lines: 1,
+            rotate_ns: 0,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -162,6 +175,7 @@ pub struct OkxFeed {
     refill: Refill,
     bars: Bars,
     binary: binary::Binary,
+    lines: Lines,
     /// Room for the book row being read.
     row: BookRow,
     /// Room for the flat record being read.
@@ -199,6 +213,7 @@ impl OkxFeed {
             refill: Refill::default(),
             bars: Bars::default(),
             binary: Default::default(),
+            lines: Lines::default(),
             row: BookRow::default(),
             figure: Default::default(),
             rows: Default::default(),
@@ -253,6 +268,8 @@ impl OkxFeed {
             bars_filled: self.bars.filled(),
             bars_missing: self.bars.missing(),
             requests_left: self.link.requests_left(),
+            lines: self.line_statuses(),
+            hand_overs: self.lines.overs,
         }
     }
 
@@ -317,6 +334,9 @@ impl OkxFeed {
                 self.replace(now, "a new connection was asked for", (Whose::Ours, true), out);
             }
             Command::Reconnect => {}
+            Command::HandOver => {
+                self.hand_over(now, "a hand-over was asked for", Whose::Ours, out);
+            }
             Command::Resync(subscription) => {
                 if let Some(index) = self.by_key.get(&subscription).copied() {
                     self.distrust(now, index, (GapCause::Restart, Whose::Ours), out);
@@ -354,28 +374,42 @@ impl OkxFeed {
     }
 }
 
+impl OkxFeed {
+    /// What an input leads to on the line at hand: logins and requests.
+    fn finish(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.login.waiting {
+            self.log_in(now, out);
+        }
+        self.send_queued(now, out);
+    }
+}
+
 /// The network's fault, not wished for.
 const LINK: (Whose, bool) = (Whose::Link, false);
 
 impl Feed for OkxFeed {
     fn handle(&mut self, now: Nanos, input: Input<'_>, out: &mut Outbox) {
         self.upcoming(now, out);
+        self.lines.mark = out.actions.len();
         match input {
             Input::Start => {
                 self.miss_known(now, out);
-                self.open(now, out);
+                self.start(now, out);
             }
-            Input::Opened => self.opened(now, out),
-            Input::Frame(bytes) => self.frame(now, bytes, out),
-            Input::Closed { code, reason } => self.closed(now, code, reason, out),
-            Input::Tick => self.tick(now, out),
+            Input::Opened => self.on_line(now, (0, LineNews::Opened), out),
+            Input::Frame(bytes) => self.on_line(now, (0, LineNews::Frame(bytes)), out),
+            Input::Closed { code, reason } => {
+                self.on_line(now, (0, LineNews::Closed { code, reason }), out);
+            }
+            Input::Line { line, news } => self.on_line(now, (line, news), out),
+            Input::Tick => {
+                self.tick(now, out);
+                self.tick_lines(now, out);
+            }
             Input::Response { id, status, body } => self.response(now, (id, status, body), out),
             Input::Command(command) => self.command(now, command, out),
         }
-        if self.login.waiting {
-            self.log_in(now, out);
-        }
-        self.send_queued(now, out);
+        self.end_input(now, out);
         self.fetch_depths(out);
         // Again, for rows just learnt that are older than what they announce.
         self.upcoming(now, out);
@@ -386,7 +420,7 @@ impl Feed for OkxFeed {
         if self.config.passive {
             return None;
         }
-        let (timer, change) = (self.timers.next(), self.upcoming_at());
-        timer.into_iter().chain(change).min()
+        let timers = [self.timers.next(), self.lines.next(), self.upcoming_at()];
+        timers.into_iter().flatten().min()
     }
 }

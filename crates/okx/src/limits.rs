@@ -212,6 +212,27 @@ pub const BARS_SPACING_NS: u64 = SECOND / 5;
 pub const BARS_LOOKS_MAX: u32 = 5;
 /// Unfinished or unproven bars of one series whose trades are added up at a time (ours).
 pub const BARS_MADE_MAX: usize = 32;
+/// How long a row may wait for the one before it, which the other line may bring (ours: more than
+/// two roads to OKX differ by, less than a reader would miss the book).
+pub const LINE_PATIENCE_NS: u64 = 2 * SECOND;
+/// Most rows of one subscription that wait so (ours).
+pub const LINE_HELD_MAX: usize = 1024;
+/// Rows of one subscription remembered to know their second copy (ours: a busy book of all changes
+/// sends 100 in a second).
+pub const LINE_TOLD_MAX: usize = 128;
+/// Stretches of trades given up and remembered, for one of them that comes after all (ours).
+pub const LINE_LOST_MAX: usize = 64;
+/// How long the line that is left may bring what the other one had brought first (ours: more than
+/// two roads to OKX differ by, a queue on one of them included).
+pub const LINE_FADES_NS: u64 = 10 * SECOND;
+/// One of two connections that lived this long resets its back-off (ours).
+pub const LINE_RESET_NS: u64 = SECOND;
+/// How often a hand-over looks whether the other line has caught up (ours).
+pub const LINE_CHECK_NS: u64 = SECOND / 10;
+/// How long both connections are read after that, for what is still on its way (ours).
+pub const HAND_OVER_LINGER_NS: u64 = SECOND;
+/// How long a hand-over that nobody forces may take before it is given up (ours).
+pub const HAND_OVER_WAIT_NS: u64 = 300 * SECOND;
 
 #[cfg(test)]
 mod tests {

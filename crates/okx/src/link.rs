@@ -77,11 +77,10 @@ impl Timer {
     }
 }
 
-impl FromIterator<(Timer, Nanos)> for TimerTable {
-    fn from_iter<T: IntoIterator<Item = (Timer, Nanos)>>(timers: T) -> TimerTable {
-        let mut table = TimerTable::default();
-        timers.into_iter().for_each(|(timer, at)| table.set(timer, at));
-        table
+impl Timer {
+    /// Whether it is of the feed rather than of its connection.
+    pub(crate) fn is_of_feed(self) -> bool {
+        matches!(self, Timer::Refill | Timer::Bars)
     }
 }
 
@@ -106,6 +105,13 @@ impl TimerTable {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Timer, Nanos)> {
         let TimerTable { by_time: _, by_name } = self;
         by_name.iter().map(|(timer, at)| (*timer, *at))
+    }
+
+    /// A table of these.
+    pub(crate) fn of(timers: Vec<(Timer, Nanos)>) -> TimerTable {
+        let mut table = TimerTable::default();
+        timers.into_iter().for_each(|(timer, at)| table.set(timer, at));
+        table
     }
 
     pub(crate) fn next(&self) -> Option<Nanos> {
@@ -214,6 +220,14 @@ impl Link {
         // Jitter of up to half as much again, so that many connections do not come back at once.
         let jitter = self.random() % (wait / 2 + SECOND / 10);
         now + wait + jitter
+    }
+
+    /// With another line beside it, a connection that lived for a moment comes back at once: while
+    /// it is away the other one must not be lost.
+    pub(crate) fn forgive(&mut self, now: Nanos) {
+        if self.up_since.is_some_and(|since| now.since(since) >= limits::LINE_RESET_NS) {
+            self.attempts = 0;
+        }
     }
 
     fn random(&mut self) -> u64 {

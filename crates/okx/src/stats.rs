@@ -112,4 +112,36 @@ pub struct FeedStatus {
     pub bars_missing: u64,
     /// Requests this connection may still send this hour.
     pub requests_left: u32,
+    /// The connections that carry the subscriptions, by number.
+    pub lines: Vec<LineStatus>,
+    /// Times that a connection was replaced by one that had caught up.
+    pub hand_overs: u64,
+}
+
+/// What one of a feed's lines does. The counts grow only while there are two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineStatus {
+    /// Its number, from 0.
+    pub line: u8,
+    /// Whether it is the one that resyncs and is told of.
+    pub front: bool,
+    /// Its connection.
+    pub link: LinkState,
+    /// Rows of which it brought the first copy.
+    pub first: u64,
+    /// Rows of which it brought the second.
+    pub copies: u64,
+    /// By how much these came later, all together, in ns.
+    pub late_ns: u64,
+    /// By how much one of them came later at most, in ns.
+    pub late_max_ns: u64,
+    /// Rows that the other line brought and this one did not.
+    pub missed: u64,
+}
+
+impl LineStatus {
+    /// Whether its connection is open.
+    pub fn is_up(&self) -> bool {
+        self.link == LinkState::Up
+    }
 }

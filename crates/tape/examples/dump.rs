@@ -5,7 +5,7 @@
 
 use market_data_model::wire::escape;
 use market_data_model::{
-    Command, Decimal, Input, InstType, Instrument, Known, Nanos, Subscription,
+    Command, Decimal, Input, InstType, Instrument, Known, LineNews, Nanos, Subscription,
 };
 use market_data_tape::record::kind;
 use market_data_tape::{Damage, Entry, Item, Range, Record, Tape};
@@ -66,6 +66,8 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(number("sbe", config.sbe));
                 fields.push(number("bars", config.bars));
                 fields.push(known(&config.known));
+                fields.push(number("more_lines", config.more_lines));
+                fields.push(number("rotate_ns", config.rotate_ns));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }
@@ -119,8 +121,18 @@ fn input_fields(input: &Input<'_>, kind: u8, fields: &mut Fields) {
             fields.push(subscriptions(std::slice::from_ref(one)));
         }
         Input::Command(Command::Instruments(list)) => fields.push(instruments(list)),
+        Input::Line { line, news } => {
+            fields.push(number("line", line));
+            let (input, of) = match *news {
+                LineNews::Opened => (Input::Opened, kind::OPENED),
+                LineNews::Frame(bytes) => (Input::Frame(bytes), kind::FRAME),
+                LineNews::Closed { code, reason } => (Input::Closed { code, reason }, kind::CLOSED),
+            };
+            fields.push(number("news", of));
+            input_fields(&input, of, fields);
+        }
         Input::Start | Input::Opened | Input::Tick | Input::Command(_) => {
-            debug_assert!((kind::START..=kind::STOP).contains(&kind));
+            debug_assert!((kind::START..=kind::LINE).contains(&kind));
         }
     }
 }

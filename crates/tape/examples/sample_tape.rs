@@ -4,7 +4,8 @@
 //! left by a crash.
 
 use market_data_model::{
-    Command, Decimal, FeedId, Input, InstType, Instrument, Known, Nanos, Qty, Subscription,
+    Command, Decimal, FeedId, Input, InstType, Instrument, Known, LineNews, Nanos, Qty,
+    Subscription,
 };
 use market_data_tape::{
     ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,
@@ -91,12 +92,11 @@ fn instruments() -> Vec<Arc<Instrument>> {
     vec![Arc::new(full), Arc::new(Instrument::named("LISTING-1"))]
 }
 
-fn put_everything(tape: &mut TapeWriter) {
-    let subscriptions =
-        vec![Subscription::new("trades", "BTC-USDT"), Subscription::new("instruments", "SPOT")];
-    let config = encode_config(&FeedConfig {
+/// A configuration with something in every field.
+fn full_config(subscriptions: &[Subscription]) -> FeedConfig {
+    FeedConfig {
         url: "wss://venue.example/public".to_owned(),
-        subscriptions: subscriptions.clone(),
+        subscriptions: subscriptions.to_vec(),
         instruments: instruments(),
         view_depth: 400,
         deltas: true,
@@ -110,11 +110,20 @@ fn put_everything(tape: &mut TapeWriter) {
             last: Some(130_639_474),
             heard: Nanos(1_795_437_636_123_456_789),
         }],
-    });
+        more_lines: 1,
+        rotate_ns: 86_400_000_000_000,
+    }
+}
+
+fn put_everything(tape: &mut TapeWriter) {
+    let subscriptions =
+        vec![Subscription::new("trades", "BTC-USDT"), Subscription::new("instruments", "SPOT")];
+    let config = encode_config(&full_config(&subscriptions));
     let commands = [
         Command::Subscribe(subscriptions.clone()),
         Command::Unsubscribe(Vec::new()),
         Command::Reconnect,
+        Command::HandOver,
         Command::Resync(subscriptions[0].clone()),
         Command::Instruments(instruments()),
         Command::Stop,
@@ -130,6 +139,13 @@ fn put_everything(tape: &mut TapeWriter) {
     next(Entry::Input(Input::Opened));
     next(Entry::Input(Input::Frame(b"")));
     next(Entry::Input(Input::Frame(b"\x00\xff not text")));
+    for news in [
+        LineNews::Opened,
+        LineNews::Frame(b"on the second line"),
+        LineNews::Closed { code: None, reason: "gone" },
+    ] {
+        next(Entry::Input(Input::Line { line: 1, news }));
+    }
     next(Entry::Input(Input::Closed { code: Some(1006), reason: "línk \"gone\"" }));
     next(Entry::Input(Input::Closed { code: None, reason: "" }));
     next(Entry::Input(Input::Tick));

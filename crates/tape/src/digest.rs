@@ -70,12 +70,18 @@ impl OutputDigest {
 }
 
 fn write_action(action: &Action, out: &mut Vec<u8>) {
+    if let Action::Line { line, action } = action {
+        writeln!(out, "line {line}").expect("writing to memory does not fail");
+        return write_action(action, out);
+    }
     let written = match action {
         Action::Open { url } => writeln!(out, "open {} {url}", url.len()),
         Action::Send(text) => writeln!(out, "send {} {text}", text.len()),
         Action::Close => writeln!(out, "close"),
         Action::Login { at } => writeln!(out, "login {}", at.0),
         Action::Get { id, path } => writeln!(out, "get {id} {} {path}", path.len()),
+        // Said above.
+        Action::Line { .. } => Ok(()),
     };
     written.expect("writing to memory does not fail");
 }

@@ -20,6 +20,7 @@ const REFILL: u64 = 2;
 const SBE: u64 = 4;
 /// Something follows the instruments: whether bars are followed, and what the feeds before knew.
 const MORE: u64 = 8;
+const LINES: u64 = 16;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,13 +47,24 @@ pub struct FeedConfig {
     pub bars: bool,
     /// What the feeds of the process before knew.
     pub known: Vec<Known>,
+    /// Connections beside the first that carry the same subscriptions.
+    pub more_lines: u8,
+    /// How long a connection is used before another one takes over, in ns; 0 = for ever.
+    pub rotate_ns: u64,
 }
 
 /// The bytes of a configuration.
 pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
     let mut out = Vec::new();
     let more = config.bars || !config.known.is_empty();
-    let flags = [(config.login, LOGIN), (config.refill, REFILL), (config.sbe, SBE), (more, MORE)];
+    let lines = config.more_lines > 0 || config.rotate_ns > 0;
+    let flags = [
+        (config.login, LOGIN),
+        (config.refill, REFILL),
+        (config.sbe, SBE),
+        (more, MORE),
+        (lines, LINES),
+    ];
     let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let version = VERSION + version;
     put_varint(&mut out, version);
@@ -66,6 +78,10 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
         out.push(config.bars.into());
         put_known(&mut out, &config.known);
     }
+    if lines {
+        out.push(config.more_lines);
+        put_varint(&mut out, config.rotate_ns);
+    }
     out
 }
 
@@ -77,7 +93,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let version = cursor.varint("version of a feed's configuration")?;
     let flags = match version.checked_sub(VERSION) {
-        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE => flags,
+        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE | LINES => flags,
         _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
     let mut config = FeedConfig {
@@ -92,10 +108,16 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         sbe: flags & SBE > 0,
         bars: false,
         known: Vec::new(),
+        more_lines: 0,
+        rotate_ns: 0,
     };
     if flags & MORE > 0 {
         config.bars = cursor.flag("bars")?;
         config.known = take_list(&mut cursor, "what was known", take_known)?;
+    }
+    if flags & LINES > 0 {
+        config.more_lines = cursor.byte("lines")?;
+        config.rotate_ns = cursor.varint("rotation")?;
     }
     Ok(config)
 }

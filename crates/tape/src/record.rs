@@ -11,7 +11,7 @@ use crate::bytes::{Cursor, DecodeError, put_bytes, put_option, put_text, put_var
 use crate::bytes::{unzigzag, zigzag};
 use crate::feed_config::{put_instruments, put_subscriptions, take_instruments};
 use crate::feed_config::{take_subscription, take_subscriptions};
-use market_data_model::{Command, FeedId, Input, Nanos};
+use market_data_model::{Command, FeedId, Input, LineNews, Nanos};
 
 /// The feed of records that concern the whole tape.
 pub const ALL_FEEDS: FeedId = FeedId(u32::MAX);
@@ -33,6 +33,8 @@ pub mod kind {
     pub const RESYNC: u8 = 25;
     pub const INSTRUMENTS: u8 = 26;
     pub const STOP: u8 = 27;
+    pub const HAND_OVER: u8 = 30;
+    pub const LINE: u8 = 31;
     pub const OUTPUTS: u8 = 32;
     pub const LOST: u8 = 33;
     pub const NOTE: u8 = 34;
@@ -183,6 +185,8 @@ impl<'a> Record<'a> {
                 Input::Command(Command::Instruments(take_instruments(&mut cursor)?))
             }
             kind::STOP => Input::Command(Command::Stop),
+            kind::HAND_OVER => Input::Command(Command::HandOver),
+            kind::LINE => line(cursor)?,
             kind => return Ok(Entry::Other { kind, payload: self.payload }),
         };
         Ok(Entry::Input(input))
@@ -190,7 +194,7 @@ impl<'a> Record<'a> {
 
     /// Whether the record is an input of a feed.
     pub fn is_input(&self) -> bool {
-        (kind::START..=kind::STOP).contains(&self.kind)
+        (kind::START..=kind::LINE).contains(&self.kind)
     }
 
     /// Whether it says how a feed was made, or what state it is in.
@@ -245,6 +249,20 @@ fn lost(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
 fn closed(mut cursor: Cursor<'_>) -> Result<Input<'_>, DecodeError> {
     let code = cursor.option("close code", Cursor::number::<u16>)?;
     Ok(Input::Closed { code, reason: cursor.rest_text("close reason")? })
+}
+
+fn line(mut cursor: Cursor<'_>) -> Result<Input<'_>, DecodeError> {
+    let line = cursor.byte("line")?;
+    let news = match cursor.byte("news of a line")? {
+        kind::OPENED => LineNews::Opened,
+        kind::FRAME => LineNews::Frame(cursor.rest()),
+        kind::CLOSED => match closed(cursor)? {
+            Input::Closed { code, reason } => LineNews::Closed { code, reason },
+            other => return Ok(other),
+        },
+        kind => return Err(DecodeError::Value { what: "news of a line", value: kind.into() }),
+    };
+    Ok(Input::Line { line, news })
 }
 
 impl Entry<'_> {
@@ -326,6 +344,8 @@ fn input_kind(input: &Input<'_>) -> u8 {
         Input::Command(Command::Resync(_)) => kind::RESYNC,
         Input::Command(Command::Instruments(_)) => kind::INSTRUMENTS,
         Input::Command(Command::Stop) => kind::STOP,
+        Input::Command(Command::HandOver) => kind::HAND_OVER,
+        Input::Line { .. } => kind::LINE,
     }
 }
 
@@ -335,6 +355,15 @@ fn put_input(input: &Input<'_>, out: &mut Vec<u8>) {
         Input::Closed { code, reason } => {
             put_option(out, code.map(u64::from), put_varint);
             out.extend_from_slice(reason.as_bytes());
+        }
+        Input::Line { line, news } => {
+            let input = match *news {
+                LineNews::Opened => Input::Opened,
+                LineNews::Frame(bytes) => Input::Frame(bytes),
+                LineNews::Closed { code, reason } => Input::Closed { code, reason },
+            };
+            out.extend_from_slice(&[*line, input_kind(&input)]);
+            put_input(&input, out);
         }
         Input::Response { id, status, body } => {
             put_varint(out, *id);
@@ -352,7 +381,7 @@ fn put_input(input: &Input<'_>, out: &mut Vec<u8>) {
         Input::Start
         | Input::Opened
         | Input::Tick
-        | Input::Command(Command::Reconnect | Command::Stop) => {}
+        | Input::Command(Command::Reconnect | Command::HandOver | Command::Stop) => {}
     }
 }
 

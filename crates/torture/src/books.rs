@@ -8,6 +8,7 @@
 use super::counts::{Counts, Figure};
 use super::judge::{Complaint, Heard, Judge};
 use super::ledger::Key;
+use super::pairs;
 use super::rows;
 use market_data_model::{Body, BookChange, BookKind, Level, Outbox, Side};
 use market_data_okx::OkxFeed;
@@ -21,6 +22,7 @@ pub(super) fn settle(judge: &mut Judge, heard: &Heard, feed: &OkxFeed) {
     let Some(row) = &remains.book else { return };
     let Ok(book) = feed.book(&remains.channel, &remains.key) else { return };
     let mut text = std::mem::take(&mut judge.text);
+    let mut taken_over = None;
     let key = judge.ledger.key(&remains.channel, &remains.key);
     if let Some(taken) = row.after(key.base.as_deref()) {
         let levels = |side| book.levels(side);
@@ -30,9 +32,13 @@ pub(super) fn settle(judge: &mut Judge, heard: &Heard, feed: &OkxFeed) {
             let (channel, inst_id) = (key.channel.clone(), key.key.clone());
             let truth = Truth { channel, inst_id, rows: Vec::new(), book: Some(taken) };
             key.base = Some(Arc::new(truth));
+            taken_over = key.base.clone();
         }
     }
     judge.text = text;
+    if let Some(truth) = taken_over {
+        pairs::taken(judge, &truth);
+    }
 }
 
 /// Takes one emitted book record.
@@ -44,10 +50,13 @@ pub(super) fn record(
 ) -> Result<(), Complaint> {
     let complain = |text| Err(Complaint::about("stream", channel, inst, text));
     let mut text = std::mem::take(&mut judge.text);
+    // Of two lines several changes may come out at once.
+    let then = pairs::truth_at(judge, channel, inst, change.seq);
     let key = judge.ledger.key(channel, inst);
     key.firm = true;
     if change.kind == BookKind::View {
-        let Some(book) = key.base.as_ref().and_then(|truth| truth.book.as_ref()) else {
+        let Some(book) = then.as_ref().or(key.base.as_ref()).and_then(|truth| truth.book.as_ref())
+        else {
             return complain("a view although no intact frame came".into());
         };
         counts.more(Figure::ViewsCompared, 1);
@@ -144,6 +153,9 @@ fn copied(key: &Key, live: bool, text: &mut Vec<u8>, counts: &mut Counts) -> Res
 fn viewed(judge: &Judge, heard: &Heard, feed: &OkxFeed, out: &Outbox) -> Result<(), Complaint> {
     let Some(truth) = &heard.truth else { return Ok(()) };
     let Some(book) = &truth.book else { return Ok(()) };
+    if judge.pairs.on {
+        return Ok(());
+    }
     let wanted = judge.view_depth > 0 || rows::is_whole(&truth.channel);
     let live = feed.book(&truth.channel, &truth.inst_id).is_ok();
     if !wanted || !live || heard.before == Some(book.seq) {

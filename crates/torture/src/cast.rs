@@ -30,6 +30,10 @@ pub struct Part {
     pub refill: bool,
     /// Whether it follows its bars, and fetches those that it missed.
     pub bars: bool,
+    /// Its connections.
+    pub lines: u8,
+    /// How long it uses one, in ns; 0 = for ever.
+    pub rotate_ns: u64,
 }
 
 const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
@@ -41,6 +45,10 @@ const LOGIN: &str = "books50-l2-tbt";
 const LOGIN_EVERY: u64 = 4;
 /// One feed in so many does not fetch what it misses.
 const REFILL_NOT: u64 = 5;
+/// One feed in so many has two lines, and one in so many replaces its connections.
+const LINES_EVERY: u64 = 3;
+const ROTATES_EVERY: u64 = 4;
+const SECOND: u64 = 1_000_000_000;
 /// An instrument that was never listed: refused for ever, and nobody else may suffer.
 const NOBODY: &str = "NOPE-USDT";
 
@@ -104,16 +112,25 @@ pub(super) fn part(
     if !subscriptions.contains(&sure) {
         subscriptions.push(sure);
     }
+    let view_depth = *chance.pick(&[0, 1, 5, 10, 400]);
+    let deltas = !chance.one_in(8);
+    let seed = chance.next();
+    // Chances of their own, so that everything else is the same with one line and with two.
+    let mut own = Chance::new(seed, 13);
+    let lines = if own.one_in(LINES_EVERY) { 2 } else { 1 };
+    let rotate_ns = if own.one_in(ROTATES_EVERY) { own.between(4, 40) * SECOND } else { 0 };
     Part {
         path,
         subscriptions,
         candidates,
-        view_depth: *chance.pick(&[0, 1, 5, 10, 400]),
-        deltas: !chance.one_in(8),
-        seed: chance.next(),
+        view_depth,
+        deltas,
+        seed,
         login: false,
         refill: !chance.one_in(REFILL_NOT),
         bars: !chance.one_in(REFILL_NOT),
+        lines,
+        rotate_ns,
     }
 }
 
@@ -125,7 +142,8 @@ pub fn drill(chance: &mut Chance, part: &Part, wanted: &BTreeSet<Subscription>) 
     };
     let held: Vec<Subscription> = wanted.iter().cloned().collect();
     match chance.below(8) {
-        0 | 1 => Some(Command::Reconnect),
+        0 => Some(Command::Reconnect),
+        1 => Some(Command::HandOver),
         2..=4 => some(chance, held).map(Command::Resync),
         5 if held.len() > 1 => some(chance, held).map(|s| Command::Unsubscribe(vec![s])),
         _ => {

@@ -84,6 +84,12 @@ pub enum Figure {
     BarsMissing,
     /// Finished bars that are the exchange's own, at the end.
     BarsSame,
+    /// Feeds with two lines.
+    TwoLines,
+    /// Connections replaced by others that had caught up.
+    HandOvers,
+    /// Lines lost while the other one was whole, without a gap.
+    LossesHidden,
     /// Milliseconds from the end of the faults to full health, summed.
     RecoveryMillis,
     /// The longest of them.
@@ -95,7 +101,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 38] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -127,6 +133,9 @@ pub const NAMES: [&str; 35] = [
     "bars_rebuilt",
     "bars_missing",
     "bars_as_the_exchange_has_them",
+    "feeds_of_two_lines",
+    "hand_overs",
+    "line_losses_hidden",
     "recovery_ms",
     "recovery_ms_max",
     "feeds_restored",

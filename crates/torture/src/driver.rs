@@ -38,15 +38,40 @@ pub(super) struct Rig {
     pub(super) judge: Judge,
     pub(super) tape: Tape,
     pub(super) wanted: BTreeSet<Subscription>,
+    pub(super) wires: [Wire; 2],
+    /// Counts connections asked for, on any line.
+    attempts: u64,
+    pub(super) out: Outbox,
+}
+
+/// The connection of one line.
+pub(super) struct Wire {
     pub(super) socket: Socket,
     /// The exchange's side of this attempt, once it has accepted.
     pub(super) accepted: Option<ConnId>,
-    /// Counts connections asked for.
+    /// Which attempt to connect this is; no two lines have the same.
     attempt: u64,
     up: Lane,
     down: Lane,
     pub(super) manners: Manners,
-    pub(super) out: Outbox,
+}
+
+impl Wire {
+    fn new(chance: &mut Chance) -> Wire {
+        Wire {
+            socket: Socket::Idle,
+            accepted: None,
+            attempt: 0,
+            up: Lane::new(chance),
+            down: Lane::new(chance),
+            manners: Manners::default(),
+        }
+    }
+
+    /// Whether frames still reach the feed.
+    fn hears(&self) -> bool {
+        matches!(self.socket, Socket::Open(_) | Socket::Closing)
+    }
 }
 
 impl Rig {
@@ -57,21 +82,32 @@ impl Rig {
             judge: Judge::new(config.feed.0, &part),
             tape: Tape::default(),
             wanted: part.subscriptions.iter().cloned().collect(),
-            socket: Socket::Idle,
-            accepted: None,
-            attempt: 0,
-            up: Lane::new(chance),
-            down: Lane::new(chance),
-            manners: Manners::default(),
+            wires: [Wire::new(chance), Wire::new(&mut Chance::new(config.seed, 11))],
+            attempts: 0,
             out: Outbox::default(),
             config,
             part,
         }
     }
 
-    /// Whether frames still reach the feed.
-    fn hears(&self) -> bool {
-        matches!(self.socket, Socket::Open(_) | Socket::Closing)
+    /// Whether two lines are there, or meant to be.
+    pub(super) fn is_pair(&self) -> bool {
+        self.config.lines > 1 || self.wires.iter().all(|wire| wire.socket != Socket::Idle)
+    }
+
+    /// The exchange's side of every open connection.
+    pub(super) fn open(&self) -> Vec<ConnId> {
+        let open = |wire: &Wire| match wire.socket {
+            Socket::Open(conn) => Some(conn),
+            _ => None,
+        };
+        self.wires.iter().filter_map(open).collect()
+    }
+
+    fn fresh_attempt(&mut self, line: usize) -> u64 {
+        self.attempts += 1;
+        self.wires[line].attempt = self.attempts;
+        self.attempts
     }
 }
 
@@ -95,8 +131,9 @@ impl Life {
     }
 
     fn post(&mut self, delivery: Delivery) -> Result<(), Violation> {
-        let ours = |rig: &Rig| rig.accepted == Some(delivery.conn);
-        let Some(feed) = self.rigs.iter().position(ours) else { return Ok(()) };
+        let of = |rig: &Rig| rig.wires.iter().position(|wire| wire.accepted == Some(delivery.conn));
+        let mut found = (0..).zip(&self.rigs).filter_map(|(feed, rig)| Some((feed, of(rig)?)));
+        let Some((feed, line)) = found.next() else { return Ok(()) };
         if let ToClient::Ping(payload) = &delivery.what {
             // The socket library answers these; the feed never sees them.
             self.exchange.receive(self.now, delivery.conn, FromClient::Pong(payload));
@@ -118,9 +155,9 @@ impl Life {
             // Nobody here opens the binary socket.
             ToClient::Binary(_) | ToClient::Ping(_) | ToClient::Pong(_) => return Ok(()),
         };
-        let rig = &mut self.rigs[feed];
-        let at = rig.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);
-        self.network.put(at, feed, rig.attempt, parcel);
+        let wire = &mut self.rigs[feed].wires[line];
+        let at = wire.down.arrival(self.now.max(delivery.at_ns), &mut self.chance);
+        self.network.put(at, feed, wire.attempt, parcel);
         Ok(())
     }
 
@@ -136,11 +173,14 @@ impl Life {
     /// A parcel has arrived at its end of the road.
     pub(super) fn arrive(&mut self, addressed: Addressed) -> Result<(), Violation> {
         let Addressed { feed, attempt, parcel } = addressed;
-        let stale = attempt != 0 && attempt != self.rigs[feed].attempt;
+        let wires = &mut self.rigs[feed].wires;
+        let line = wires.iter().position(|wire| attempt != 0 && wire.attempt == attempt);
+        let stale = attempt != 0 && line.is_none();
+        let line = line.unwrap_or(0);
+        let wire = &mut wires[line];
+        let on = line as u8;
         match parcel {
-            Parcel::Knock if !stale && self.rigs[feed].socket == Socket::Opening => {
-                self.knock(feed);
-            }
+            Parcel::Knock if !stale && wire.socket == Socket::Opening => self.knock(feed, line),
             Parcel::Upload(conn, text) => {
                 self.exchange.receive(self.now, conn, FromClient::Text(&text));
             }
@@ -152,24 +192,22 @@ impl Life {
                 self.network.put(at, feed, 0, Parcel::Response { id, status, body });
             }
             _ if stale => {}
-            Parcel::Opened(conn) if self.rigs[feed].socket == Socket::Opening => {
-                let rig = &mut self.rigs[feed];
-                rig.socket = Socket::Open(conn);
-                rig.manners = Manners::new(self.now);
-                self.give(feed, Taped::Opened, None)?;
+            Parcel::Opened(conn) if wire.socket == Socket::Opening => {
+                wire.socket = Socket::Open(conn);
+                wire.manners = Manners::new(self.now);
+                self.give(feed, Taped::Opened.on(on), None)?;
             }
-            Parcel::Frame(letter) if self.rigs[feed].hears() => {
-                self.rigs[feed].manners.heard(self.now);
+            Parcel::Frame(letter) if wire.hears() => {
+                wire.manners.heard(self.now);
                 let taped = Taped::Frame(letter.text.clone(), letter.fault);
-                self.give(feed, taped, Some(&letter))?;
+                self.give(feed, taped.on(on), Some(&letter))?;
             }
-            Parcel::Closed { code, reason } if self.rigs[feed].socket != Socket::Idle => {
-                let rig = &mut self.rigs[feed];
-                rig.socket = Socket::Idle;
-                rig.accepted = None;
+            Parcel::Closed { code, reason } if wire.socket != Socket::Idle => {
+                wire.socket = Socket::Idle;
+                wire.accepted = None;
                 // What is still under way belongs to no connection any more.
-                rig.attempt += 1;
-                self.give(feed, Taped::Closed(code, reason), None)?;
+                self.rigs[feed].fresh_attempt(line);
+                self.give(feed, Taped::Closed(code, reason).on(on), None)?;
             }
             Parcel::Response { id, status, body } => {
                 self.give(feed, Taped::Response(id, status, body), None)?;
@@ -180,31 +218,37 @@ impl Life {
         Ok(())
     }
 
-    fn knock(&mut self, feed: usize) {
+    fn knock(&mut self, feed: usize, line: usize) {
         let rig = &mut self.rigs[feed];
+        let wire = &mut rig.wires[line];
         let parcel = match self.exchange.open(self.now, rig.part.path) {
             Opened::Accepted(conn) => {
-                rig.accepted = Some(conn);
+                wire.accepted = Some(conn);
                 Parcel::Opened(conn)
             }
             Opened::Refused { status, .. } => {
                 Parcel::Closed { code: None, reason: format!("HTTP {status}") }
             }
         };
-        let at = rig.down.arrival(self.now, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, parcel);
+        let at = wire.down.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, wire.attempt, parcel);
     }
 
     pub(super) fn perform(&mut self, feed: usize, out: &Outbox) -> Result<(), Violation> {
         for action in &out.actions {
+            let (line, action) = match action {
+                Action::Line { line, action } => (usize::from(*line), &**action),
+                action => (0, action),
+            };
             let done = match action {
-                Action::Open { .. } => self.open(feed),
-                Action::Send(text) => self.send(feed, text),
+                Action::Line { .. } => Err("a line of a line".to_owned()),
+                Action::Open { .. } => self.open(feed, line),
+                Action::Send(text) => self.send(feed, line, text),
                 Action::Close => {
-                    self.close(feed);
+                    self.close(feed, line);
                     Ok(())
                 }
-                Action::Login { at } => self.log_in(feed, *at),
+                Action::Login { at } => self.log_in(feed, line, *at),
                 Action::Get { id, path } => {
                     let parcel = Parcel::Ask { id: *id, path: path.clone() };
                     self.network.put(self.now + 20_000_000, feed, 0, parcel);
@@ -216,45 +260,48 @@ impl Life {
         Ok(())
     }
 
-    fn open(&mut self, feed: usize) -> Result<(), String> {
+    fn open(&mut self, feed: usize, line: usize) -> Result<(), String> {
         let rig = &mut self.rigs[feed];
-        if rig.socket != Socket::Idle {
-            return Err(format!("asks for a connection while the socket is {:?}", rig.socket));
+        let socket = rig.wires[line].socket;
+        if socket != Socket::Idle {
+            return Err(format!("asks for a connection while the socket is {socket:?}"));
         }
-        rig.socket = Socket::Opening;
-        rig.attempt += 1;
+        rig.wires[line].socket = Socket::Opening;
+        let attempt = rig.fresh_attempt(line);
         let admitted = self.gate.admit(Nanos(self.now)).0;
         self.counts.more(Figure::Handshakes, 1);
         self.handshakes.start(admitted)?;
-        let at = rig.up.arrival(admitted, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, Parcel::Knock);
+        let at = rig.wires[line].up.arrival(admitted, &mut self.chance);
+        self.network.put(at, feed, attempt, Parcel::Knock);
         Ok(())
     }
 
-    fn send(&mut self, feed: usize, text: &str) -> Result<(), String> {
+    fn send(&mut self, feed: usize, line: usize, text: &str) -> Result<(), String> {
         let rig = &mut self.rigs[feed];
-        let Socket::Open(conn) = rig.socket else {
-            return Err(format!("sends {text} while the socket is {:?}", rig.socket));
+        let wire = &mut rig.wires[line];
+        let Socket::Open(conn) = wire.socket else {
+            return Err(format!("sends {text} while the socket is {:?}", wire.socket));
         };
-        if let Some(request) = rig.manners.sent(self.now, text)? {
-            rig.judge.asked(&request);
+        if let Some(request) = wire.manners.sent(self.now, text)? {
+            rig.judge.asked(line, &request);
             self.counts.more(Figure::Requests, 1);
         }
-        let at = rig.up.arrival(self.now, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text.to_owned()));
+        let at = wire.up.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, wire.attempt, Parcel::Upload(conn, text.to_owned()));
         Ok(())
     }
 
     /// Signs with the exchange's own arithmetic; that of the shell is tested elsewhere.
-    fn log_in(&mut self, feed: usize, at: Nanos) -> Result<(), String> {
+    fn log_in(&mut self, feed: usize, line: usize, at: Nanos) -> Result<(), String> {
         let rig = &mut self.rigs[feed];
-        let Socket::Open(conn) = rig.socket else {
-            return Err(format!("logs in while the socket is {:?}", rig.socket));
+        let wire = &mut rig.wires[line];
+        let Socket::Open(conn) = wire.socket else {
+            return Err(format!("logs in while the socket is {:?}", wire.socket));
         };
         if !rig.part.login {
             return Err("asks for a login without a key".to_owned());
         }
-        rig.manners.logged_in(self.now)?;
+        wire.manners.logged_in(self.now)?;
         self.counts.more(Figure::Requests, 1);
         self.counts.more(Figure::Logins, 1);
         let SimKey { key, secret, passphrase, .. } = &SimKey::known()[0];
@@ -264,28 +311,28 @@ impl Life {
             "{{\"op\":\"login\",\"args\":[{{\"apiKey\":\"{key}\",\"passphrase\":\"{passphrase}\",\
              \"timestamp\":\"{time}\",\"sign\":\"{sign}\"}}]}}"
         );
-        let at = rig.up.arrival(self.now, &mut self.chance);
-        self.network.put(at, feed, rig.attempt, Parcel::Upload(conn, text));
+        let at = wire.up.arrival(self.now, &mut self.chance);
+        self.network.put(at, feed, wire.attempt, Parcel::Upload(conn, text));
         Ok(())
     }
 
-    fn close(&mut self, feed: usize) {
-        let rig = &mut self.rigs[feed];
-        if matches!(rig.socket, Socket::Idle | Socket::Closing) {
+    fn close(&mut self, feed: usize, line: usize) {
+        let wire = &mut self.rigs[feed].wires[line];
+        if matches!(wire.socket, Socket::Idle | Socket::Closing) {
             return;
         }
-        if let Some(conn) = rig.accepted.take() {
-            let at = rig.up.arrival(self.now, &mut self.chance);
-            self.network.put(at, feed, rig.attempt, Parcel::Hangup(conn));
+        if let Some(conn) = wire.accepted.take() {
+            let at = wire.up.arrival(self.now, &mut self.chance);
+            self.network.put(at, feed, wire.attempt, Parcel::Hangup(conn));
         }
-        rig.socket = Socket::Closing;
+        wire.socket = Socket::Closing;
         // Some frames may still be read between asking to close and being closed.
         if self.chance.one_in(2) {
-            self.network.forget_frames(feed, rig.attempt);
+            self.network.forget_frames(feed, wire.attempt);
         }
         let at = self.now + self.chance.below(60_000_000);
         let parcel = Parcel::Closed { code: None, reason: "closed on request".into() };
-        self.network.put(at, feed, rig.attempt, parcel);
+        self.network.put(at, feed, wire.attempt, parcel);
     }
 
     /// Tells the other feeds which instruments changed, as the shell does.

@@ -8,7 +8,7 @@ use super::bars;
 use super::books;
 use super::catalogue;
 use super::counts::Figure;
-use super::driver::{Rig, Socket};
+use super::driver::{Rig, Socket, Wire};
 use super::judge::{Complaint, narrowest, place};
 use super::life::{Life, Violation};
 use super::restore::same_state;
@@ -93,12 +93,14 @@ impl Life {
             // Nothing can be subscribed, and the exchange ends such connections after 30 s.
             return None;
         }
-        let Socket::Open(conn) = rig.socket else {
-            return Some((About::default(), format!("the socket is {:?}", rig.socket)));
-        };
-        let served: BTreeSet<Subscription> = self
-            .exchange
-            .subscriptions(conn)
+        let open = rig.open();
+        if open.len() < usize::from(rig.config.lines) {
+            let sockets = rig.wires.iter().map(|wire| wire.socket).collect::<Vec<_>>();
+            return Some((About::default(), format!("the sockets are {sockets:?}")));
+        }
+        let served = open.iter().flat_map(|conn| self.exchange.subscriptions(*conn));
+        let served: BTreeSet<Subscription> = served
+            .collect::<Vec<_>>()
             .iter()
             .map(|(channel, key)| Subscription::new(channel, key))
             .collect();
@@ -223,11 +225,12 @@ impl Life {
         for feed in 0..self.rigs.len() {
             let rig = &self.rigs[feed];
             let (link, deadline) = (rig.feed.status().link, rig.feed.deadline());
-            if rig.socket != Socket::Idle || link != LinkState::Stopped || deadline.is_some() {
+            let open = |wire: &Wire| wire.socket != Socket::Idle;
+            if rig.wires.iter().any(open) || link != LinkState::Stopped || deadline.is_some() {
                 let text = format!(
-                    "stopped a minute ago, but the socket is {:?}, the link {link:?}, the deadline \
-                     {deadline:?}",
-                    rig.socket
+                    "stopped a minute ago, but sockets are open ({}), the link is {link:?}, the \
+                     deadline {deadline:?}",
+                    rig.wires.iter().any(open)
                 );
                 return Err(self.violation(feed, Complaint::new("stop", text)));
             }

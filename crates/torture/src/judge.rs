@@ -15,12 +15,13 @@ use super::damage::{self, Remains};
 use super::ledger::Ledger;
 use super::manners::Request;
 use super::network::Letter;
+use super::pairs::{self, Pairs};
 use super::refill;
 use super::rows;
 use super::series;
 use super::upcoming::Announced;
 use market_data_model::{
-    Action, Body, Command, EventRef, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
+    Body, Command, EventRef, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
 };
 use market_data_okx::OkxFeed;
 use market_data_sim::Truth;
@@ -90,6 +91,7 @@ pub(super) struct Heard {
 pub struct Judge {
     pub(super) feed: u32,
     pub(super) ledger: Ledger,
+    pub(super) pairs: Pairs,
     pub(super) up: bool,
     pub(super) deltas: bool,
     pub(super) view_depth: u16,
@@ -117,6 +119,7 @@ impl Judge {
         Judge {
             feed,
             ledger,
+            pairs: Pairs::default(),
             up: false,
             deltas: part.deltas,
             view_depth: part.view_depth,
@@ -136,14 +139,17 @@ impl Judge {
     pub fn after(
         &mut self,
         now: Nanos,
-        seen: &Seen<'_>,
+        (line, seen): (u8, &Seen<'_>),
         feed: &OkxFeed,
         out: &Outbox,
         counts: &mut Counts,
     ) -> Result<(), Complaint> {
         counts.more(Figure::Inputs, 1);
         counts.more(Figure::Events, out.events.len() as u64);
-        let heard = self.hear(seen, counts);
+        let line = usize::from(line);
+        pairs::begin(self, now, line, seen);
+        let heard = self.hear((line, seen), counts);
+        pairs::rebase(self, feed);
         self.announced.hear(seen, heard.damaged);
         // What is due now counts for a feed that follows the news before and after this input.
         let followed = self.ledger.key("instruments", "").firm;
@@ -151,22 +157,30 @@ impl Judge {
         for event in out.events.iter() {
             let header = self.ledger.header(now, self.feed, &event);
             header.map_err(|text| Complaint::new("stream", text))?;
-            self.event(&event, seen, &heard, out, counts)?;
+            self.event(&event, (line, seen), &heard, out, counts)?;
             self.announced.event(now, &event, counts)?;
         }
         let follows = followed && self.ledger.key("instruments", "").firm;
         self.announced.settle(now, follows)?;
-        series::check(self, seen, &heard, out, counts)?;
+        if self.pairs.on {
+            pairs::rows(self, (line, seen, &heard), out, counts)?;
+        } else {
+            series::check(self, seen, &heard, out, counts)?;
+        }
         refill::check(self, seen, out, counts)?;
         bars::check(self, seen, &heard, out, counts)?;
-        if out.actions.contains(&Action::Close) {
-            self.down();
+        if matches!(seen, Seen::Closed) {
+            pairs::lost(self, line, out, counts);
+        }
+        for line in pairs::closes(out) {
+            self.down(line);
         }
         let (said, open) = (feed.status().open_gaps, self.ledger.open().count());
         if said != open {
             let text = format!("the feed says that {said} gaps are open, its events say {open}");
             return Err(Complaint::new("gap", text));
         }
+        pairs::newest(self, feed, out)?;
         books::check(self, &heard, feed, out, counts)
     }
 
@@ -192,7 +206,8 @@ impl Judge {
     }
 
     /// The feed sends a request: what it asks to end may go silent from here on.
-    pub fn asked(&mut self, request: &Request) {
+    pub fn asked(&mut self, line: usize, request: &Request) {
+        self.pairs.asked(line, request);
         for (channel, key) in &request.args {
             if !request.subscribe {
                 self.ledger.key(channel, place(channel, key)).firm = false;
@@ -200,7 +215,16 @@ impl Judge {
         }
     }
 
-    fn down(&mut self) {
+    fn down(&mut self, line: usize) {
+        if pairs::down(self, line) {
+            // What the other line carries goes on.
+            let names = self.ledger.keys().iter().map(|k| (k.channel.clone(), k.key.clone()));
+            for (channel, key) in names.collect::<Vec<_>>() {
+                let stands = pairs::stands(self, &channel, &key);
+                self.ledger.key(&channel, &key).firm &= stands;
+            }
+            return;
+        }
         self.up = false;
         for key in self.ledger.keys_mut() {
             key.firm = false;
@@ -208,11 +232,11 @@ impl Judge {
         }
     }
 
-    fn hear(&mut self, seen: &Seen<'_>, counts: &mut Counts) -> Heard {
+    fn hear(&mut self, (line, seen): (usize, &Seen<'_>), counts: &mut Counts) -> Heard {
         match seen {
             Seen::Opened => self.up = true,
-            Seen::Closed => self.down(),
-            Seen::Frame(letter) => return self.frame(letter, counts),
+            Seen::Closed => self.down(line),
+            Seen::Frame(letter) => return self.frame(line, letter, counts),
             Seen::Command(Command::Unsubscribe(list)) => {
                 for s in list {
                     let key = self.ledger.key(&s.channel, place(&s.channel, &s.key));
@@ -228,7 +252,7 @@ impl Judge {
         Heard::default()
     }
 
-    fn frame(&mut self, letter: &Letter, counts: &mut Counts) -> Heard {
+    fn frame(&mut self, line: usize, letter: &Letter, counts: &mut Counts) -> Heard {
         counts.more(Figure::Frames, 1);
         let mut heard = Heard::default();
         if let Some(truth) = &letter.truth {
@@ -237,9 +261,10 @@ impl Judge {
                 let key = self.ledger.key(&truth.channel, &truth.inst_id);
                 heard.before = key.base.as_ref().and_then(|t| t.book.as_ref()).map(|b| b.seq);
                 debug_assert_eq!(number_after(&letter.text, "\"seqId\":"), Some(book.seq));
-                if self.up {
+                if self.up && !self.pairs.on {
                     key.base = Some(Arc::clone(truth));
                 }
+                pairs::book(self, line, truth, heard.prev);
             }
             let key = place(&truth.channel, &truth.inst_id);
             heard.firm = self.ledger.key(&truth.channel, key).firm;
@@ -268,7 +293,7 @@ impl Judge {
     fn event(
         &mut self,
         event: &EventRef<'_>,
-        seen: &Seen<'_>,
+        (line, seen): (usize, &Seen<'_>),
         heard: &Heard,
         out: &Outbox,
         counts: &mut Counts,
@@ -278,7 +303,7 @@ impl Judge {
             Body::Book(change, bids, asks) => {
                 books::record(self, (channel, inst), (change, bids, asks), counts)
             }
-            Body::Gap(gap) => self.gap((channel, inst), gap, (seen, heard), out, counts),
+            Body::Gap(gap) => self.gap((channel, inst), gap, (line, seen, heard), out, counts),
             Body::Subscription(news) => {
                 let key = self.ledger.key(channel, place(channel, inst));
                 key.firm = news.step == SubscriptionStep::Subscribed;
@@ -311,7 +336,7 @@ impl Judge {
         &mut self,
         (channel, inst): (&str, &str),
         gap: &Gap,
-        (seen, heard): (&Seen<'_>, &Heard),
+        (line, seen, heard): (usize, &Seen<'_>, &Heard),
         out: &Outbox,
         counts: &mut Counts,
     ) -> Result<(), Complaint> {
@@ -330,7 +355,12 @@ impl Judge {
         counts.more(Figure::Gaps, 1);
         *counts.gaps.entry(gap.cause.as_str()).or_default() += 1;
         self.ledger.key(channel, place(channel, inst)).firm = false;
-        match unfounded(channel, gap.cause, seen, heard, out) {
+        let pair = self.pairs.on;
+        let why = match pair {
+            true => pairs::unfounded(self, (line, channel, inst), gap.cause, heard),
+            false => unfounded(channel, gap.cause, seen, heard, out),
+        };
+        match why {
             Some(why) => complain(format!("a gap of cause {} opens {why}", gap.cause.as_str())),
             None => Ok(()),
         }
@@ -363,7 +393,7 @@ fn unfounded(
     }
     let why = match cause {
         GapCause::Disconnect => {
-            let closes = out.actions.contains(&Action::Close);
+            let closes = pairs::closes(out).next().is_some();
             (!closes && !matches!(seen, Seen::Closed)).then_some("while the connection stands")
         }
         GapCause::Sequence if !frame => Some("without a frame"),

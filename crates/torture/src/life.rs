@@ -11,7 +11,7 @@ use super::cast::{self, Part};
 use super::catalogue;
 use super::chance::Chance;
 use super::counts::{Counts, Figure};
-use super::driver::{Rig, Socket};
+use super::driver::{Rig, Socket, Wire};
 use super::judge::{Complaint, Seen};
 use super::manners::Handshakes;
 use super::network::{Letter, Network};
@@ -270,6 +270,8 @@ impl Life {
         config.seed = part.seed;
         config.login = part.login;
         config.refill = part.refill;
+        config.lines = part.lines;
+        config.rotate_ns = part.rotate_ns;
         config.bars = part.bars;
         let is_news = |s: &&Subscription| &*s.channel == "instruments";
         let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
@@ -315,8 +317,9 @@ impl Life {
                 return Err(self.violation(feed, Complaint::new("deadline", text)));
             }
         }
-        if matches!(self.rigs[feed].socket, Socket::Open(_)) {
-            let waited = self.rigs[feed].manners.waited(self.now);
+        let open = |wire: &&Wire| matches!(wire.socket, Socket::Open(_));
+        for wire in self.rigs[feed].wires.iter().filter(open) {
+            let waited = wire.manners.waited(self.now);
             waited.map_err(|text| self.violation(feed, Complaint::new("manners", text)))?;
         }
         Ok(())
@@ -339,7 +342,8 @@ impl Life {
         let mut out = std::mem::take(&mut rig.out);
         out.clear();
         rig.feed.handle(now, input.input(), &mut out);
-        let seen = match (&input, letter) {
+        let (line, bare) = input.bare();
+        let seen = match (bare, letter) {
             (Taped::Frame(..), Some(letter)) => Seen::Frame(letter),
             (Taped::Command(command), _) => Seen::Command(command),
             (Taped::Opened, _) => Seen::Opened,
@@ -347,7 +351,8 @@ impl Life {
             (Taped::Response(_, _, body), _) => Seen::Response(body),
             _ => Seen::Other,
         };
-        let judged = rig.judge.after(now, &seen, &rig.feed, &out, &mut self.counts);
+        rig.judge.pairs.two = rig.is_pair();
+        let judged = rig.judge.after(now, (line, &seen), &rig.feed, &out, &mut self.counts);
         rig.tape.record(now, input, &out);
         let done = judged.map_err(|complaint| self.violation(feed, complaint));
         let done = done.and_then(|()| self.perform(feed, &out));
@@ -401,6 +406,8 @@ impl Life {
         self.counts.more(Figure::Millis, (self.now - self.start) / 1_000_000);
         for rig in &self.rigs {
             let stats = rig.feed.stats();
+            self.counts.more(Figure::TwoLines, (rig.config.lines > 1).into());
+            self.counts.more(Figure::HandOvers, rig.feed.status().hand_overs);
             self.counts.more(Figure::Resyncs, stats.resyncs);
             self.counts.more(Figure::Reconnects, stats.reconnects);
         }

@@ -50,7 +50,7 @@ pub(super) fn check(
 }
 
 /// What is fetched is judged in `refill.rs` and `bars.rs`, changes in force in `upcoming.rs`.
-fn is_row(event: &EventRef<'_>) -> bool {
+pub(super) fn is_row(event: &EventRef<'_>) -> bool {
     let fetched = matches!(event.body, Body::Trade(trade) if trade.filled.is_some());
     let announced = matches!(event.body, Body::Instrument(_)) && event.header.ts_event.is_some();
     !fetched
@@ -66,16 +66,25 @@ fn is_row(event: &EventRef<'_>) -> bool {
 }
 
 /// Whether the event is an instrument that a REST answer contains.
-fn answered(event: &EventRef<'_>, seen: &Seen<'_>) -> bool {
+pub(super) fn answered(event: &EventRef<'_>, seen: &Seen<'_>) -> bool {
     match (&event.body, seen) {
         (Body::Instrument(instrument), Seen::Response(body)) => body.contains(&*instrument.row),
         _ => false,
     }
 }
 
-fn invented(event: &EventRef<'_>) -> Complaint {
+pub(super) fn invented(event: &EventRef<'_>) -> Complaint {
     let text = format!("a {} that was not sent: {:?}", event.body.kind(), event.body);
     Complaint::about("rows", event.channel(), event.inst_id(), text)
+}
+
+/// Whether the event may be a row of a damaged frame.
+pub(super) fn is_damaged(event: &EventRef<'_>, heard: &Heard) -> bool {
+    let Some(remains) = &heard.remains else { return false };
+    remains.rows.iter().any(|row| {
+        let row: Vec<_> = row.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        rows::contradiction(&remains.channel, &readable(&row), event).is_none()
+    })
 }
 
 /// A damaged row as a reader may take it: a time that is none is absent.
@@ -138,7 +147,8 @@ fn intact(
 }
 
 /// Channels of flat records whose rows have an id, and may come again after subscribing.
-const KNOWN_BY_ID: [&str; 3] = ["option-trades", "public-block-trades", "sprd-public-trades"];
+pub(super) const KNOWN_BY_ID: [&str; 3] =
+    ["option-trades", "public-block-trades", "sprd-public-trades"];
 
 /// Whether the row is a trade that came out before. Rows of other channels are never left out.
 fn is_repeat(judge: &mut Judge, channel: &str, inst: &str, row: &Row<'_>) -> bool {
@@ -158,7 +168,7 @@ fn is_repeat(judge: &mut Judge, channel: &str, inst: &str, row: &Row<'_>) -> boo
 }
 
 /// Notes what came out; says whether it is a trade that came out just before.
-fn remember(judge: &mut Judge, channel: &str, inst: &str, event: &EventRef<'_>) -> bool {
+pub(super) fn remember(judge: &mut Judge, channel: &str, inst: &str, event: &EventRef<'_>) -> bool {
     let key = judge.ledger.key(channel, place(channel, inst));
     key.firm = true;
     match event.body {

@@ -7,7 +7,7 @@
 //! Start at [`Tape::record`] and [`Tape::replay`].
 
 use super::json::Json;
-use market_data_model::{Action, Command, Feed, Input, Nanos, Outbox, wire};
+use market_data_model::{Action, Command, Feed, Input, LineNews, Nanos, Outbox, wire};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub enum Taped {
     Response(u64, u16, String),
     /// [`Input::Command`]
     Command(Command),
+    /// [`Input::Line`], and what happened there: opened, a frame or closed.
+    Line(u8, Box<Taped>),
 }
 
 impl Taped {
@@ -43,12 +45,36 @@ impl Taped {
                 Input::Response { id: *id, status: *status, body: body.as_bytes() }
             }
             Taped::Command(command) => Input::Command(command.clone()),
+            Taped::Line(line, what) => {
+                let line = *line;
+                match what.input() {
+                    Input::Opened => Input::Line { line, news: LineNews::Opened },
+                    Input::Frame(bytes) => Input::Line { line, news: LineNews::Frame(bytes) },
+                    Input::Closed { code, reason } => {
+                        Input::Line { line, news: LineNews::Closed { code, reason } }
+                    }
+                    other => other,
+                }
+            }
+        }
+    }
+
+    /// The same on a line.
+    pub fn on(self, line: u8) -> Taped {
+        if line == 0 { self } else { Taped::Line(line, Box::new(self)) }
+    }
+
+    /// Which line it is about, and what happened there.
+    pub fn bare(&self) -> (u8, &Taped) {
+        match self {
+            Taped::Line(line, what) => (*line, what),
+            bare => (0, bare),
         }
     }
 
     /// Whether the frame is about that channel and key, or this is no frame at all.
     fn concerns(&self, (channel, key): (&str, &str)) -> bool {
-        match self {
+        match self.bare().1 {
             Taped::Frame(text, _) => speaks_of(text, channel, key),
             Taped::Tick => false,
             _ => true,
@@ -68,6 +94,7 @@ impl Taped {
             Taped::Start => "start".into(),
             Taped::Opened => "opened".into(),
             Taped::Tick => "tick".into(),
+            Taped::Line(line, what) => format!("line {line}: {}", what.say()),
         }
     }
 }
@@ -117,7 +144,7 @@ impl Tape {
 
     /// How many of them are frames.
     pub fn frames(&self) -> u64 {
-        let frame = |(_, input): &&(Nanos, Taped)| matches!(input, Taped::Frame(..));
+        let frame = |(_, input): &&(Nanos, Taped)| matches!(input.bare().1, Taped::Frame(..));
         self.inputs.iter().filter(frame).count() as u64
     }
 
@@ -186,7 +213,7 @@ impl Tape {
             if !last && quiet && !input.concerns((channel, key)) {
                 continue;
             }
-            if matches!(input, Taped::Frame(..)) && quiet {
+            if matches!(input.bare().1, Taped::Frame(..)) && quiet {
                 data += 1;
                 if data > DATA_SHOWN {
                     continue;

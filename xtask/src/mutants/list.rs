@@ -628,6 +628,33 @@ pub const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "M59",
+        what: "a line that is lost takes with it what the other line carries",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/session.rs",
+            old: "let covered = self.is_covered(index);",
+            new: "let covered = false;",
+        }],
+    },
+    Mutant {
+        name: "M60",
+        what: "the memory of what came out ends with the line that brought it",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/lines.rs",
+            old: "self.lines.fading = Some(now + LINE_FADES_NS);",
+            new: "self.lines.fading = Some(now);",
+        }],
+    },
+    Mutant {
+        name: "M61",
+        what: "a hand-over does not wait until the other line has the books",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/handover.rs",
+            old: "Stage::Live => self.is_covered(index) && !waits,",
+            new: "Stage::Live => !waits,",
+        }],
+    },
+    Mutant {
         name: "L1",
         what: "what needs a login is asked for without waiting for it",
         edits: &[Edit {

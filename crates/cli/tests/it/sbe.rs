@@ -114,6 +114,7 @@ impl Client {
                     if reply.bytes.is_empty() { reply.body.into_bytes() } else { reply.bytes };
                 self.answers.push_back((now + reply.delay_ns, id, reply.status, body));
             }
+            Action::Line { .. } => panic!("the binary socket has one line"),
             Action::Close => {
                 if let Some(conn) = self.conn.take() {
                     exchange.receive(now, conn, FromClient::Close);

@@ -27,7 +27,8 @@ impl<F: Driven> Driver<F> {
             "a feed failed by a mistake of ours; starting afresh"
         );
         self.setup.metrics.panics.fetch_add(1, Relaxed);
-        self.hang_up();
+        self.hang_up(0);
+        self.hang_up(1);
         self.gets.abort_all();
         self.gets.detach_all();
         self.out.actions.clear();

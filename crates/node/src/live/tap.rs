@@ -40,6 +40,8 @@ pub(crate) struct Tap {
     /// Bytes of frames in the queue, of all taps.
     held: Arc<AtomicUsize>,
     frames: Vec<Bytes>,
+    /// The wire whose frames are shown, where there are two.
+    wire: Option<u8>,
     lost: bool,
 }
 
@@ -70,7 +72,7 @@ impl Taps {
     pub fn tap(&self) -> Tap {
         let line = self.next.fetch_add(1, Relaxed);
         let (sender, held) = (self.sender.clone(), Arc::clone(&self.held));
-        Tap { line, sender, held, frames: Vec::new(), lost: false }
+        Tap { line, sender, held, frames: Vec::new(), wire: None, lost: false }
     }
 }
 
@@ -82,9 +84,12 @@ impl Tapped {
 }
 
 impl Tap {
-    /// A frame has come.
-    pub fn frame(&mut self, bytes: &Bytes) {
-        self.frames.push(bytes.clone());
+    /// A frame has come on one of the connection's wires. Of two that carry the same, only one is
+    /// shown: the first that brings something, until it is gone.
+    pub fn frame(&mut self, wire: u8, bytes: &Bytes) {
+        if *self.wire.get_or_insert(wire) == wire {
+            self.frames.push(bytes.clone());
+        }
     }
 
     /// Hands over the frames that have gathered.
@@ -109,8 +114,12 @@ impl Tap {
         self.give(Shown::Book(key, book.map(Box::new)));
     }
 
-    /// The connection is gone.
-    pub fn down(&mut self) {
+    /// A wire is gone.
+    pub fn down(&mut self, wire: u8) {
+        if self.wire != Some(wire) {
+            return;
+        }
+        self.wire = None;
         self.flush();
         self.lost |= !self.give(Shown::Down);
     }
@@ -139,7 +148,7 @@ mod tests {
         let (taps, mut tapped) = taps();
         let mut tap = taps.tap();
         for n in 0..=QUEUE {
-            tap.frame(&Bytes::from(n.to_string()));
+            tap.frame(0, &Bytes::from(n.to_string()));
             tap.flush();
         }
         let mut frames = 0;
@@ -149,11 +158,28 @@ mod tests {
         }
         assert_eq!(frames, QUEUE, "the last one found no room");
         assert_eq!(tapped.held.load(Relaxed), 0);
-        tap.frame(&Bytes::from_static(b"after"));
+        tap.frame(0, &Bytes::from_static(b"after"));
         tap.book(Subscription::new("books", "X"), None);
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Lost))));
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 1));
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Book(_, None)))));
+    }
+
+    #[test]
+    fn of_two_wires_one_is_shown_and_only_its_end_is_an_end() {
+        let (taps, mut tapped) = taps();
+        let mut tap = taps.tap();
+        for (wire, text) in [(1, "a"), (0, "a"), (1, "b"), (0, "b")] {
+            tap.frame(wire, &Bytes::from_static(text.as_bytes()));
+        }
+        tap.down(0);
+        tap.flush();
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 2));
+        tap.down(1);
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Down))));
+        tap.frame(0, &Bytes::from_static(b"c"));
+        tap.flush();
+        assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 1));
     }
 
     #[test]
@@ -162,7 +188,7 @@ mod tests {
         let mut tap = taps.tap();
         let large = Bytes::from(vec![b'x'; QUEUE_BYTES_MAX / 4]);
         for _ in 0..6 {
-            tap.frame(&large);
+            tap.frame(0, &large);
             tap.flush();
         }
         let mut kept = 0;

@@ -39,7 +39,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         carried: Arc::new(Mutex::new(vec![Subscription::new("books", "BTC-USDT")])),
         ids: Arc::new(AtomicU32::new(1)),
         current: Arc::default(),
-        io: Arc::new(Io { dialer, rest, gate: Gate::new() }),
+        io: Arc::new(Io { second: Arc::clone(&dialer), dialer, rest, gate: Gate::new() }),
         metrics: Arc::clone(&metrics),
         publisher: Publisher::new(&[queue]),
         asks,

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::error::Error as StdError;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -51,6 +52,12 @@ impl Dialer {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(TCP_WAIT));
         Ok(Dialer { proxies, tls: TlsConnector::from(tls::client_config(trust)?), tcp })
+    }
+
+    /// The same, from this address of this machine.
+    pub fn bound_to(mut self, address: Option<IpAddr>) -> Dialer {
+        self.tcp.set_local_address(address);
+        self
     }
 
     /// Connects to the host of `uri` (`ws`, `wss`, `http` or `https`).

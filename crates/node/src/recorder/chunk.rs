@@ -5,7 +5,7 @@
 //!
 //! Invariant: the texts in `bytes` are in the order of `items` and as long as these say.
 
-use market_data_model::{Action, Batch, Command, FeedId, Input, Nanos};
+use market_data_model::{Action, Batch, Command, FeedId, Input, LineNews, Nanos};
 use market_data_tape::{Anchor, Entry, FeedRange, FeedStart};
 use std::sync::Arc;
 
@@ -49,6 +49,9 @@ enum What {
     Tick,
     Response { id: u64, status: u16 },
     Command(Command),
+    LineOpened { line: u8 },
+    LineFrame { line: u8 },
+    LineClosed { line: u8, code: Option<u16> },
     Note,
     Anchor { path: Box<str>, status: u16 },
     State,
@@ -105,6 +108,16 @@ impl Chunk {
                 self.push(ts, body, What::Response { id: *id, status: *status });
             }
             Input::Command(command) => self.push(ts, &[], What::Command(command.clone())),
+            Input::Line { line, news } => {
+                let line = *line;
+                match *news {
+                    LineNews::Opened => self.push(ts, &[], What::LineOpened { line }),
+                    LineNews::Frame(bytes) => self.push(ts, bytes, What::LineFrame { line }),
+                    LineNews::Closed { code, reason } => {
+                        self.push(ts, reason.as_bytes(), What::LineClosed { line, code });
+                    }
+                }
+            }
         }
     }
 
@@ -195,6 +208,12 @@ impl Item {
                 Input::Response { id: *id, status: *status, body: bytes }
             }
             What::Command(command) => Input::Command(command.clone()),
+            What::LineOpened { line } => Input::Line { line: *line, news: LineNews::Opened },
+            What::LineFrame { line } => Input::Line { line: *line, news: LineNews::Frame(bytes) },
+            What::LineClosed { line, code } => {
+                let news = LineNews::Closed { code: *code, reason: text() };
+                Input::Line { line: *line, news }
+            }
         };
         Part::Put(self.ts, Entry::Input(input))
     }

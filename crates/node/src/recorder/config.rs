@@ -20,6 +20,8 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         sbe: config.sbe,
         bars: config.bars,
         known: config.known.clone(),
+        more_lines: config.lines.saturating_sub(1),
+        rotate_ns: config.rotate_ns,
     }
 }
 
@@ -36,5 +38,7 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.sbe = taped.sbe;
     config.bars = taped.bars;
     config.known = taped.known;
+    config.lines = taped.more_lines.saturating_add(1);
+    config.rotate_ns = taped.rotate_ns;
     config
 }

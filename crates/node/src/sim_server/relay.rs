@@ -11,7 +11,7 @@
 //!
 //! Start at [`Relay::start`].
 
-use super::show::{list_instrument, recorded_feed, time_of, whole_book};
+use super::show::{list_instrument, recorded_feed, seq_of, time_of, whole_book};
 use super::world::World;
 use super::{Ask, Door, INBOX, handle};
 use crate::clock::wall_now;
@@ -101,6 +101,8 @@ struct Served {
     line: Option<usize>,
     /// The venue's time of its last frame, in Unix milliseconds.
     ts_ms: Option<u64>,
+    /// `seqId` of its last frame, of a book.
+    seq: Option<i64>,
     /// Its book was asked for, and has not come.
     asked: bool,
 }
@@ -238,6 +240,7 @@ impl Live {
         let whole = !served.incremental || data.action == Some(Action::Snapshot);
         if served.incremental {
             served.ts_ms = time_of(text).or(served.ts_ms);
+            served.seq = seq_of(text).or(served.seq);
         }
         self.world.exchange.push_recorded(now, served.id, text.into(), whole);
     }
@@ -247,6 +250,9 @@ impl Live {
         let Some(index) = self.by_key.get(key).copied() else { return };
         let id = self.served[index].id;
         let ts_ms = self.served[index].ts_ms.unwrap_or(now / 1_000_000);
+        // With two connections the feed may be ahead of the one whose frames are shown.
+        let ahead = |seq: i64| self.served[index].seq.is_some_and(|last| last != seq);
+        let book = book.filter(|(_, seq)| !ahead(*seq));
         let whole = book.and_then(|(book, seq)| whole_book(&key.channel, &book, seq, ts_ms));
         let (due, rest) =
             std::mem::take(&mut self.rest).into_iter().partition(|w| w.index == index);
@@ -350,7 +356,16 @@ impl Live {
         self.by_key.insert(key.clone(), index);
         let (key, line, ts_ms) = (key.clone(), None, None);
         let carried = true;
-        self.served.push(Served { key, id, incremental, carried, line, ts_ms, asked: false });
+        self.served.push(Served {
+            key,
+            id,
+            incremental,
+            carried,
+            line,
+            ts_ms,
+            seq: None,
+            asked: false,
+        });
         index
     }
 }

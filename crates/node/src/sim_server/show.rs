@@ -10,7 +10,9 @@
 
 use crate::replay::{Met, Pace, Replay, ReplayOptions, Speed, seek};
 use market_data_model::time::SECOND;
-use market_data_model::{Book, Command, FeedId, Input, Instrument, Nanos, Side, Subscription};
+use market_data_model::{
+    Book, Command, FeedId, Input, Instrument, LineNews, Nanos, Side, Subscription,
+};
 use market_data_okx::OkxFeed;
 use market_data_okx::channel::{self, Form, Path};
 use market_data_okx::frame::{self, Action, Frame};
@@ -249,13 +251,20 @@ impl<'t> Show<'t> {
             Ok(Entry::Lost(lost)) => self.tell_loss(record.feed, lost),
             _ => {}
         }
+        let lines = self.replay.feed(record.feed).map_or_else(Vec::new, |feed| feed.status().lines);
+        let front = lines.iter().find(|line| line.front).map_or(0, |line| line.line);
         match self.replay.take(&record) {
             Ok(Met::Started(..)) => self.pace.rebase(),
             Ok(_) => {}
             Err(error) => tracing::warn!(record = record.ordinal, %error, "an unreadable record"),
         }
         match entry {
-            Ok(Entry::Input(Input::Frame(bytes))) => {
+            // Of two lines, the frames of the one in front.
+            Ok(Entry::Input(Input::Line { line, .. })) if line != front => {}
+            Ok(Entry::Input(Input::Frame(_))) if front != 0 => {}
+            Ok(Entry::Input(
+                Input::Frame(bytes) | Input::Line { news: LineNews::Frame(bytes), .. },
+            )) => {
                 self.frame(record.feed, bytes, (exchange, now_ns));
             }
             Ok(Entry::Input(input)) => self.other(record.feed, &input, exchange),
@@ -469,6 +478,12 @@ fn is_up(feed: Option<&OkxFeed>, served: &Served) -> bool {
         Some(feed) => is_connected(feed),
         None => false,
     }
+}
+
+/// The venue's id of the last change in a book's frame.
+pub(super) fn seq_of(text: &str) -> Option<i64> {
+    let Ok(Frame::Data(data)) = frame::parse(text.as_bytes()) else { return None };
+    data.data.items().last()?.field("seqId")?.integer()
 }
 
 /// The venue's time of a book's frame.

@@ -132,6 +132,105 @@ async fn drills_open_and_close_gaps() {
     sim.close().await;
 }
 
+/// Reads until `done` says so; there is no gap, and of each book and each trade nothing is missing.
+async fn unbroken(
+    events: &mut EventReceiver,
+    mut done: impl FnMut(&crate::EventRef<'_>) -> bool,
+    ends: &mut BTreeMap<(String, String), i64>,
+) {
+    let mut look = |event: &crate::EventRef<'_>| {
+        let key = (event.channel().to_owned(), event.inst_id().to_owned());
+        match event.body {
+            Body::Gap(gap) => panic!("a gap of {key:?}: {gap:?}"),
+            Body::Book(book, ..) if book.kind == crate::model::BookKind::Delta => {
+                let before = ends.insert(key, book.seq.unwrap());
+                assert_eq!(before, book.prev_seq);
+            }
+            Body::Book(book, ..) if book.kind == crate::model::BookKind::Snapshot => {
+                assert_eq!(ends.insert(key, book.seq.unwrap()), None, "a second snapshot");
+            }
+            Body::Trade(trade) => {
+                let fills = i64::from(trade.count.unwrap_or(1));
+                let id = trade.trade_id as i64;
+                let before = ends.insert(key, id);
+                assert!(before.is_none_or(|before| id - fills == before), "{before:?} {trade:?}");
+            }
+            _ => {}
+        }
+        done(event)
+    };
+    let read = async {
+        loop {
+            let Some(Delivery::Batch(batch)) = events.recv().await else {
+                panic!("the service goes on and loses nothing")
+            };
+            // To the end of the batch: what is left out would be missed.
+            let found = batch.iter().filter(|event| look(event)).count();
+            if found > 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("it happens within a minute");
+}
+
+#[tokio::test]
+async fn hand_overs_lose_nothing() {
+    let sim = sim(6, FaultProfile::none()).await;
+    let channels = ["books", "trades", "tickers"];
+    let (service, mut events) = start(options(&sim, &["BTC-USDT", "ETH-USDT"], &channels)).await;
+    let mut ends = BTreeMap::new();
+    let is_live = |event: &crate::EventRef<'_>| matches!(event.body, Body::Book(..));
+    unbroken(&mut events, is_live, &mut ends).await;
+    for _ in 0..2 {
+        service.hand_over().await;
+        let is_down = |event: &crate::EventRef<'_>| match event.body {
+            Body::Session(session) => session.step == SessionStep::Down,
+            _ => false,
+        };
+        unbroken(&mut events, is_down, &mut ends).await;
+        unbroken(&mut events, is_live, &mut ends).await;
+    }
+    assert_eq!(ends.len(), 4, "{ends:?}");
+    drop(events);
+    let report = service.stop().await.feeds.remove(0);
+    assert_eq!(report.status.map(|status| status.hand_overs), Some(2));
+    assert_eq!((report.stats.reconnects, report.stats.resyncs), (2, 0));
+    sim.close().await;
+}
+
+#[tokio::test]
+async fn the_loss_of_either_line_is_no_loss() {
+    let sim = sim(7, FaultProfile::none()).await;
+    let mut options = options(&sim, &["BTC-USDT", "ETH-USDT"], &["books", "trades"]);
+    options.lines.lines = 2;
+    let (service, mut events) = start(options).await;
+    let mut ends = BTreeMap::new();
+    // Both are up, and both have brought something.
+    let lines = || service.feeds()[0].status.as_ref().map_or(Vec::new(), |s| s.lines.clone());
+    let whole = || {
+        let lines = lines();
+        lines.len() == 2 && lines.iter().all(market_data_okx::LineStatus::is_up)
+    };
+    for _ in 0..3 {
+        unbroken(&mut events, |_| whole(), &mut ends).await;
+        let mut books = 0;
+        let some = |event: &crate::EventRef<'_>| {
+            books += usize::from(matches!(event.body, Body::Book(..)));
+            books > 40
+        };
+        unbroken(&mut events, some, &mut ends).await;
+        // Drops the connection in front, whichever that is.
+        service.command(None, Command::Reconnect).await;
+    }
+    unbroken(&mut events, |event| matches!(event.body, Body::Book(..)), &mut ends).await;
+    drop(events);
+    let report = service.stop().await.feeds.remove(0);
+    assert_eq!(report.stats.resyncs, 0);
+    assert!(report.stats.reconnects >= 3, "{report:?}");
+    sim.close().await;
+}
+
 #[tokio::test]
 async fn a_connection_that_dies_comes_back() {
     // Four connections in ten die each second.

@@ -24,6 +24,7 @@ pub(super) fn request_number(id: &str) -> Option<u64> {
 
 impl OkxFeed {
     pub(super) fn want(&mut self, list: Vec<Subscription>) {
+        self.lines.stale = true;
         for subscription in list {
             let index = self.add(subscription);
             let sub = &mut self.subs[index as usize];
@@ -56,6 +57,7 @@ impl OkxFeed {
     fn end(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
         let sub = &mut self.subs[index as usize];
         sub.wanted = false;
+        self.lines.stale = true;
         // What follows is no gap: nobody wants it.
         if let Some(follow) = &mut sub.follow {
             follow.invalidate();
@@ -75,6 +77,42 @@ impl OkxFeed {
             self.timers.set(Timer::Ack(index), now + limits::ACK_WAIT_NS);
         }
         told
+    }
+
+    /// Makes the line at hand ask for what is wanted, and for nothing else.
+    pub(super) fn reconcile(&mut self, now: Nanos) {
+        let mut leaving = Vec::new();
+        for index in 0..self.subs.len() as u32 {
+            let sub = &mut self.subs[index as usize];
+            match (sub.wanted, sub.stage) {
+                (true, Stage::Gone) => sub.stage = Stage::Idle,
+                (false, Stage::Asked | Stage::Live) => {
+                    sub.stage = Stage::Leaving;
+                    self.stop_timers(index);
+                    leaving.push(index);
+                }
+                (false, Stage::Idle | Stage::Refused) => {
+                    sub.stage = Stage::Gone;
+                    self.stop_timers(index);
+                }
+                (false, Stage::Leaving) if !self.timers.is_set(Timer::Ack(index)) => {
+                    self.timers.set(Timer::Ack(index), now + limits::ACK_WAIT_NS);
+                }
+                _ => {}
+            }
+        }
+        self.enqueue(Op::Unsubscribe, &leaving);
+        self.ask_idle();
+    }
+
+    /// Begins a subscription anew on the line at hand; see [`OkxFeed::renew`].
+    pub(super) fn renew_here(&mut self, index: u32) {
+        let sub = &mut self.subs[index as usize];
+        if sub.wanted && matches!(sub.stage, Stage::Asked | Stage::Live) {
+            sub.stage = Stage::Leaving;
+            self.stop_timers(index);
+            self.enqueue(Op::Unsubscribe, &[index]);
+        }
     }
 
     fn stop_timers(&mut self, index: u32) {
@@ -246,7 +284,7 @@ impl OkxFeed {
             "error" => self.refused(now, event, text, out),
             "notice" if event.code == "64008" => {
                 let reason = format!("notice 64008: {}", event.msg);
-                self.replace(now, &reason, (Whose::Venue, true), out);
+                self.hand_over(now, &reason, Whose::Venue, out);
             }
             "login" if self.login_said(now, event, out) => {}
             "login" if event.code == "0" || event.code.is_empty() => {}
@@ -279,7 +317,9 @@ impl OkxFeed {
             }
             Stage::Idle | Stage::Asked | Stage::Live | Stage::Refused => {}
         }
-        self.emit.news(now, place, (SubscriptionStep::Subscribed, "", ""), out);
+        if !self.is_told(index) {
+            self.emit.news(now, place, (SubscriptionStep::Subscribed, "", ""), out);
+        }
         self.timers.stop(Timer::Ack(index));
         self.confirm(now, index, out);
     }
@@ -326,7 +366,9 @@ impl OkxFeed {
             sub.stage = Stage::Gone;
             self.emit.news(now, place, (SubscriptionStep::Unsubscribed, "", ""), out);
         } else if !asked && sub.wanted {
-            self.emit.news(now, place, (SubscriptionStep::Evicted, "", ""), out);
+            if !self.is_told(index) {
+                self.emit.news(now, place, (SubscriptionStep::Evicted, "", ""), out);
+            }
             self.withdraw(now, index, GapCause::Evicted, out);
         }
     }
@@ -432,14 +474,19 @@ impl OkxFeed {
             return;
         }
         let place = sub.place;
-        self.emit.news(now, place, (SubscriptionStep::Refused, code, msg), out);
+        if !self.is_told(index) {
+            self.emit.news(now, place, (SubscriptionStep::Refused, code, msg), out);
+        }
         self.withdraw(now, index, GapCause::Refused, out);
     }
 
     /// The venue does not serve it: out of service, and asked for again after a growing wait.
     pub(super) fn withdraw(&mut self, now: Nanos, index: u32, cause: GapCause, out: &mut Outbox) {
+        let covered = self.is_covered(index);
         let sub = &mut self.subs[index as usize];
-        sub.lose(now, (cause, Whose::Venue), &mut self.emit, out);
+        if !covered {
+            sub.lose(now, (cause, Whose::Venue), &mut self.emit, out);
+        }
         sub.stage = Stage::Refused;
         let wait = limits::REFUSED_WAIT_MIN_NS << sub.refusals.min(10);
         sub.refusals += 1;
@@ -487,6 +534,9 @@ impl OkxFeed {
     /// that is gone, and the venue says nothing of such an end.
     pub(super) fn renew(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         self.abandon_bars(now, index, out);
+        if self.lines.is_pair() {
+            self.lines.renewed.push((1 - self.lines.at(), index));
+        }
         let sub = &mut self.subs[index as usize];
         if sub.stage == Stage::Live {
             return self.distrust(now, index, (GapCause::Restart, Whose::Venue), out);

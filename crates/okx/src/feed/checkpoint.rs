@@ -11,28 +11,32 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BINARY`] ends before the bars, [`VERSION_LOGIN`] before the refill and the binary
+//! [`VERSION_BARS`] ends before the lines, [`VERSION_BINARY`] before the bars, too,
+//! [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
 
 use super::bars::Bars;
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
+use super::lines::{Lines, LinesState};
 use super::login::Login;
 use super::refill::Refill;
 use super::sub::Sub;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
-use crate::link::{Link, Timer};
+use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
 use market_data_model::Nanos;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 6;
-/// The version before, without the bars.
+const VERSION: u8 = 7;
+/// The version before, without the lines.
+const VERSION_BARS: u8 = 6;
+/// The version before that, without the bars.
 const VERSION_BINARY: u8 = 5;
 /// The version before that, without the refill and the binary socket.
 const VERSION_LOGIN: u8 = 4;
@@ -106,6 +110,7 @@ impl OkxFeed {
             refill,
             bars,
             binary,
+            lines,
             row: _,
             figure: _,
             rows: _,
@@ -125,7 +130,8 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        *out = postcard::to_extend(&(state, login, refill, binary, bars), std::mem::take(out))
+        let parts = (state, login, refill, binary, bars, lines.state());
+        *out = postcard::to_extend(&parts, std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
         out[start + 1..start + HEAD].copy_from_slice(&sum.to_le_bytes());
@@ -140,7 +146,8 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        if ![VERSION, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE].contains(version) {
+        let known = [VERSION, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
+        if !known.contains(version) {
             return Err(RestoreError::Version(*version));
         }
         let (sum, state) = rest.split_first_chunk::<4>().ok_or(RestoreError::Damaged)?;
@@ -155,19 +162,24 @@ impl OkxFeed {
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
         let ((refill, binary), rest) = match *version {
-            VERSION | VERSION_BINARY => {
+            VERSION | VERSION_BARS | VERSION_BINARY => {
                 postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?
             }
             _ => (Default::default(), rest),
         };
         let (bars, rest) = match *version {
-            VERSION => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
+            VERSION | VERSION_BARS => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
             _ => (Bars::default(), rest),
+        };
+        let (lines, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?,
+            _ => (Default::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary, bars)).map_err(RestoreError::Malformed)
+        rebuild(config, state, (login, refill, binary, bars), lines)
+            .map_err(RestoreError::Malformed)
     }
 }
 
@@ -175,6 +187,7 @@ fn rebuild(
     config: OkxConfig,
     state: State,
     (login, refill, binary, bars): (Login, Refill, Binary, Bars),
+    lines: LinesState,
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -191,9 +204,6 @@ fn rebuild(
         stopping,
     ) = state;
     let emit = Emitter::restored(config.feed, emit)?;
-    if subs.len() > CHECKPOINT_SUBS_MAX {
-        return Err("it has too many subscriptions");
-    }
     let exists = |index: u32| (index as usize) < subs.len();
     let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
@@ -207,6 +217,7 @@ fn rebuild(
         return Err("it is of the other kind of socket");
     }
     sound(&link, (&login, &refill, &bars), (&binary, subs.len()), requests.max(get_number))?;
+    let lines = Lines::restored(lines, subs.len())?;
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
@@ -220,7 +231,7 @@ fn rebuild(
         beside: false,
         emit,
         link,
-        timers: timers.into_iter().collect(),
+        timers: TimerTable::of(timers),
         subs,
         by_key,
         by_argument: arguments.into_iter().collect(),
@@ -233,6 +244,7 @@ fn rebuild(
         refill,
         bars,
         binary,
+        lines,
         row: Default::default(),
         figure: Default::default(),
         rows: Default::default(),
@@ -249,6 +261,7 @@ fn sound(
     counted: u64,
 ) -> Result<(), &'static str> {
     let parts = [
+        (subs <= CHECKPOINT_SUBS_MAX, "it has too many subscriptions"),
         (link.is_sound(), "its link has done more than a link may"),
         (login.is_sound(), "its login was tried more often than it can have been"),
         (refill.is_sound(), "what it fetches is more than it may"),

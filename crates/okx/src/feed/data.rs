@@ -37,7 +37,12 @@ impl OkxFeed {
         }
         // That a bar is another than its trades is no sign of a sick connection.
         let apart = self.bars.made.differing() - differing;
-        for _ in faults + apart..self.emit.stats.faults {
+        self.weigh_faults(now, faults + apart, out);
+    }
+
+    /// Too many faults since there were `before` end the connection at hand.
+    pub(super) fn weigh_faults(&mut self, now: Nanos, before: u64, out: &mut Outbox) {
+        for _ in before..self.emit.stats.faults {
             if self.link.fault(now) {
                 let reason = "too many faults in a short time";
                 return self.replace(now, reason, (Whose::Venue, false), out);
@@ -130,6 +135,9 @@ impl OkxFeed {
 
     /// Whether rows of this subscription are still taken; if not, the frame is counted as late.
     pub(super) fn admits(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
+        if self.lines.hot {
+            return true;
+        }
         let sub = &self.subs[index as usize];
         match sub.stage {
             Stage::Idle | Stage::Asked | Stage::Refused if sub.wanted => {
@@ -203,6 +211,9 @@ impl OkxFeed {
 
     fn tickers(&mut self, now: Nanos, index: u32, data: Raw<'_>, out: &mut Outbox) {
         for row in data.items() {
+            if self.is_copy(now, index, text_of(row)) {
+                continue;
+            }
             let mut unknowns = Unknowns::default();
             let read = tickers::decode(row, &mut unknowns).and_then(|read| {
                 self.foreign(index, read.inst_id.as_deref()).map_or(Ok(read), Err)
@@ -222,6 +233,9 @@ impl OkxFeed {
         row: &[u8],
         out: &mut Outbox,
     ) {
+        if self.is_overtaken(index, ts) {
+            return;
+        }
         let place = self.subs[index as usize].place;
         if let (Some(inst), Some(inst_type)) = (place.inst, inst_type) {
             self.emit.learn_type(inst, &inst_type);
@@ -255,6 +269,20 @@ impl OkxFeed {
         row: &[u8],
         out: &mut Outbox,
     ) {
+        if self.lines.arbitrates() {
+            return self.arbitrate_trade(now, index, (ts, trade), row, out);
+        }
+        self.take_trade(now, index, (ts, trade), row, out);
+    }
+
+    pub(super) fn take_trade(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (ts, trade): (Option<Nanos>, &Trade),
+        row: &[u8],
+        out: &mut Outbox,
+    ) {
         if self.is_repeated(now, index, trade, out) {
             self.emit.stats.trades_repeated += 1;
             return;
@@ -269,11 +297,16 @@ impl OkxFeed {
         }
     }
 
+    /// How many fills a row stands for; `None` when the venue did not say.
+    pub(super) fn fills_of(&self, index: u32, trade: &Trade) -> Option<u64> {
+        let all_fills = &*self.subs[index as usize].subscription.channel == "trades-all";
+        if all_fills { Some(1) } else { trade.count.map(|c| u64::from(c.max(1))) }
+    }
+
     /// Follows the ids: says what is missing before this row, and whether it came before.
     fn is_repeated(&mut self, now: Nanos, index: u32, trade: &Trade, out: &mut Outbox) -> bool {
+        let fills = self.fills_of(index, trade);
         let sub = &mut self.subs[index as usize];
-        let all_fills = &*sub.subscription.channel == "trades-all";
-        let fills = if all_fills { Some(1) } else { trade.count.map(|c| u64::from(c.max(1))) };
         let Some(series) = &mut sub.series else { return false };
         let first = trade.trade_id.saturating_sub(fills.unwrap_or(1) - 1);
         let before = series.last();
@@ -308,6 +341,9 @@ impl OkxFeed {
         out: &mut Outbox,
     ) {
         for row in data.items() {
+            if self.is_copy(now, index, text_of(row)) {
+                continue;
+            }
             match bars::decode(row, kind, size) {
                 Ok(bar) => self.bar(now, index, bar, out),
                 Err(why) => self.bad_row(now, index, (why, row), out),
@@ -353,6 +389,21 @@ impl OkxFeed {
             // Seen on `sprd-bbo-tbt`: a row that is no state of the book.
             return self.bad_time(now, index, text, out);
         }
+        if self.lines.arbitrates() {
+            return self.arbitrate_book(now, index, (action, row), text, out);
+        }
+        self.take_book_row(now, index, (action, row), text, out);
+    }
+
+    pub(super) fn take_book_row(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (action, row): (Option<frame::Action>, &BookRow),
+        text: &[u8],
+        out: &mut Outbox,
+    ) {
+        let Some(follow) = &mut self.subs[index as usize].follow else { return };
         let was_live = follow.live().is_some();
         let verdict = follow.take(action, row, &mut self.emit.stats.book);
         if verdict == Verdict::Snapshot && !was_live {
@@ -451,6 +502,6 @@ impl OkxFeed {
     }
 }
 
-fn text_of(row: Raw<'_>) -> &[u8] {
+pub(super) fn text_of(row: Raw<'_>) -> &[u8] {
     row.as_str().as_bytes()
 }

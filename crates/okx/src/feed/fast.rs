@@ -27,6 +27,9 @@ impl OkxFeed {
         let rows = std::mem::take(&mut self.rows);
         for (n, (start, end)) in rows.spans.iter().enumerate() {
             let text = &bytes[*start..*end];
+            if matches!(form, Form::Ticker | Form::Bar(..)) && self.is_copy(now, index, text) {
+                continue;
+            }
             match form {
                 Form::Ticker => {
                     let (ts, inst_type, ticker) = rows.tickers[n].clone();

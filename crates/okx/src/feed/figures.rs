@@ -46,6 +46,9 @@ impl OkxFeed {
     ) {
         let mut record = std::mem::take(&mut self.figure);
         for row in data.items() {
+            if self.is_copy(now, index, row.as_str().as_bytes()) {
+                continue;
+            }
             match figures::elements(row, form) {
                 Ok(None) => self.figure(now, index, (row, None, form), &mut record, out),
                 Ok(Some(list)) => {

@@ -13,6 +13,9 @@ impl OkxFeed {
     pub(super) fn instruments(&mut self, now: Nanos, index: u32, data: Raw<'_>, out: &mut Outbox) {
         let channel = self.subs[index as usize].place.channel;
         for row in data.items() {
+            if self.is_copy(now, index, row.as_str().as_bytes()) {
+                continue;
+            }
             match catalogue::instrument_from_row(row) {
                 Ok(instrument) => {
                     self.instrument_changed(now, &Arc::new(instrument), channel, out);

@@ -20,7 +20,10 @@ impl OkxFeed {
             step,
             number: self.link.number,
             url: Arc::clone(&self.config.url),
-            reason: reason.into(),
+            reason: match self.lines.at() {
+                0 => reason.into(),
+                line => format!("line {}: {reason}", line + 1).trim_end_matches(": ").into(),
+            },
             conn_id: self.link.conn_id.clone(),
         };
         self.emit.session(now, session, out);
@@ -31,6 +34,7 @@ impl OkxFeed {
         if idle || self.link.state != LinkState::Down {
             return;
         }
+        self.link.number = self.link.number.max(self.lines.number());
         self.link.opening();
         self.say_session(now, SessionStep::Opening, "", out);
         out.actions.push(Action::Open { url: Arc::clone(&self.config.url) });
@@ -52,6 +56,9 @@ impl OkxFeed {
             self.timers.set(Timer::Silence, now + limits::PING_AFTER_NS);
         }
         self.ask_idle();
+        if !self.lines.swapped {
+            self.plan_rotation(now);
+        }
     }
 
     /// Replaces the connection: everything on it is lost now, a new one follows.
@@ -84,13 +91,18 @@ impl OkxFeed {
         self.pending.clear();
         self.login.lost();
         self.binary.lost();
-        for sub in &mut self.subs {
-            sub.lose(now, why, &mut self.emit, out);
-            sub.started = false;
+        for index in 0..self.subs.len() as u32 {
+            let covered = self.is_covered(index);
+            let sub = &mut self.subs[index as usize];
+            if !covered {
+                sub.lose(now, why, &mut self.emit, out);
+                sub.started = false;
+            }
             sub.leaving = 0;
             sub.attempts = 0;
             sub.stage = if sub.wanted { Stage::Idle } else { Stage::Gone };
         }
+        self.unjoin(now);
     }
 
     pub(super) fn closed(&mut self, now: Nanos, code: Option<u16>, reason: &str, out: &mut Outbox) {
@@ -109,6 +121,9 @@ impl OkxFeed {
             None => reason.to_string(),
         };
         self.say_session(now, SessionStep::Down, &words, out);
+        if self.lines.is_pair() {
+            self.link.forgive(now);
+        }
         let retry = self.link.closed(now, self.orderly);
         if self.stopping {
             self.link.state = LinkState::Stopped;
@@ -120,6 +135,11 @@ impl OkxFeed {
 
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Outbox) {
         self.stopping = true;
+        self.lines.over = None;
+        self.lines.rotate_at = None;
+        if !self.lines.swapped {
+            self.on_other(out, |feed, out| feed.stop(now, out));
+        }
         match self.link.state {
             LinkState::Up | LinkState::Opening => {
                 self.replace(now, "stopping", (Whose::Ours, true), out);

@@ -9,6 +9,7 @@ use market_data_model::time::SECOND;
 
 mod bars;
 mod flat;
+mod lines;
 mod lives;
 mod login;
 mod opening;
@@ -64,6 +65,7 @@ impl Bench {
             Action::Close => "close".into(),
             Action::Login { at } => format!("login {}", at.since(self.now)),
             Action::Get { path, .. } => format!("get {path}"),
+            Action::Line { line, action } => format!("line {line}: {action:?}"),
         });
         let mut lines: Vec<String> = actions.collect();
         lines.extend(self.out.events.iter().map(|event| line(&event)));
@@ -325,16 +327,16 @@ fn bug_class_28_a_book_without_its_beat_is_resynced() {
 }
 
 #[test]
-fn bug_class_26_a_notice_starts_an_orderly_reconnect() {
+fn bug_class_26_a_notice_starts_a_hand_over() {
     let mut bench = Bench::up(&[sub("books", "B-U")]);
     bench.book("snapshot", "1", -1, 7);
     let lines = bench.frame(r#"{"event":"notice","code":"64008","msg":"soon","connId":"c"}"#);
-    assert_eq!(
-        lines,
-        ["close", "session closing notice 64008: soon", "gap books/B-U disconnect venue"]
-    );
-    bench.input(Input::Closed { code: None, reason: "" });
-    assert_eq!(bench.pass(1), ["open", "session opening"]);
+    let open = r#"line 1: Open { url: "wss://test/public" }"#;
+    assert_eq!(lines, [open, "session opening line 2"]);
+    // The venue ends the connection before there is another.
+    let lines = bench.input(Input::Closed { code: Some(1012), reason: "" });
+    assert_eq!(lines[0], "gap books/B-U disconnect link");
+    assert_eq!(bench.feed.status().link, LinkState::Opening);
 }
 
 #[test]

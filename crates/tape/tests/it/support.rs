@@ -130,6 +130,7 @@ fn what() -> impl Strategy<Value = What> {
         subscriptions().prop_map(Command::Subscribe),
         subscriptions().prop_map(Command::Unsubscribe),
         Just(Command::Reconnect),
+        Just(Command::HandOver),
         subscription().prop_map(Command::Resync),
         proptest::collection::vec(instrument(), 0..3).prop_map(Command::Instruments),
         Just(Command::Stop),

@@ -28,6 +28,8 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         seed: config.seed,
         login: config.login,
         refill: config.refill,
+        more_lines: config.lines - 1,
+        rotate_ns: config.rotate_ns,
         sbe: config.sbe,
         bars: config.bars,
         known: config.known.clone(),

@@ -1,0 +1,401 @@
+//! Judges a feed while two connections carry the same subscriptions: each thing comes out once, in
+//! order, and the loss of one line is a gap only if the other was not whole.
+//!
+//! It knows each line for itself: what was asked there, what was confirmed, which rows came. The
+//! other rules (levels, texts, numbers) are those of every feed. `judge.rs` calls it.
+//!
+//! Invariant: like all of the judge it believes the exchange's truth, never the feed's decoder.
+//! Start at [`Pairs::begin`].
+
+use super::counts::{Counts, Figure};
+use super::judge::{Complaint, Heard, Judge, Seen, place};
+use super::manners::Request;
+use super::rows;
+use super::series;
+use market_data_model::{Action, Body, EventRef, GapCause, Nanos, Outbox};
+use market_data_okx::OkxFeed;
+use market_data_sim::Truth;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Books remembered of a key: more than a slow line may be behind a fast one.
+const BOOKS_MAX: usize = 4096;
+/// Rows remembered of a key.
+const ROWS_MAX: usize = 512;
+/// How long a feed remembers what came out, after one of two lines has gone.
+const FADES_NS: u64 = 10_000_000_000;
+
+/// What is known of the lines of a feed.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// Whether there are two at the moment, as the driver knows.
+    pub two: bool,
+    /// How long what one line brought may still come by the other.
+    until: u64,
+    /// Whether these rules hold for the input in hand.
+    pub(super) on: bool,
+    open: [bool; 2],
+    keys: BTreeMap<(String, String), Pair>,
+}
+
+/// What is known of one key.
+#[derive(Clone, Debug, Default)]
+struct Pair {
+    /// Books as they came, by whichever line, since the feed's was made anew; with `prevSeqId`, and
+    /// whether the line's subscription stood.
+    books: VecDeque<(Arc<Truth>, Option<i64>, bool)>,
+    /// The last book that came by each line.
+    last: [Option<i64>; 2],
+    /// Whether a hole is in what each line brought.
+    torn: [bool; 2],
+    /// Confirmed, and not asked to end since.
+    stands: [bool; 2],
+    /// Asked to end, and not asked for since.
+    ends: [bool; 2],
+    rows: VecDeque<Brought>,
+    newest: u64,
+}
+
+/// A row, how often each line brought it, and how often it came out.
+#[derive(Clone, Debug)]
+struct Brought {
+    row: Vec<(String, String)>,
+    by: [u32; 2],
+    out: u32,
+    /// Whether the frame in hand brought it.
+    now: bool,
+}
+
+impl Pairs {
+    fn key(&mut self, channel: &str, key: &str) -> &mut Pair {
+        self.keys.entry((channel.to_owned(), key.to_owned())).or_default()
+    }
+
+    /// Whether a line carries this key without a hole, up to where the stream is.
+    fn is_whole(&mut self, line: usize, (channel, key): (&str, &str), at: Option<i64>) -> bool {
+        let open = self.open[line];
+        let pair = self.key(channel, key);
+        if !open || !pair.stands[line] {
+            return false;
+        }
+        if !rows::is_book(channel) {
+            return true;
+        }
+        let place = |seq: Option<i64>| {
+            let seq = seq?;
+            let is = |(truth, ..): &(Arc<Truth>, _, _)| {
+                truth.book.as_ref().is_some_and(|book| book.seq == seq)
+            };
+            pair.books.iter().position(is)
+        };
+        let (line_at, stream_at) = (place(pair.last[line]), place(at));
+        !pair.torn[line] && line_at.zip(stream_at).is_some_and(|(line, stream)| line <= stream)
+    }
+
+    /// The feed sends a request on a line.
+    pub(super) fn asked(&mut self, line: usize, request: &Request) {
+        for (channel, key) in &request.args {
+            let pair = self.key(channel, place(channel, key));
+            pair.ends[line] = !request.subscribe;
+            pair.stands[line] = false;
+        }
+    }
+
+    fn down(&mut self, line: usize) {
+        self.open[line] = false;
+        for pair in self.keys.values_mut() {
+            (pair.last[line], pair.torn[line]) = (None, false);
+            (pair.stands[line], pair.ends[line]) = (false, false);
+            pair.rows.iter_mut().for_each(|row| row.by[line] = 0);
+        }
+    }
+}
+
+/// Before an input is judged: takes what came by which line.
+pub(super) fn begin(judge: &mut Judge, now: Nanos, line: usize, seen: &Seen<'_>) {
+    if judge.pairs.two {
+        judge.pairs.until = now.0 + FADES_NS;
+    }
+    let on = judge.pairs.two || now.0 < judge.pairs.until;
+    let began = on && !judge.pairs.on;
+    judge.pairs.on = on;
+    match seen {
+        Seen::Opened => judge.pairs.open[line] = true,
+        Seen::Closed => judge.pairs.down(line),
+        _ => {}
+    }
+    if began {
+        for (name, pair) in &mut judge.pairs.keys {
+            (pair.rows, pair.books) = (VecDeque::new(), VecDeque::new());
+            let base = judge.ledger.find(&name.0, &name.1).and_then(|key| key.base.clone());
+            pair.books.extend(base.map(|base| (base, None, true)));
+        }
+    }
+    let Seen::Frame(letter) = seen else { return };
+    if let Some((channel, key, event)) = event_of(&letter.text) {
+        let pair = judge.pairs.key(&channel, &key);
+        pair.stands[line] = event == "subscribe" && !pair.ends[line];
+    } else if letter.text.contains("\"event\":\"error\"") {
+        // Whatever it is about may not stand.
+        judge.pairs.keys.values_mut().for_each(|pair| pair.stands[line] = false);
+    }
+}
+
+/// The key of an ack, read here for itself.
+fn event_of(text: &str) -> Option<(String, String, String)> {
+    let json = super::json::Json::parse(text)?;
+    let event = json.text("event");
+    if !matches!(event, "subscribe" | "unsubscribe") {
+        return None;
+    }
+    let arg = json.get("arg")?;
+    let channel = arg.text("channel");
+    let key = place(channel, super::manners::narrowest(arg)).to_owned();
+    Some((channel.to_owned(), key, event.to_owned()))
+}
+
+/// A book has come by a line.
+pub(super) fn book(judge: &mut Judge, line: usize, truth: &Arc<Truth>, prev: Option<i64>) {
+    let Some(book) = &truth.book else { return };
+    let (on, whole) = (judge.pairs.on, rows::is_whole(&truth.channel));
+    let pair = judge.pairs.key(&truth.channel, &truth.inst_id);
+    let snapshot = whole || prev.is_none_or(|prev| prev < 0);
+    let links = snapshot || pair.last[line].is_some_and(|last| prev == Some(last));
+    pair.torn[line] = !snapshot && (pair.torn[line] || !links);
+    pair.last[line] = Some(book.seq);
+    let known = |(known, ..): &(Arc<Truth>, Option<i64>, bool)| {
+        known.book.as_ref().is_some_and(|known| known.seq == book.seq)
+    };
+    if !on || (pair.books.iter().any(known) && !whole) {
+        return;
+    }
+    if pair.books.len() >= BOOKS_MAX {
+        pair.books.pop_front();
+    }
+    let stands = pair.stands[line];
+    pair.books.push_back((Arc::clone(truth), prev.filter(|_| !snapshot), stands));
+}
+
+/// Every book that the feed shows is held to the exchange's at the same id.
+pub(super) fn rebase(judge: &mut Judge, feed: &OkxFeed) {
+    if !judge.pairs.on {
+        return;
+    }
+    for key in judge.ledger.keys_mut().iter_mut().filter(|key| rows::is_book(&key.channel)) {
+        let Some(seq) = feed.book_seq(&key.channel, &key.key) else { continue };
+        let pair = judge.pairs.keys.get(&(key.channel.clone(), key.key.clone()));
+        if let Some(truth) = pair.and_then(|pair| at(pair, seq)) {
+            key.base = Some(truth);
+        }
+    }
+}
+
+fn at(pair: &Pair, seq: i64) -> Option<Arc<Truth>> {
+    let is = |truth: &Truth| truth.book.as_ref().is_some_and(|book| book.seq == seq);
+    pair.books.iter().rev().find(|(truth, ..)| is(truth)).map(|(truth, ..)| Arc::clone(truth))
+}
+
+/// The exchange's book at an id, while there are two lines.
+pub(super) fn truth_at(
+    judge: &Judge,
+    channel: &str,
+    key: &str,
+    seq: Option<i64>,
+) -> Option<Arc<Truth>> {
+    let pair = judge.pairs.keys.get(&(channel.to_owned(), key.to_owned()))?;
+    at(pair, seq.filter(|_| judge.pairs.on)?)
+}
+
+/// The book that follows the feed's has come by neither line, or it would be the feed's.
+pub(super) fn newest(judge: &mut Judge, feed: &OkxFeed, out: &Outbox) -> Result<(), Complaint> {
+    if !judge.pairs.on {
+        return Ok(());
+    }
+    for event in out.events.iter() {
+        if let Body::Book(change, ..) = event.body
+            && change.kind == market_data_model::BookKind::Snapshot
+        {
+            let pair = judge.pairs.key(event.channel(), event.inst_id());
+            if let Some(truth) = change.seq.and_then(|seq| at(pair, seq)) {
+                pair.books = VecDeque::from([(truth, None, true)]);
+            }
+        }
+    }
+    for ((channel, key), pair) in &judge.pairs.keys {
+        if rows::is_whole(channel) {
+            continue;
+        }
+        let Some(seq) = feed.book_seq(channel, key).filter(|_| judge.deltas) else { continue };
+        let follows = |(truth, prev, stood): &&(Arc<Truth>, Option<i64>, bool)| {
+            *stood && *prev == Some(seq) && truth.book.as_ref().is_some_and(|b| b.seq != seq)
+        };
+        if let Some((truth, ..)) = pair.books.iter().find(follows) {
+            let next = truth.book.as_ref().map_or(0, |book| book.seq);
+            let text = format!("the book is at {seq}, although {next} has come, which follows it");
+            return Err(Complaint::about("lines", channel, key, text));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the rows of one input that are not of books.
+pub(super) fn rows(
+    judge: &mut Judge,
+    (line, seen, heard): (usize, &Seen<'_>, &Heard),
+    out: &Outbox,
+    counts: &mut Counts,
+) -> Result<(), Complaint> {
+    let came = take(judge, line, heard);
+    for event in out.events.iter().filter(series::is_row) {
+        let (channel, inst) = (event.channel(), place(event.channel(), event.inst_id()));
+        if series::answered(&event, seen) {
+            continue;
+        }
+        let about = came.as_ref().map_or(inst, |(_, key)| key);
+        if !came_out(judge, (channel, about), &event, counts)
+            && !came_out(judge, (channel, inst), &event, counts)
+            && !series::is_damaged(&event, heard)
+        {
+            return Err(series::invented(&event));
+        }
+        if series::remember(judge, channel, inst, &event) {
+            let text = format!("a row came out twice: {:?}", event.body);
+            return Err(Complaint::about("lines", channel, inst, text));
+        }
+    }
+    let Some((channel, key)) = came else { return Ok(()) };
+    // A trade may wait for those before it; ids prove what becomes of it.
+    if channel.starts_with("trades") || series::KNOWN_BY_ID.contains(&&*channel) {
+        return Ok(());
+    }
+    let pair = judge.pairs.key(&channel, &key);
+    if !pair.stands[line] {
+        return Ok(());
+    }
+    let newest = pair.newest;
+    for brought in pair.rows.iter().filter(|brought| brought.now) {
+        let wanted = brought.by[0].max(brought.by[1]);
+        let late = channel.ends_with("tickers") && time_of(&brought.row) < newest;
+        if brought.out < wanted && !late {
+            let text = format!("came out {} times instead of {wanted}: {brought:?}", brought.out);
+            return Err(Complaint::about("lines", &channel, &key, text));
+        }
+    }
+    Ok(())
+}
+
+fn time_of(row: &[(String, String)]) -> u64 {
+    let ts = row.iter().find(|(name, _)| name == "ts");
+    ts.and_then(|(_, text)| text.parse().ok()).unwrap_or(0)
+}
+
+/// Notes the rows of an intact frame; gives back its channel and key.
+fn take(judge: &mut Judge, line: usize, heard: &Heard) -> Option<(String, String)> {
+    let truth = heard.truth.as_ref().filter(|truth| truth.book.is_none())?;
+    let about = (truth.channel.clone(), place(&truth.channel, &truth.inst_id).to_owned());
+    let pair = judge.pairs.key(&about.0, &about.1);
+    pair.rows.iter_mut().for_each(|row| row.now = false);
+    for row in &truth.rows {
+        let row = row.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
+        for row in rows::unfold(&truth.channel, row) {
+            let known = pair.rows.iter_mut().rev().find(|brought| brought.row == row);
+            match known {
+                Some(brought) => {
+                    brought.by[line] += 1;
+                    brought.now = true;
+                }
+                None => {
+                    let mut by = [0, 0];
+                    by[line] = 1;
+                    if pair.rows.len() >= ROWS_MAX {
+                        pair.rows.pop_front();
+                    }
+                    pair.rows.push_back(Brought { row, by, out: 0, now: true });
+                }
+            }
+        }
+    }
+    Some(about)
+}
+
+/// Finds the row that an event stands for, and counts it.
+fn came_out(
+    judge: &mut Judge,
+    (channel, key): (&str, &str),
+    event: &EventRef<'_>,
+    counts: &mut Counts,
+) -> bool {
+    let pair = judge.pairs.key(channel, key);
+    for brought in pair.rows.iter_mut().rev() {
+        let due = brought.out < brought.by[0].max(brought.by[1]);
+        let row: Vec<(&str, &str)> =
+            brought.row.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        if due && rows::mismatch(channel, &row, event).is_none() {
+            counts.compared(channel, event, row.len());
+            pair.newest = pair.newest.max(time_of(&brought.row));
+            brought.out += 1;
+            return true;
+        }
+    }
+    false
+}
+
+/// Why a gap has no reason to open although there are two lines; `None` when it may have one.
+pub(super) fn unfounded(
+    judge: &mut Judge,
+    (line, channel, inst): (usize, &str, &str),
+    cause: GapCause,
+    heard: &Heard,
+) -> Option<String> {
+    let key = place(channel, inst);
+    let before = judge.ledger.find(channel, key).and_then(|key| key.base.clone());
+    let before = before.and_then(|truth| truth.book.as_ref().map(|book| book.seq));
+    match cause {
+        GapCause::Disconnect | GapCause::Evicted | GapCause::Refused => {
+            let other = 1 - line;
+            let whole = judge.pairs.is_whole(other, (channel, key), before);
+            whole.then(|| format!("although line {} was whole", other + 1))
+        }
+        GapCause::Sequence if rows::is_book(channel) && heard.truth.is_some() => {
+            let linked = heard.prev.is_some() && heard.prev == before;
+            linked.then(|| "although prevSeqId links to the book".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A line was lost: counts what nobody noticed.
+pub(super) fn lost(judge: &mut Judge, line: usize, out: &Outbox, counts: &mut Counts) {
+    let quiet = !out.events.iter().any(|event| matches!(event.body, Body::Gap(_)));
+    let other = judge.pairs.on && judge.pairs.open[1 - line];
+    counts.more(Figure::LossesHidden, (quiet && other).into());
+}
+
+/// The lines that the feed closes.
+pub(super) fn closes(out: &Outbox) -> impl Iterator<Item = usize> {
+    out.actions.iter().filter_map(|action| match action {
+        Action::Close => Some(0),
+        Action::Line { line, action } if **action == Action::Close => Some(usize::from(*line)),
+        _ => None,
+    })
+}
+
+/// A line is closed or lost; gives back whether any is left.
+pub(super) fn down(judge: &mut Judge, line: usize) -> bool {
+    judge.pairs.down(line);
+    judge.pairs.open.contains(&true)
+}
+
+/// What a key is held to on the line that is left.
+pub(super) fn stands(judge: &Judge, channel: &str, key: &str) -> bool {
+    let pair = judge.pairs.keys.get(&(channel.to_owned(), key.to_owned()));
+    pair.is_some_and(|pair| (0..2).any(|line| judge.pairs.open[line] && pair.stands[line]))
+}
+
+/// The feed has taken a damaged frame of a book, of which nothing that matters was broken.
+pub(super) fn taken(judge: &mut Judge, truth: &Arc<Truth>) {
+    if judge.pairs.on {
+        let pair = judge.pairs.key(&truth.channel, &truth.inst_id);
+        pair.books.push_back((Arc::clone(truth), None, true));
+    }
+}
