@@ -34,7 +34,9 @@ pub(super) struct Told {
 pub(super) fn is_ours(event: &EventRef<'_>, heard: &Heard) -> bool {
     let Body::Bar(bar) = event.body else { return false };
     let made = matches!(bar.state, Some(BarState::Missing | BarState::RebuiltFromTrades));
-    let own_frame = heard.truth.as_ref().is_some_and(|truth| truth.channel == event.channel());
+    let intact = heard.truth.as_ref().map(|truth| truth.channel.as_str());
+    let damaged = heard.remains.as_ref().map(|remains| remains.channel.as_str());
+    let own_frame = intact.or(damaged).is_some_and(|channel| channel == event.channel());
     bar.filled.is_some() || made || (bar.flow.is_some() && !own_frame)
 }
 

@@ -150,6 +150,7 @@ impl Judge {
         pairs::begin(self, now, line, seen);
         let heard = self.hear((line, seen), counts);
         pairs::rebase(self, feed);
+        pairs::closing(self, out);
         self.announced.hear(seen, heard.damaged);
         // What is due now counts for a feed that follows the news before and after this input.
         let followed = self.ledger.key("instruments", "").firm;
@@ -166,6 +167,7 @@ impl Judge {
             pairs::rows(self, (line, seen, &heard), out, counts)?;
         } else {
             series::check(self, seen, &heard, out, counts)?;
+            pairs::note(self, line, &heard);
         }
         refill::check(self, seen, out, counts)?;
         bars::check(self, seen, &heard, out, counts)?;

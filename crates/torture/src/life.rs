@@ -276,7 +276,9 @@ impl Life {
         let is_news = |s: &&Subscription| &*s.channel == "instruments";
         let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
         let announced = Announced::new(&kind, &config.instruments);
+        let possible = config.lines > 1 || config.rotate_ns > 0;
         let mut rig = Rig::new(config, part, &mut self.chance);
+        rig.judge.pairs.possible = possible;
         rig.judge.announced = announced;
         rig.judge.rest_fails = self.options.faults.resterror > 0;
         rig

@@ -1,10 +1,10 @@
 //! The torture without the command around it, so that a broken copy of the pure crates is built
 //! and judged quickly (`xtask mutants`). For people there is `market-data torture`.
 //!
-//!     torture-lives PROFILE LIVES
+//!     torture-lives PROFILE LIVES [SEED]
 //!
-//! `all` means each profile in turn. Prints one JSON object a profile; exit code 1 when a promise
-//! was broken, 2 when it was not asked rightly.
+//! `all` means each profile in turn. Prints one JSON object a profile, and the story of a broken
+//! promise to stderr; exit code 1 when there was one, 2 when it was not asked rightly.
 
 use market_data_sim::FaultProfile;
 use market_data_torture::{Options, run};
@@ -13,23 +13,31 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let asked = match args.as_slice() {
-        [profile, lives] => profiles(profile).zip(lives.parse().ok()),
-        _ => None,
-    };
-    let Some((profiles, lives)) = asked else {
+    let Some((profiles, lives, seed)) = asked(&args) else {
         // Without a stderr there is still the exit code.
-        drop(writeln!(std::io::stderr(), "usage: torture-lives PROFILE|all LIVES"));
+        drop(writeln!(std::io::stderr(), "usage: torture-lives PROFILE|all LIVES [SEED]"));
         return ExitCode::from(2);
     };
     for faults in profiles {
-        let report = run(&Options { lives, ..Options::new(faults) });
+        let report = run(&Options { lives, seed, ..Options::new(faults) });
+        if report.failure.is_some() {
+            drop(std::io::stderr().write_all(report.text().as_bytes()));
+        }
         let written = std::io::stdout().write_all(report.json().as_bytes());
         if report.failure.is_some() || written.is_err() {
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+fn asked(args: &[String]) -> Option<(Vec<FaultProfile>, u64, u64)> {
+    let (profile, lives, seed) = match args {
+        [profile, lives] => (profile, lives, "1"),
+        [profile, lives, seed] => (profile, lives, seed.as_str()),
+        _ => return None,
+    };
+    Some((profiles(profile)?, lives.parse().ok()?, seed.parse().ok()?))
 }
 
 fn profiles(name: &str) -> Option<Vec<FaultProfile>> {

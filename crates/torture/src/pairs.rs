@@ -7,12 +7,13 @@
 //! Invariant: like all of the judge it believes the exchange's truth, never the feed's decoder.
 //! Start at [`Pairs::begin`].
 
+use super::bars;
 use super::counts::{Counts, Figure};
 use super::judge::{Complaint, Heard, Judge, Seen, place};
 use super::manners::Request;
 use super::rows;
 use super::series;
-use market_data_model::{Action, Body, EventRef, GapCause, Nanos, Outbox};
+use market_data_model::{Action, Body, Command, EventRef, GapCause, Nanos, Outbox};
 use market_data_okx::OkxFeed;
 use market_data_sim::Truth;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +33,14 @@ pub struct Pairs {
     pub two: bool,
     /// How long what one line brought may still come by the other.
     until: u64,
+    /// The lines that the feed closes with the input in hand.
+    closing: [bool; 2],
+    /// The time of the input in hand.
+    now: u64,
+    /// Whether the feed may ever have two.
+    pub possible: bool,
+    /// Whether the feed was told to stop.
+    stopped: bool,
     /// Whether these rules hold for the input in hand.
     pub(super) on: bool,
     open: [bool; 2],
@@ -44,6 +53,8 @@ struct Pair {
     /// Books as they came, by whichever line, since the feed's was made anew; with `prevSeqId`, and
     /// whether the line's subscription stood.
     books: VecDeque<(Arc<Truth>, Option<i64>, bool)>,
+    /// When the newest book came first.
+    came: u64,
     /// The last book that came by each line.
     last: [Option<i64>; 2],
     /// Whether a hole is in what each line brought.
@@ -64,6 +75,8 @@ struct Brought {
     out: u32,
     /// Whether the frame in hand brought it.
     now: bool,
+    /// Whether it came while there was one line: it may come out once more, or not.
+    before: bool,
 }
 
 impl Pairs {
@@ -73,9 +86,9 @@ impl Pairs {
 
     /// Whether a line carries this key without a hole, up to where the stream is.
     fn is_whole(&mut self, line: usize, (channel, key): (&str, &str), at: Option<i64>) -> bool {
-        let open = self.open[line];
+        let (open, closing, now) = (self.open[line], self.closing[line], self.now);
         let pair = self.key(channel, key);
-        if !open || !pair.stands[line] {
+        if !open || closing || !pair.stands[line] {
             return false;
         }
         if !rows::is_book(channel) {
@@ -89,7 +102,10 @@ impl Pairs {
             pair.books.iter().position(is)
         };
         let (line_at, stream_at) = (place(pair.last[line]), place(at));
-        !pair.torn[line] && line_at.zip(stream_at).is_some_and(|(line, stream)| line <= stream)
+        // Far behind is deaf, not slow.
+        let fresh = now < pair.came + FADES_NS;
+        let keeps_up = |(line, stream)| line == stream || (line < stream && fresh);
+        !pair.torn[line] && line_at.zip(stream_at).is_some_and(keeps_up)
     }
 
     /// The feed sends a request on a line.
@@ -106,7 +122,8 @@ impl Pairs {
         for pair in self.keys.values_mut() {
             (pair.last[line], pair.torn[line]) = (None, false);
             (pair.stands[line], pair.ends[line]) = (false, false);
-            pair.rows.iter_mut().for_each(|row| row.by[line] = 0);
+            // What is held back may still come out.
+            pair.rows.iter_mut().filter(|row| row.out > 0).for_each(|row| row.by[line] = 0);
         }
     }
 }
@@ -116,17 +133,24 @@ pub(super) fn begin(judge: &mut Judge, now: Nanos, line: usize, seen: &Seen<'_>)
     if judge.pairs.two {
         judge.pairs.until = now.0 + FADES_NS;
     }
+    judge.pairs.now = now.0;
     let on = judge.pairs.two || now.0 < judge.pairs.until;
     let began = on && !judge.pairs.on;
     judge.pairs.on = on;
     match seen {
         Seen::Opened => judge.pairs.open[line] = true,
         Seen::Closed => judge.pairs.down(line),
+        Seen::Command(Command::Stop) => judge.pairs.stopped = true,
+        // Asked for anew, on both lines, as soon as the budget allows.
+        Seen::Command(Command::Resync(one)) => {
+            judge.pairs.key(&one.channel, place(&one.channel, &one.key)).stands = [false; 2];
+        }
         _ => {}
     }
     if began {
         for (name, pair) in &mut judge.pairs.keys {
-            (pair.rows, pair.books) = (VecDeque::new(), VecDeque::new());
+            pair.rows.iter_mut().for_each(|row| (row.by, row.out, row.before) = ([0, 0], 0, true));
+            pair.books = VecDeque::new();
             let base = judge.ledger.find(&name.0, &name.1).and_then(|key| key.base.clone());
             pair.books.extend(base.map(|base| (base, None, true)));
         }
@@ -157,7 +181,7 @@ fn event_of(text: &str) -> Option<(String, String, String)> {
 /// A book has come by a line.
 pub(super) fn book(judge: &mut Judge, line: usize, truth: &Arc<Truth>, prev: Option<i64>) {
     let Some(book) = &truth.book else { return };
-    let (on, whole) = (judge.pairs.on, rows::is_whole(&truth.channel));
+    let (on, now, whole) = (judge.pairs.on, judge.pairs.now, rows::is_whole(&truth.channel));
     let pair = judge.pairs.key(&truth.channel, &truth.inst_id);
     let snapshot = whole || prev.is_none_or(|prev| prev < 0);
     let links = snapshot || pair.last[line].is_some_and(|last| prev == Some(last));
@@ -173,6 +197,7 @@ pub(super) fn book(judge: &mut Judge, line: usize, truth: &Arc<Truth>, prev: Opt
         pair.books.pop_front();
     }
     let stands = pair.stands[line];
+    pair.came = now;
     pair.books.push_back((Arc::clone(truth), prev.filter(|_| !snapshot), stands));
 }
 
@@ -238,6 +263,13 @@ pub(super) fn newest(judge: &mut Judge, feed: &OkxFeed, out: &Outbox) -> Result<
     Ok(())
 }
 
+/// Notes what comes while there is one line.
+pub(super) fn note(judge: &mut Judge, line: usize, heard: &Heard) {
+    if judge.pairs.possible {
+        take(judge, line, heard);
+    }
+}
+
 /// Checks the rows of one input that are not of books.
 pub(super) fn rows(
     judge: &mut Judge,
@@ -246,7 +278,8 @@ pub(super) fn rows(
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
     let came = take(judge, line, heard);
-    for event in out.events.iter().filter(series::is_row) {
+    let is_row = |event: &EventRef<'_>| series::is_row(event) && !bars::is_ours(event, heard);
+    for event in out.events.iter().filter(is_row) {
         let (channel, inst) = (event.channel(), place(event.channel(), event.inst_id()));
         if series::answered(&event, seen) {
             continue;
@@ -268,16 +301,17 @@ pub(super) fn rows(
     if channel.starts_with("trades") || series::KNOWN_BY_ID.contains(&&*channel) {
         return Ok(());
     }
+    let stopped = judge.pairs.stopped;
     let pair = judge.pairs.key(&channel, &key);
-    if !pair.stands[line] {
+    if stopped || !heard.firm || !pair.stands[line] {
         return Ok(());
     }
     let newest = pair.newest;
     for brought in pair.rows.iter().filter(|brought| brought.now) {
-        let wanted = brought.by[0].max(brought.by[1]);
+        // An exact repetition may stay out, as it may with one line.
         let late = channel.ends_with("tickers") && time_of(&brought.row) < newest;
-        if brought.out < wanted && !late {
-            let text = format!("came out {} times instead of {wanted}: {brought:?}", brought.out);
+        if brought.out == 0 && !late && !brought.before {
+            let text = format!("did not come out: {brought:?}");
             return Err(Complaint::about("lines", &channel, &key, text));
         }
     }
@@ -310,7 +344,7 @@ fn take(judge: &mut Judge, line: usize, heard: &Heard) -> Option<(String, String
                     if pair.rows.len() >= ROWS_MAX {
                         pair.rows.pop_front();
                     }
-                    pair.rows.push_back(Brought { row, by, out: 0, now: true });
+                    pair.rows.push_back(Brought { row, by, out: 0, now: true, before: false });
                 }
             }
         }
@@ -350,7 +384,12 @@ pub(super) fn unfounded(
     let key = place(channel, inst);
     let before = judge.ledger.find(channel, key).and_then(|key| key.base.clone());
     let before = before.and_then(|truth| truth.book.as_ref().map(|book| book.seq));
+    // What a row proves missing is missing, whatever was lost when; of trades that may be a row
+    // that was held back.
+    let row = heard.truth.is_some() && !rows::is_book(channel);
+    let proven = row || channel.starts_with("trades");
     match cause {
+        _ if proven => None,
         GapCause::Disconnect | GapCause::Evicted | GapCause::Refused => {
             let other = 1 - line;
             let whole = judge.pairs.is_whole(other, (channel, key), before);
@@ -369,6 +408,12 @@ pub(super) fn lost(judge: &mut Judge, line: usize, out: &Outbox, counts: &mut Co
     let quiet = !out.events.iter().any(|event| matches!(event.body, Body::Gap(_)));
     let other = judge.pairs.on && judge.pairs.open[1 - line];
     counts.more(Figure::LossesHidden, (quiet && other).into());
+}
+
+/// Notes what the feed closes.
+pub(super) fn closing(judge: &mut Judge, out: &Outbox) {
+    judge.pairs.closing = [false; 2];
+    closes(out).for_each(|line| judge.pairs.closing[line] = true);
 }
 
 /// The lines that the feed closes.
