@@ -55,6 +55,8 @@ struct Pair {
     books: VecDeque<(Arc<Truth>, Option<i64>, bool)>,
     /// When the newest book came first.
     came: u64,
+    /// Until when a row may have come out of a damaged frame, and its whole copy stays out.
+    hurt: u64,
     /// The last book that came by each line.
     last: [Option<i64>; 2],
     /// Whether a hole is in what each line brought.
@@ -278,6 +280,11 @@ pub(super) fn rows(
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
     let came = take(judge, line, heard);
+    let now = judge.pairs.now;
+    if let Some(remains) = &heard.remains {
+        let key = place(&remains.channel, &remains.key);
+        judge.pairs.key(&remains.channel, key).hurt = now + FADES_NS;
+    }
     let is_row = |event: &EventRef<'_>| series::is_row(event) && !bars::is_ours(event, heard);
     for event in out.events.iter().filter(is_row) {
         let (channel, inst) = (event.channel(), place(event.channel(), event.inst_id()));
@@ -303,7 +310,7 @@ pub(super) fn rows(
     }
     let stopped = judge.pairs.stopped;
     let pair = judge.pairs.key(&channel, &key);
-    if stopped || !heard.firm || !pair.stands[line] {
+    if stopped || !heard.firm || !pair.stands[line] || now < pair.hurt {
         return Ok(());
     }
     let newest = pair.newest;

@@ -38,6 +38,8 @@ fn the_example_holds_every_key_and_the_defaults() {
     assert!(config.venue.url.is_some() && config.venue.ca_file.is_some());
     assert!(config.venue.rest_url.is_some() && config.venue.business_url.is_some());
     assert_eq!(config.venue.credentials.take(), Some(PathBuf::from("okx.toml")));
+    assert!(config.venue.second_proxy.is_some());
+    config.venue.lines = 2;
     config.options().unwrap();
 }
 

@@ -206,6 +206,8 @@ impl OkxFeed {
         std::mem::swap(&mut self.queue, &mut other.queue);
         std::mem::swap(&mut self.pending, &mut other.pending);
         std::mem::swap(&mut self.login, &mut other.login);
+        // What stands in for better books is the feed's, whichever line was refused.
+        self.login.swap_stand_ins(&mut other.login);
         std::mem::swap(&mut self.orderly, &mut other.orderly);
         other.standings.resize_with(self.subs.len(), Standing::default);
         for (standing, sub) in other.standings.iter_mut().zip(&mut self.subs) {

@@ -87,6 +87,11 @@ impl Login {
         self.stand_ins.iter().copied()
     }
 
+    /// Exchanges what stands in for better books, and nothing else.
+    pub(super) fn swap_stand_ins(&mut self, other: &mut Login) {
+        std::mem::swap(&mut self.stand_ins, &mut other.stand_ins);
+    }
+
     /// Whether it is one that a life can have made.
     pub(super) fn is_sound(&self) -> bool {
         self.attempts <= limits::LOGIN_ATTEMPTS_MAX && self.refusals != u32::MAX
