@@ -229,6 +229,7 @@ impl OkxFeed {
     }
 
     /// News of the connection of a line.
+    #[inline]
     pub(super) fn on_line(
         &mut self,
         now: Nanos,
@@ -255,6 +256,7 @@ impl OkxFeed {
         self.on_other(out, |feed, out| feed.news_of_line(now, news, out));
     }
 
+    #[inline]
     fn news_of_line(&mut self, now: Nanos, news: LineNews<'_>, out: &mut Outbox) {
         match news {
             LineNews::Opened => self.opened(now, out),
@@ -361,7 +363,17 @@ impl OkxFeed {
 
     /// Ends an input: what is wanted is asked for on each line, requests go out, and a line that
     /// is up comes to the front.
+    #[inline]
     pub(super) fn end_input(&mut self, now: Nanos, out: &mut Outbox) {
+        let Lines { other, front, renewed, .. } = &self.lines;
+        if other.is_none() && *front == 0 && renewed.is_empty() {
+            self.lines.stale = false;
+            return self.finish(now, out);
+        }
+        self.end_of_pair(now, out);
+    }
+
+    fn end_of_pair(&mut self, now: Nanos, out: &mut Outbox) {
         if std::mem::take(&mut self.lines.stale) && self.lines.is_pair() {
             self.reconcile(now);
             self.on_other(out, |feed, _| feed.reconcile(now));

@@ -48,10 +48,16 @@ impl Upcoming {
 
 impl OkxFeed {
     /// Brings into force what was announced for now or before.
+    #[inline]
     pub(super) fn upcoming(&mut self, now: Nanos, out: &mut Outbox) {
         if self.emit.upcoming.next().is_none_or(|at| at > now) {
             return;
         }
+        self.come_into_force(now, out);
+    }
+
+    #[cold]
+    fn come_into_force(&mut self, now: Nanos, out: &mut Outbox) {
         for index in self.emit.upcoming.due(now) {
             let Some((since, changed)) = in_force(self.emit.known(index), now) else { continue };
             let changed = Arc::new(changed);
