@@ -14,12 +14,14 @@ mod anchors;
 mod anchors_tests;
 pub(crate) mod copy;
 mod crew;
+mod listed;
 mod pace;
 mod past;
 mod play;
 pub(crate) mod run;
 
 pub use anchors::AnchorDifference;
+pub use listed::listed;
 pub use pace::{Pace, Speed};
 pub use past::{Past, past};
 use play::Begin;

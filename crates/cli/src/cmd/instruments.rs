@@ -1,6 +1,7 @@
 //! `market-data instruments`: what trades, with the fields people ask for.
 //!
-//! Lists come over REST from OKX, from an address of one's own, or from the pretend exchange.
+//! Lists come over REST from OKX, from an address of one's own or from the pretend exchange, or out
+//! of a tape.
 //! `--json` prints the venue's own row of each, whole.
 
 use crate::failure::Failure;
@@ -9,9 +10,11 @@ use crate::out::paint::Colour;
 use crate::out::table::{Align, Cell, Table};
 use crate::source::{self, Source, SourceArgs};
 use clap::Args;
+use market_data::replay;
 use market_data_model::time::{DAY_MS, civil};
 use market_data_model::{Decimal, InstType, Instrument, Nanos};
 use market_data_okx::catalogue::Catalogue;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,7 +23,8 @@ Examples:
   market-data instruments
   market-data instruments 'BTC-*' --type swap
   market-data instruments BTC-USDT-SWAP --json
-  market-data instruments 'BTC-USD-*-C' --sim";
+  market-data instruments 'BTC-USD-*-C' --sim
+  market-data instruments --tape tape";
 
 /// Flags of `instruments`.
 #[derive(Args, Debug)]
@@ -35,6 +39,9 @@ pub struct InstrumentsArgs {
     /// The venue's own row of each, one a line
     #[arg(long)]
     json: bool,
+    /// Those on a tape, as it was told last, instead of asking anybody
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sim", "url", "region", "rest_url"])]
+    tape: Option<PathBuf>,
     /// Where from.
     #[command(flatten)]
     source: SourceArgs,
@@ -52,16 +59,26 @@ fn kind(text: &str) -> Result<InstType, String> {
 /// # Errors
 /// When the lists cannot be had, or nothing is of that name.
 pub async fn run(args: &InstrumentsArgs, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
+    let catalogue = match &args.tape {
+        Some(dir) => replay::listed(dir).map_err(|error| {
+            Failure::new(error.to_string(), "a tape is a directory that `market-data run` made")
+        })?,
+        None => asked(args).await?,
+    };
+    let found = chosen(&catalogue, args)?;
+    let text = if args.json { rows(&found) } else { table(&found, console) };
+    console.data(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The lists of the venue, or of what stands in for it.
+async fn asked(args: &InstrumentsArgs) -> anyhow::Result<Catalogue> {
     let mut options = source::options();
     let source = Source::open(&args.source, &mut options).await?;
     let loaded =
         market_data::instruments(&options, args.pattern.as_deref(), args.kind.as_ref()).await;
     source.close().await;
-    let catalogue = loaded.map_err(Failure::from)?;
-    let found = chosen(&catalogue, args)?;
-    let text = if args.json { rows(&found) } else { table(&found, console) };
-    console.data(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(loaded.map_err(Failure::from)?)
 }
 
 fn chosen(catalogue: &Catalogue, args: &InstrumentsArgs) -> anyhow::Result<Vec<Arc<Instrument>>> {

@@ -27,6 +27,24 @@ fn rows_are_the_venues_own() {
 }
 
 #[test]
+fn those_of_a_tape_are_the_venues_own_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tape = folder.path().join("tape").display().to_string();
+    let ran = run(&["run", "--sim", "--for", "2s", "--no-serve", "--tape", &tape]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let of_tape = run(&["instruments", "BTC-USDT-SWAP", "--json", "--tape", &tape]);
+    let of_venue = run(&["instruments", "BTC-USDT-SWAP", "--json", "--sim"]);
+    assert_eq!((of_tape.code, of_tape.stderr.as_str()), (Some(0), ""));
+    let row = |text: &str| -> Value { serde_json::from_str(text).expect("a row is JSON") };
+    let (ours, theirs) = (row(&of_tape.stdout), row(&of_venue.stdout));
+    for field in ["instId", "instType", "tickSz", "lotSz", "ctVal", "state"] {
+        assert_eq!(ours[field], theirs[field], "{field}");
+    }
+    let none = run(&["instruments", "--tape", "/nowhere/tape"]);
+    assert!(none.code == Some(2) && none.stderr.contains("/nowhere/tape"), "{}", none.stderr);
+}
+
+#[test]
 fn what_does_not_exist_is_refused_with_a_way_out() {
     fails(
         &["instruments", "NOPE", "--sim"],
