@@ -12,8 +12,8 @@
 //! both are told; memory is a row group a file plus bounded windows; merging again gives the same
 //! bytes, and a merge that was interrupted leaves nothing.
 //!
-//! Read: [`crate::stream`], [`out`], then how rows are chosen: [`ids`], [`links`], [`rows`],
-//! [`gaps`].
+//! Read: `crate::stream`, `out`, then how rows are chosen: `ids`, `links`, `rows`,
+//! `gaps`.
 
 mod gaps;
 mod ids;

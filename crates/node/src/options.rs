@@ -143,7 +143,7 @@ pub struct ServiceOptions {
     pub patience: Duration,
     /// Where to record; `None` = nowhere.
     pub tape: Option<TapeSettings>,
-    /// Whether frames are handed on as they come ([`relay`](crate::relay)).
+    /// Whether frames are handed on as they come (`sim_server::relay`).
     pub relay: bool,
     /// One core for everything from the sockets to the sinks; `None` = threads as usual.
     pub one_core: Option<OneCore>,

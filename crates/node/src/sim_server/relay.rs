@@ -2,7 +2,7 @@
 //! instead of at OKX gets the frames that we receive, and needs no connection of its own.
 //!
 //! Protocol, limits and answers are those of [`Exchange::recorded`]; the frames come from the
-//! [taps](crate::live::tap) of the drivers, instruments from the catalogue, books from the feeds.
+//! taps of the drivers, instruments from the catalogue, books from the feeds.
 //!
 //! Invariants: a frame goes out as it came, byte for byte; a newcomer to a book begins with one
 //! that the feed has proven, and the next frame links to it; where frames are missing (our
