@@ -6,6 +6,7 @@
 
 pub mod console;
 pub mod file;
+pub mod html;
 pub mod human;
 pub mod number;
 pub mod paint;

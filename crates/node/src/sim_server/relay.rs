@@ -239,8 +239,8 @@ impl Live {
         served.line = Some(line);
         let whole = !served.incremental || data.action == Some(Action::Snapshot);
         if served.incremental {
-            served.ts_ms = time_of(text).or(served.ts_ms);
-            served.seq = seq_of(text).or(served.seq);
+            served.ts_ms = time_of(data).or(served.ts_ms);
+            served.seq = seq_of(data).or(served.seq);
         }
         self.world.exchange.push_recorded(now, served.id, text.into(), whole);
     }
@@ -288,6 +288,9 @@ impl Live {
 
     /// Asks the feeds for the books that somebody waits for.
     fn ask_for_books(&mut self, now: u64) {
+        if self.rest.is_empty() && self.newcomers.is_empty() {
+            return;
+        }
         let mut wanted: BTreeSet<usize> = self.rest.iter().map(|waiting| waiting.index).collect();
         let ids: BTreeSet<RecordedId> = self.newcomers.iter().map(|(id, _)| *id).collect();
         let of_them = self.served.iter().enumerate().filter(|(_, x)| ids.contains(&x.id));

@@ -15,7 +15,7 @@ use market_data_model::{
 };
 use market_data_okx::OkxFeed;
 use market_data_okx::channel::{self, Form, Path};
-use market_data_okx::frame::{self, Action, Frame};
+use market_data_okx::frame::{self, Action, DataFrame, Frame};
 use market_data_okx::link::LinkState;
 use market_data_okx::sbe;
 use market_data_sim::{
@@ -212,7 +212,11 @@ impl<'t> Show<'t> {
         let (channel, key) = (&*served.key.channel, &*served.key.key);
         let book = feed.book(channel, key).ok()?;
         let seq = feed.book_seq(channel, key)?;
-        let ts_ms = served.last.as_deref().and_then(time_of).unwrap_or_else(|| self.at.millis());
+        let last = served.last.as_deref().and_then(|text| match frame::parse(text.as_bytes()) {
+            Ok(Frame::Data(data)) => time_of(data),
+            _ => None,
+        });
+        let ts_ms = last.unwrap_or_else(|| self.at.millis());
         whole_book(channel, book, seq, ts_ms)
     }
 
@@ -481,13 +485,11 @@ fn is_up(feed: Option<&OkxFeed>, served: &Served) -> bool {
 }
 
 /// The venue's id of the last change in a book's frame.
-pub(super) fn seq_of(text: &str) -> Option<i64> {
-    let Ok(Frame::Data(data)) = frame::parse(text.as_bytes()) else { return None };
+pub(super) fn seq_of(data: DataFrame<'_>) -> Option<i64> {
     data.data.items().last()?.field("seqId")?.integer()
 }
 
 /// The venue's time of a book's frame.
-pub(super) fn time_of(text: &str) -> Option<u64> {
-    let Ok(Frame::Data(data)) = frame::parse(text.as_bytes()) else { return None };
+pub(super) fn time_of(data: DataFrame<'_>) -> Option<u64> {
     data.data.items().next()?.field("ts")?.text()?.parse().ok()
 }

@@ -6,6 +6,7 @@
 
 use super::tally::{Report, Row};
 use super::text::{covered, date, gap_words, ids, micros};
+use crate::out::html::escape;
 use crate::out::number::{counted, grouped};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -46,21 +47,6 @@ pub fn page(report: &Report, name: &str) -> String {
          fetched, as it happened.</footer>\n</body>\n</html>\n"
     );
     text
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn tiles(text: &mut String, report: &Report) {

@@ -12,6 +12,7 @@ use super::account::{Hole, Row, State};
 use super::coverage::{Day, Piece, WIDTH, days};
 use super::report::{ANCHOR_COLUMNS, anchor_numbers, anchor_words};
 use super::report::{finding_words, lost_time, span};
+use crate::out::html::escape;
 use crate::out::number::{counted, grouped, size};
 use market_data_model::Nanos;
 use std::fmt::Write as _;
@@ -51,21 +52,6 @@ pub fn page(found: &Found, name: &str) -> String {
          </body>\n</html>\n"
     );
     text
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// First and last time of everything.
