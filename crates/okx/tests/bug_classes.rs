@@ -5,6 +5,7 @@
 use market_data_model::*;
 use market_data_okx::channel::{self, KeyKind, Path};
 use market_data_okx::limits::REQUEST_BYTES_MAX;
+use market_data_okx::past::{Row, Walk, Wish};
 use market_data_okx::plan::plan;
 use market_data_okx::request::{self, Op};
 use market_data_okx::{OkxConfig, OkxFeed};
@@ -242,4 +243,141 @@ fn bug_class_52_an_index_is_kept_apart_from_the_pair_and_from_the_dollar() {
         said,
         [(Some("BTC-USDC"), Some("SPOT")), (Some("BTC-USDC"), None), (Some("BTC-USD"), None)]
     );
+}
+
+/// One value of a query.
+fn asked<'a>(path: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = path.split_once('?')?;
+    query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// What OKX answers of these times or ids: newest first, both cursors exclusive, `after` for what
+/// is older, and never more than the endpoint has to give (docs, 2026-08-22).
+fn page(all: &[u64], path: &str, most: usize) -> Vec<u64> {
+    let bound = |name, none| asked(path, name).map_or(none, |text| text.parse().unwrap());
+    let (after, before): (u64, Option<u64>) =
+        (bound("after", u64::MAX), { asked(path, "before").map(|text| text.parse().unwrap()) });
+    let within = |x: &&u64| **x < after && before.is_none_or(|before| **x > before);
+    let limit: usize = asked(path, "limit").map_or(100, |text| text.parse().unwrap());
+    all.iter().rev().filter(within).take(limit.min(most)).copied().collect()
+}
+
+/// The minutes that a walk through this stretch brings, and its requests.
+fn walked(channel: &str, all: &[u64], (from_ms, to_ms): (u64, u64), most: usize) -> Walked {
+    let (channel, inst_id) = (channel.to_owned(), "BTC-USDT".to_owned());
+    let wish = Wish { channel: channel.clone(), inst_id, from_ms, to_ms, now_ms: u64::MAX / 4 };
+    let mut walk = Walk::new(wish, Vec::new(), None).unwrap();
+    let (mut rows, mut paths) = (Vec::new(), Vec::new());
+    while let Some(path) = walk.path() {
+        let traded = channel.starts_with("candle");
+        let bar = |ms: &u64| {
+            let volumes = if traded { "\"1\",\"1\",\"1\"," } else { "" };
+            format!("[\"{ms}\",\"1\",\"1\",\"1\",\"1\",{volumes}\"1\"]")
+        };
+        let data: Vec<String> = page(all, &path, most).iter().map(bar).collect();
+        let body = format!("{{\"code\":\"0\",\"msg\":\"\",\"data\":[{}]}}", data.join(","));
+        walk.take((200, body.as_bytes()), &mut rows);
+        paths.push(path);
+        assert!(paths.len() < 100, "it does not end: {paths:?}");
+    }
+    let open = |row: &Row| match row {
+        Row::Bar(bar) => bar.open_ms,
+        _ => unreachable!("bars were asked for"),
+    };
+    let mut opens: Vec<u64> = rows.iter().map(open).collect();
+    opens.sort_unstable();
+    Walked { opens, paths }
+}
+
+struct Walked {
+    opens: Vec<u64>,
+    paths: Vec<String>,
+}
+
+const MINUTE: u64 = 60_000;
+
+fn minutes() -> Vec<u64> {
+    (0..2_000).map(|minute| minute * MINUTE).collect()
+}
+
+#[test]
+fn bug_class_8_after_is_what_is_older() {
+    let stretch = (500 * MINUTE, 1_500 * MINUTE);
+    let Walked { paths, .. } = walked("candle1m", &minutes(), stretch, 300);
+    let number = |path: &String, name| asked(path, name).unwrap().parse::<u64>().unwrap();
+    let after: Vec<u64> = paths.iter().map(|path| number(path, "after")).collect();
+    // From the end down: `before` alone would bring the newest page again and again.
+    assert_eq!(after, [1_500, 1_200, 900, 600].map(|minute| minute * MINUTE));
+    assert!(paths.iter().all(|path| number(path, "before") < stretch.0));
+}
+
+#[test]
+fn bug_class_9_no_bar_is_dropped_where_pages_meet() {
+    for (channel, most) in [("candle1m", 300), ("mark-price-candle1m", 100)] {
+        let (from, to) = (500, 1_500);
+        let Walked { opens, .. } = walked(channel, &minutes(), (from * MINUTE, to * MINUTE), most);
+        let expected: Vec<u64> = (from..to).map(|minute| minute * MINUTE).collect();
+        assert_eq!(opens, expected, "{channel}");
+    }
+}
+
+#[test]
+fn bug_class_10_each_endpoint_gives_so_many_rows() {
+    let stretch = (500 * MINUTE, 1_500 * MINUTE);
+    for (channel, most) in
+        [("candle1m", 300), ("mark-price-candle1m", 100), ("index-candle1m", 100)]
+    {
+        let Walked { paths, opens } = walked(channel, &minutes(), stretch, most);
+        assert_eq!((paths.len(), opens.len()), (1_000_usize.div_ceil(most), 1_000), "{channel}");
+        for path in paths {
+            assert_eq!(asked(&path, "limit"), Some(most.to_string().as_str()), "{path}");
+        }
+    }
+}
+
+#[test]
+fn bug_class_11_bars_of_a_second_come_from_the_history() {
+    let seconds: Vec<u64> = (0..200).map(|second| second * 1_000).collect();
+    let Walked { paths, opens } = walked("candle1s", &seconds, (10_000, 150_000), 300);
+    assert_eq!(opens.len(), 140);
+    assert!(paths.iter().all(|path| path.starts_with("/api/v5/market/history-candles?")));
+}
+
+#[test]
+fn bug_class_51_old_trades_are_asked_for_by_id_and_an_empty_page_is_not_the_end() {
+    let fill = |id: &u64| {
+        format!(
+            "{{\"instId\":\"BTC-USDT\",\"tradeId\":\"{id}\",\"px\":\"1\",\"sz\":\"2\",\
+             \"side\":\"buy\",\"ts\":\"{}\"}}",
+            id * 1_000
+        )
+    };
+    let all: Vec<u64> = (1..=1_000).collect();
+    let (channel, inst_id) = ("trades".to_owned(), "BTC-USDT".to_owned());
+    let wish = Wish { channel, inst_id, from_ms: 300_000, to_ms: 700_000, now_ms: 1_000_000 };
+    let mut walk = Walk::new(wish, Vec::new(), None).unwrap();
+    let (mut rows, mut requests) = (Vec::new(), 0_u64);
+    while let Some(path) = walk.path() {
+        requests += 1;
+        // By time there is `after` only (50039 else), and a time says which ids are below it.
+        let of = if asked(&path, "type") == Some("2") {
+            assert_eq!(asked(&path, "before"), None);
+            let id = asked(&path, "after").unwrap().parse::<u64>().unwrap() / 1_000;
+            path.replace(asked(&path, "after").unwrap(), &id.to_string())
+        } else {
+            path
+        };
+        let data = if requests.is_multiple_of(2) { Vec::new() } else { page(&all, &of, 100) };
+        let data: Vec<String> = data.iter().map(fill).collect();
+        let body = format!("{{\"code\":\"0\",\"msg\":\"\",\"data\":[{}]}}", data.join(","));
+        walk.take((200, body.as_bytes()), &mut rows);
+        assert!(requests < 100, "it does not end");
+    }
+    let id = |row: &Row| match row {
+        Row::Trade(_, trade) => trade.trade_id,
+        _ => unreachable!("trades were asked for"),
+    };
+    let mut ids: Vec<u64> = rows.iter().map(id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (300..700).collect::<Vec<u64>>());
 }
