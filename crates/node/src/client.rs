@@ -11,7 +11,7 @@ use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{ServiceOptions, Want};
 use crate::replay::ReplaySettings;
 use crate::service::{Service, StopReport};
-use crate::sink::{Delivery, EventReceiver, Overflow, channel_sink};
+use crate::sink::{Delivery, EventReceiver, Overflow, SinkSpec, channel_sink};
 use market_data_model::{Batch, Book, batch::Event};
 use market_data_okx::{Endpoints, Region};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ const QUEUE: usize = 4096;
 pub struct ClientBuilder {
     options: ServiceOptions,
     overflow: Overflow,
+    in_order: bool,
     replay: Option<ReplaySettings>,
     #[cfg(feature = "sim")]
     sim: Option<u64>,
@@ -97,6 +98,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Gives the trades of each instrument in the order of their ids: while some that never came
+    /// are fetched, those behind them wait (see [`TradeOrder`](crate::TradeOrder)). Without this
+    /// call nothing waits, and fetched trades come after the live ones.
+    pub fn in_order(mut self) -> ClientBuilder {
+        self.in_order = true;
+        self
+    }
+
     /// Records everything received to this directory, for `market-data replay` and `verify`.
     pub fn record(mut self, dir: impl Into<std::path::PathBuf>) -> ClientBuilder {
         self.options.tape = Some(crate::options::TapeSettings::new(dir));
@@ -125,7 +134,7 @@ impl ClientBuilder {
     /// [`Error`]: no network, unknown instrument or channel, unusable proxy, unreadable tape.
     pub async fn connect(self) -> Result<Client, Error> {
         if let Some(settings) = self.replay {
-            let (sink, events) = channel_sink("client", QUEUE, Overflow::Wait);
+            let (sink, events) = queue(Overflow::Wait, self.in_order);
             let service = Service::replay(settings, vec![sink])?;
             return Ok(Client {
                 service,
@@ -147,7 +156,7 @@ impl ClientBuilder {
         #[cfg(not(feature = "sim"))]
         let options = self.options;
         let prepared = prepare(&options).await?;
-        let (sink, events) = channel_sink("client", QUEUE, self.overflow);
+        let (sink, events) = queue(self.overflow, self.in_order);
         let service = Service::start(options, prepared, vec![sink])?;
         Ok(Client {
             service,
@@ -158,6 +167,11 @@ impl ClientBuilder {
             sim,
         })
     }
+}
+
+fn queue(overflow: Overflow, in_order: bool) -> (SinkSpec, EventReceiver) {
+    let (sink, events) = channel_sink("client", QUEUE, overflow);
+    (sink, if in_order { events.in_order() } else { events })
 }
 
 /// A running client.
@@ -176,6 +190,7 @@ impl Client {
         ClientBuilder {
             options: ServiceOptions::default(),
             overflow: Overflow::DropAndMark,
+            in_order: false,
             replay: None,
             #[cfg(feature = "sim")]
             sim: None,

@@ -9,10 +9,11 @@ use crate::credentials::{Credentials, CredentialsError};
 use crate::error::Error;
 use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{LineSettings, OneCore, ServiceOptions, Want};
-use crate::sink::{JsonLines, Overflow, SinkSpec};
+use crate::sink::{InOrder, JsonLines, Overflow, SinkSpec};
 use market_data_model::{Decimal, DecimalError};
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -193,6 +194,8 @@ pub struct Output {
     pub overflow: OverflowRule,
     /// Batches that wait for a slow sink before that happens.
     pub queue: usize,
+    /// Whether trades wait for those before them that never came and are fetched.
+    pub in_order: bool,
 }
 
 /// What happens when a sink is too slow.
@@ -336,7 +339,8 @@ impl Default for Bars {
 
 impl Default for Output {
     fn default() -> Output {
-        Output { sinks: vec!["stdout".to_owned()], overflow: OverflowRule::Wait, queue: 1024 }
+        let sinks = vec!["stdout".to_owned()];
+        Output { sinks, overflow: OverflowRule::Wait, queue: 1024, in_order: false }
     }
 }
 
@@ -567,16 +571,19 @@ impl Config {
             OverflowRule::Wait => Overflow::Wait,
             OverflowRule::Drop => Overflow::DropAndMark,
         };
-        let queue = self.output.queue;
+        let Output { queue, in_order, .. } = self.output;
+        let spec = |place: &str, sink: JsonLines<Box<dyn Write + Send>>| match in_order {
+            true => SinkSpec::new(place, queue, overflow, InOrder::new(sink)),
+            false => SinkSpec::new(place, queue, overflow, sink),
+        };
         let open = |place: &String| {
             if place == "stdout" {
-                let sink = JsonLines::new("stdout", std::io::stdout());
-                return Ok(SinkSpec::new("stdout", queue, overflow, sink));
+                return Ok(spec(place, JsonLines::new(place, Box::new(std::io::stdout()))));
             }
             let file = std::fs::OpenOptions::new().append(true).create(true).open(place);
             let what = format!("open {place} for writing");
             let file = file.map_err(|source| Error::Io { what, source })?;
-            Ok(SinkSpec::new(place, queue, overflow, JsonLines::new(place, file)))
+            Ok(spec(place, JsonLines::new(place, Box::new(file))))
         };
         self.output.sinks.iter().map(open).collect()
     }

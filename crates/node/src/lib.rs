@@ -65,8 +65,8 @@ pub use recorder::TapeReport;
 pub use replay::{ReplayEnd, ReplaySettings, Speed};
 pub use service::{Ended, Service, SinkReport, StopReport};
 pub use sink::{
-    Counter, Delivery, EventReceiver, JsonLines, Lost, Overflow, Processor, ProcessorSink, Sink,
-    SinkError, SinkSpec, channel_sink,
+    Counter, Delivery, EventReceiver, InOrder, JsonLines, Lost, Overflow, Processor, ProcessorSink,
+    Sink, SinkError, SinkSpec, TradeOrder, channel_sink,
 };
 pub use supervisor::Changed;
 pub use venue::{FeedStats, FeedStatus};

@@ -73,6 +73,9 @@ pub struct WatchArgs {
     /// Record everything received to this directory, for `replay` and `verify`
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Trades in the order of their ids: those behind a gap wait until it is filled
+    #[arg(long)]
+    in_order: bool,
     /// Every verified change of a book, too
     #[arg(long)]
     deltas: bool,
@@ -112,6 +115,7 @@ pub async fn run(args: &WatchArgs, console: &Console) -> anyhow::Result<ExitCode
     let mut lines = Lines::new(console.out_paint());
     lines.fit(&prepared.subscriptions);
     let (sink, receiver) = channel_sink("watch", QUEUE_BATCHES, Overflow::DropAndMark);
+    let receiver = if args.in_order { receiver.in_order() } else { receiver };
     let service = Service::start(options, prepared, vec![sink]).map_err(Failure::from)?;
     let output = if args.json { Output::Json } else { Output::Human(lines) };
     let mut watch = Watch {

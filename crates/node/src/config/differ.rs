@@ -51,10 +51,11 @@ impl Config {
         differ("books.deltas", &books.deltas, &other.books.deltas);
         differ("trades.refill", &trades.refill, &other.trades.refill);
         differ("bars.refill", &bars.refill, &other.bars.refill);
-        let Output { sinks, overflow, queue } = output;
+        let Output { sinks, overflow, queue, in_order } = output;
         differ("output.sinks", sinks, &other.output.sinks);
         differ("output.overflow", overflow, &other.output.overflow);
         differ("output.queue", queue, &other.output.queue);
+        differ("output.in_order", in_order, &other.output.in_order);
         let Log { level, format } = log;
         differ("log.level", level, &other.log.level);
         differ("log.format", format, &other.log.format);

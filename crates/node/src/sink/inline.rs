@@ -68,7 +68,7 @@ impl Drop for Inline {
         let place = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut running) = place.take() {
             // Nobody listens once the service was dropped.
-            drop(running.done.send(guarded(|| running.sink.flush())));
+            drop(running.done.send(guarded(|| running.sink.end())));
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod channel;
 mod counter;
+mod in_order;
 mod inline;
 mod json_lines;
 mod processor;
@@ -14,6 +15,7 @@ mod thread;
 
 pub use channel::{Delivery, EventReceiver, channel_sink};
 pub use counter::{Counter, Counts};
+pub use in_order::{InOrder, TradeOrder};
 pub(crate) use inline::{Ended, Inline};
 pub use json_lines::JsonLines;
 pub use processor::{Processor, ProcessorSink};
@@ -130,11 +132,19 @@ pub trait Sink: Send + 'static {
     /// As [`Sink::batch`].
     fn lost(&mut self, lost: &Lost) -> Result<(), SinkError>;
 
-    /// Called whenever the queue is empty, and at the end.
+    /// Called whenever the queue is empty.
     ///
     /// # Errors
     /// As [`Sink::batch`].
     fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Called once, after everything.
+    ///
+    /// # Errors
+    /// As [`Sink::batch`].
+    fn end(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
 }
 
 /// A sink with its queue's size and rule.

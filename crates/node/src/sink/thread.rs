@@ -60,5 +60,5 @@ fn run(
             sink.batch(batch)?;
         }
     }
-    sink.flush()
+    sink.end()
 }
