@@ -28,24 +28,29 @@ pub enum End {
 pub struct Workshop {
     tree: PathBuf,
     original: PathBuf,
+    /// Held for as long as the copy is ours; none for one that is only read.
+    _lock: Option<fs::File>,
 }
 
 impl Workshop {
     /// The tree this program was built from, to be read only.
     pub fn here() -> Workshop {
         let original = root();
-        Workshop { tree: original.clone(), original }
+        Workshop { tree: original.clone(), original, _lock: None }
     }
 
     /// A fresh copy in the system's temporary folder.
     pub fn set_up() -> anyhow::Result<Workshop> {
         let original = root();
         let tree = std::env::temp_dir().join("market-data-mutants");
+        let lock = fs::File::create(tree.with_extension("lock"))?;
+        let taken = || format!("another run works in {}; wait for its end", tree.display());
+        lock.try_lock().with_context(taken)?;
         if tree.exists() {
             fs::remove_dir_all(&tree)?;
         }
         copy(&original, &tree)?;
-        Ok(Workshop { tree, original })
+        Ok(Workshop { tree, original, _lock: Some(lock) })
     }
 
     /// Where the copy is.
