@@ -14,7 +14,7 @@ use crate::rng::mix;
 /// Trades that happen together.
 const BURST: u64 = 3;
 /// Least mean time between two trades.
-const WAIT_MIN: u64 = 5 * SECOND;
+const WAIT_MIN: u64 = 15 * SECOND;
 
 /// Where the past of a market ends: what it remembers begins there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
