@@ -97,7 +97,7 @@ fn what_a_file_brought_is_compared_and_passed_over() {
 #[test]
 fn what_is_older_than_all_of_rest_is_not_asked_for_hole_by_hole() {
     let wish = walk("trades").wish().clone();
-    let known = vec![(4, 7, 70_000), (11, 13, 90_000), (20, 29, 200_000)];
+    let known = vec![(4, 7, 70_000), (11, 13, 90_000), (20, 29, 200_000), (90, 99, 240_000)];
     let mut walk = Walk::new(wish, known, None).unwrap();
     let (mut rows, mut asked) = (Vec::new(), 0);
     while walk.path().is_some() {

@@ -112,7 +112,7 @@ impl Trades {
             (At::Top, Some(high)) => self.go(At::Above(high)),
             (At::Top, None) if self.looks + 1 < LOOKS_MAX => return self.look(),
             // What a file brought may be older than all that REST has.
-            (At::Top, None) => match self.known.iter().map(|(_, last, _)| *last).max() {
+            (At::Top, None) => match self.known_before(wish.to_ms) {
                 Some(last) => {
                     self.go(At::Down(last.saturating_add(1)));
                     self.settle(wish, rows);
@@ -203,6 +203,12 @@ impl Trades {
         if let Some(page) = rows.get_mut(start..) {
             page.reverse();
         }
+    }
+
+    /// The last id of what is known to begin before a moment.
+    fn known_before(&self, ms: u64) -> Option<u64> {
+        let before = self.known.iter().filter(|(_, _, first_ms)| *first_ms < ms);
+        before.map(|(_, last, _)| *last).max()
     }
 
     fn known_at(&self, id: u64) -> Option<KnownIds> {

@@ -131,7 +131,8 @@ async fn files_and_pages_bring_the_same_trades() {
     let dir = tempfile::tempdir().unwrap();
     let mut work = trades(dir.path(), &world, around());
     filled(&mut work, &world, PastSource::Auto).await;
-    let daily = &work.done.daily;
+    let daily = work.done.daily.clone();
+    drop(work);
     let (all, from_files) = plain(dir.path());
     assert_eq!(all, wanted);
     assert_eq!((daily.files, daily.records, daily.rows), (1, from_files, from_files));
@@ -182,7 +183,7 @@ async fn ends_at_any_moment_lose_nothing_and_whole_files_are_fetched_once() {
     let mut kills = 0;
     loop {
         let mut work = trades(dir.path(), &world, stretch);
-        let wait = Duration::from_millis(500 + kills * 350);
+        let wait = Duration::from_millis(250 + kills * 150);
         match tokio::time::timeout(wait, filled(&mut work, &world, PastSource::Auto)).await {
             Ok(()) => break,
             Err(_) => kills += 1,

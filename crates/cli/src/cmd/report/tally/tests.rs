@@ -89,7 +89,7 @@ fn the_copy_of_another_feed_is_not_twice() {
     let start = DAY * 86_400_000;
     let bar = |feed| {
         let rest = format!(",\"openTime\":{start},\"closeTime\":{},\"isClosed\":true", start + 9);
-        record("bar", "candle1m", start, (feed, &rest))
+        record("kline", "candle1m", start, (feed, &rest))
     };
     let mut count = Count::default();
     for (feed, id) in [(1, 5), (2, 5), (1, 6), (2, 6), (2, 6), (1, 7)] {
