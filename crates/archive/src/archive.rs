@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 pub const PENDING: &str = "_pending.json";
 /// Answers that were fetched and are not in the archive yet; see the node's `backfill`.
 pub const JOURNAL: &str = "_fill.journal";
+/// How the names of files begin that were fetched and are not part of the archive: its journal, and
+/// daily files of the venue.
+pub const FETCHED: &str = "_fill.";
 /// The lock of whoever changes the archive.
 pub const LOCK: &str = "_lock";
 
@@ -54,7 +57,9 @@ impl Archive {
             None => {
                 let (dirs, files) = disk::list(dir)?;
                 // An interrupted beginning leaves the manifest of nothing.
-                let ours = |name: &String| [LOCK, PENDING, JOURNAL, NAME].contains(&name.as_str());
+                let ours = |name: &String| {
+                    [LOCK, PENDING, NAME].contains(&name.as_str()) || name.starts_with(FETCHED)
+                };
                 if !dirs.is_empty() || !files.iter().all(ours) {
                     disk::remove(&dir.join(LOCK))?;
                     return Err(Error::Foreign { path: dir.to_owned() });

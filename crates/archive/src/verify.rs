@@ -6,7 +6,7 @@
 //! What it cannot see: an archive whose every manifest was made anew, up to the root. Against that,
 //! keep the root's sum ([`Verified::root`]) elsewhere, or convert the tape again and compare.
 
-use crate::archive::{JOURNAL, LOCK, PENDING};
+use crate::archive::{FETCHED, LOCK, PENDING};
 use crate::disk::{self, TEMPORARY};
 use crate::error::Error;
 use crate::facts::Facts;
@@ -127,7 +127,8 @@ impl<F: FnMut(Finding)> Look<'_, F> {
         for name in files {
             let ours = name == NAME
                 || name.starts_with(TEMPORARY)
-                || rel.is_empty() && [LOCK, PENDING, JOURNAL].contains(&name.as_str());
+                || rel.is_empty() && [LOCK, PENDING].contains(&name.as_str())
+                || rel.is_empty() && name.starts_with(FETCHED);
             if !ours && !manifest.files.iter().any(|file| file.name == name) {
                 self.find(path.join(name), Wrong::Extra, "no manifest names this file");
             }

@@ -101,6 +101,8 @@ pub struct Trade {
 pub enum FilledFrom {
     /// The venue's REST history.
     Rest,
+    /// The venue's daily file.
+    File,
 }
 
 impl FilledFrom {
@@ -108,6 +110,7 @@ impl FilledFrom {
     pub const fn as_str(self) -> &'static str {
         match self {
             FilledFrom::Rest => "rest",
+            FilledFrom::File => "file",
         }
     }
 }

@@ -1,28 +1,32 @@
-//! The past of trades, bars and funding payments, fetched over REST into an archive.
+//! The past of trades, bars and funding payments, fetched into an archive: over REST, and trades
+//! also from OKX's daily files.
 //!
 //! `market-data backfill` calls [`backfill`]. What to ask for is `okx::past`'s business, how
-//! often and what becomes of it `work.rs`; `there.rs` knows what the archive has already, and
+//! often and what becomes of it `work.rs`; `files.rs` does daily files before it; `there.rs` knows what the archive has already, and
 //! `journal.rs` keeps answers until their rows are in it.
 //!
 //! Invariants: nothing is fetched twice, whatever ends the process; a stretch counts as filled only
 //! with all its rows in the archive; the files of a recording are not touched.
 
+mod files;
 mod journal;
 mod there;
+mod unzip;
 mod work;
 
 use crate::bootstrap::prepare;
 use crate::clock::{Clock, wall_now};
 use crate::error::Error;
-use crate::net::{Dialer, Rest};
+use crate::net::{Dialer, Rest, Unfetched};
 use crate::options::{ServiceOptions, Want};
 use bytes::Bytes;
 use market_data_archive::{Archive, Made, Manifest};
 use market_data_model::{InstType, Instrument, Nanos};
 use market_data_okx::channel;
+pub use market_data_okx::past::Differing;
 use market_data_okx::past::check;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use work::{Get, Job, Work};
 
@@ -42,6 +46,67 @@ pub struct BackfillOptions {
     pub from: Nanos,
     /// The first moment after. The last minute is never fetched: the history may not have it yet.
     pub to: Nanos,
+    /// What whole days of trades are taken from.
+    pub source: PastSource,
+}
+
+/// What whole days of trades are taken from; everything else comes over REST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PastSource {
+    /// OKX's daily file where that is quicker.
+    #[default]
+    Auto,
+    /// REST alone.
+    Rest,
+    /// OKX's daily file where there is one.
+    Files,
+}
+
+/// What came of daily files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DailyDone {
+    /// Files read.
+    pub files: u64,
+    /// Rows of the instruments and days that were wanted.
+    pub rows: u64,
+    /// Of them, those that became records.
+    pub records: u64,
+    /// Of them, those that were there already.
+    pub known: u64,
+    /// Rows of other instruments.
+    pub others: u64,
+    /// Rows of another day.
+    pub outside: u64,
+    /// Rows with an id below that of the row before.
+    pub unordered: u64,
+    /// Ids that came more than once.
+    pub twice: u64,
+    /// Ids between those of a file that are not in it; REST was asked for them.
+    pub missing: u64,
+    /// Trades that REST named as well.
+    pub compared: u64,
+    /// Of these, those of which REST says something else.
+    pub differing: Vec<Differing>,
+    /// Files, and lists, that were not used; REST was asked instead.
+    pub refused: Vec<RefusedFile>,
+}
+
+/// A file that was not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedFile {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it, or what the venue said.
+    pub why: String,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Daily files are fetched and read.
+    Files,
+    /// REST is asked.
+    Rest,
 }
 
 /// What was done.
@@ -65,6 +130,8 @@ pub struct Backfilled {
     pub bytes: u64,
     /// Trade ids and bars that the venue does not have either.
     pub absent: u64,
+    /// What came of daily files.
+    pub daily: DailyDone,
     /// What could not be fetched.
     pub failed: Vec<Failed>,
     /// Whether it ended before everything was fetched, because the caller had enough.
@@ -82,15 +149,17 @@ pub struct Failed {
     pub why: String,
 }
 
-/// How far it is.
+/// How far it is with what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Thousandths of channels of instruments that are done.
+    /// Thousandths of channels of instruments, or of daily files, that are done.
     pub done: u64,
     /// All of them.
     pub total: u64,
     /// Records fetched.
     pub records: u64,
+    /// What it is doing.
+    pub doing: Doing,
 }
 
 /// Why nothing could be fetched.
@@ -129,7 +198,7 @@ pub enum BackfillError {
 pub async fn backfill(
     service: &ServiceOptions,
     options: &BackfillOptions,
-    each: impl FnMut(Progress) -> ControlFlow<()>,
+    mut each: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Backfilled, BackfillError> {
     for channel in &options.channels {
         check(channel).map_err(|why| BackfillError::Channel { channel: channel.clone(), why })?;
@@ -146,13 +215,25 @@ pub async fn backfill(
     let dialer = Arc::new(Dialer::new(&service.proxy, &service.trust)?);
     let rest = Rest::new(dialer, &service.endpoints.rest, service.endpoints.simulated)?;
     let mut work = Work::new(archive, jobs, (from_ms, to_ms), Clock::wall())?;
-    let ended = work.run(&rest, each).await?;
+    let mut ended = work.take_files(&rest, options.source, &mut each).await?;
+    ended = ended && work.run(&rest, each).await?;
+    if ended {
+        work.tidy_files()?;
+    }
     Ok(Backfilled { stopped: !ended, ..work.done })
 }
 
 impl Get for Rest {
     async fn get(&self, path: &str) -> Result<(u16, Bytes), String> {
         Rest::get(self, path).await.map_err(|error| error.0)
+    }
+
+    fn base(&self) -> &str {
+        Rest::base(self)
+    }
+
+    async fn download(&self, url: &str, to: &Path, most: u64) -> Result<(), Unfetched> {
+        Rest::download(self, url, to, most).await
     }
 }
 

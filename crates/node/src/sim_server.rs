@@ -44,6 +44,10 @@ const GUESTS_WAIT: Duration = Duration::from_secs(5);
 /// How long a last word to a client may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// The list of daily files, and where they are on OKX.
+const DAILY_FILES: &str = "/api/v5/public/market-data-history";
+const DAILY_FILES_ORIGIN: &str = "https://static.okx.com";
+
 /// How the pretend exchange is started.
 #[derive(Clone, Debug)]
 pub struct SimOptions {
@@ -316,8 +320,14 @@ async fn handle(
     let (reply, answer) = oneshot::channel();
     drop(inbox.send(Ask::Rest { path, reply }).await);
     match answer.await {
-        Ok(reply) => {
+        Ok(mut reply) => {
             tokio::time::sleep(Duration::from_nanos(reply.delay_ns)).await;
+            if uri.path() == DAILY_FILES
+                && let Some(host) = headers.get("host").and_then(|host| host.to_str().ok())
+            {
+                // They are here, on the same port.
+                reply.body = reply.body.replace(DAILY_FILES_ORIGIN, &format!("http://{host}"));
+            }
             let bytes = if reply.bytes.is_empty() { reply.body.into_bytes() } else { reply.bytes };
             response(reply.status, reply.content_type, bytes)
         }

@@ -14,7 +14,10 @@
 //! known already; any bytes may be handed in.
 
 mod bars;
+mod csv;
+mod files;
 mod funding;
+mod seen;
 mod trades;
 
 use crate::channel::figures::FigureRow;
@@ -24,6 +27,14 @@ use crate::json::{self, Raw};
 use crate::limits::REFILL_LOOKS_MAX as LOOKS_MAX;
 use market_data_model::figures::Sheet;
 use market_data_model::{Bar, BarKind, Nanos, Trade};
+use std::collections::BTreeMap;
+
+pub use csv::{CsvCounts, CsvRow, TradesCsv, said};
+pub use files::{
+    DAYS_MAX, DailyFile, FILES, FILES_ORIGIN, costs, day_of, files_listed, files_path, may_fetch,
+    refusal, span_of, whole_days,
+};
+pub use seen::Seen;
 
 /// The channel of fetched payments: its rows are not those of the live `funding-rate`.
 pub const PAYMENTS: &str = "funding-rate-history";
@@ -48,6 +59,20 @@ pub struct Wish {
 /// Trades that are there already: from this id to that one, and when the first of them was
 /// (milliseconds).
 pub type KnownIds = (u64, u64, u64);
+
+/// Rows of daily files by their ids, for comparison with what REST says of them.
+pub type FileRows = BTreeMap<u64, CsvRow>;
+
+/// A trade of which a daily file and REST do not say the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// Its id.
+    pub trade_id: u64,
+    /// What the file says, in words.
+    pub file: String,
+    /// What REST says, in words.
+    pub rest: String,
+}
 
 /// One fetched row.
 #[derive(Clone, Debug)]
@@ -139,6 +164,22 @@ impl Walk {
             What::Payments => Way::Payments(funding::Payments::new(&wish)),
         };
         Ok(Walk { wish, way })
+    }
+
+    /// Rows of daily files that are there already: where REST names one of them, both are compared.
+    pub fn compare(&mut self, rows: FileRows) {
+        if let Way::Trades(trades) = &mut self.way {
+            trades.compare(rows);
+        }
+    }
+
+    /// How many of those rows REST named so far, and those of which it says something else; each
+    /// is told once.
+    pub fn compared(&mut self) -> (u64, Vec<Differing>) {
+        match &mut self.way {
+            Way::Trades(trades) => trades.compared(),
+            Way::Bars(_) | Way::Payments(_) => (0, Vec::new()),
+        }
     }
 
     /// What was wished for.

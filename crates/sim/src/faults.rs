@@ -65,6 +65,8 @@ pub struct FaultProfile {
     pub evict: u32,
     /// Per REST request: an error in one of OKX's many ways.
     pub resterror: u32,
+    /// Per daily file of history: it is missing or odd in one of the ways that have been seen.
+    pub oddfile: u32,
     /// Per million handshakes and REST requests: refused as long as this profile lasts.
     pub blackout: u32,
 }
@@ -95,6 +97,10 @@ static ALL: &[FaultInfo] = &[
     info("preopen", "listings, suspensions, unknown states and an expiry"),
     info("evict", "the exchange ends subscriptions: 64004 or an unsolicited unsubscribe"),
     info("resterror", "REST errors: HTTP 200 with a code, 429, 503, HTML, an empty body"),
+    info(
+        "oddfile",
+        "daily files: missing, cut short, with holes, unsorted, in the format of before",
+    ),
     info("mixed", "all of the above at lower rates"),
     FaultInfo {
         name: "blackout",
@@ -143,6 +149,7 @@ impl FaultProfile {
             "preopen" => one.preopen = full.preopen,
             "evict" => one.evict = full.evict,
             "resterror" => one.resterror = full.resterror,
+            "oddfile" => one.oddfile = full.oddfile,
             "blackout" => one.blackout = 1_000_000,
             _ => {}
         }
@@ -173,6 +180,7 @@ impl FaultProfile {
             preopen: 150_000,
             evict: 15_000,
             resterror: 350_000,
+            oddfile: 700_000,
             blackout: 0,
         }
     }
@@ -202,6 +210,7 @@ impl FaultProfile {
             preopen: full.preopen / 4,
             evict: full.evict / 6,
             resterror: full.resterror / 4,
+            oddfile: full.oddfile / 4,
             blackout: 0,
         }
     }

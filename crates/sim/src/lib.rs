@@ -24,6 +24,7 @@ mod engine;
 mod exchange;
 mod faults;
 mod feed;
+mod files;
 mod fixed;
 mod flow;
 mod funding;
@@ -39,6 +40,7 @@ mod news;
 mod notices;
 mod options;
 mod pace;
+mod past;
 mod path;
 mod publish;
 mod query;
@@ -63,6 +65,7 @@ mod text;
 mod universe;
 mod vol;
 mod weather;
+mod zip;
 
 pub use api::{
     ConnId, Delivery, FromClient, MarketSize, Opened, RestReply, SimConfig, SimInstrument, SimKey,

@@ -14,6 +14,7 @@ use crate::bars::Ohlc;
 use crate::calendar::{MINUTE, SECOND};
 use crate::engine::{Engine, Fill, Side};
 use crate::instrument::{Asset, Instrument};
+use crate::past::Verge;
 use crate::rng::{Rng, mix};
 
 /// How many trades are kept for REST `history-trades`; OKX keeps three months of them.
@@ -61,6 +62,8 @@ pub struct Market {
     pub(crate) bare: [bool; 2],
     start_ns: u64,
     history: bool,
+    /// Where the trades begin that nobody keeps.
+    pub(crate) verge: Option<Verge>,
 }
 
 /// What [`Market::new`] needs besides the instrument.
@@ -99,9 +102,10 @@ impl Market {
             bare: [false; 2],
             start_ns: birth.now_ns,
             history: birth.history,
+            verge: None,
         };
         if birth.history {
-            market.remember(birth.assets);
+            market.remember(birth.assets, birth.seed);
         }
         market.seed_sides(birth.assets, birth.now_ns);
         market.fix_act_time(birth.now_ns);
@@ -119,7 +123,7 @@ impl Market {
     }
 
     /// Trades that happened just before the exchange started to exist.
-    fn remember(&mut self, assets: &[Asset]) {
+    fn remember(&mut self, assets: &[Asset], seed: u64) {
         let first = self.next_trade - 20;
         for n in 0..20 {
             let at_ns = self.start_ns - (20 - n) * self.inst.heat.wait_ns.max(SECOND / 4);
@@ -139,6 +143,12 @@ impl Market {
             self.trades.push_back(trade);
             self.last = Some(trade);
         }
+        self.verge = self.trades.front().map(|oldest| Verge {
+            id: oldest.id,
+            at_ns: oldest.at_ns,
+            px_places: self.inst.px_places,
+            seed: mix(seed ^ mix(oldest.id)),
+        });
     }
 
     /// Activity falls on a grid of 10 ms, which makes every `tbt` channel keep its cadence.

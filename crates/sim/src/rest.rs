@@ -40,6 +40,7 @@ static LIMITS: &[(&str, usize)] = &[
     ("/api/v5/public/funding-rate-history", 10),
     ("/api/v5/public/estimated-price", 10),
     ("/api/v5/rfq/public-trades", 5),
+    ("/api/v5/public/market-data-history", 5),
     ("/api/v5/system/status", 1),
     ("/api/v5/market/trades", 100),
     ("/api/v5/public/time", 10),
@@ -147,6 +148,9 @@ impl Exchange {
                 None => reply(200, envelope("51001", "Instrument ID code doesn't exist.", "")),
             };
         }
+        if query.path.starts_with(crate::files::ROOT) {
+            return self.rest_file(&query.path, delay_ns);
+        }
         match answer(self, &query) {
             Ok(data) => reply(200, envelope("0", "", &data)),
             Err(fail) => reply(fail.status, envelope(fail.code, &fail.msg, "")),
@@ -214,6 +218,7 @@ impl Exchange {
             "/api/v5/public/estimated-price" => self.rest_estimated_price(query),
             "/api/v5/public/funding-rate-history" => self.rest_funding_history(query),
             "/api/v5/public/premium-history" => self.rest_premium_history(query),
+            "/api/v5/public/market-data-history" => self.rest_files(query),
             "/api/v5/market/block-ticker" => self.rest_block_ticker(query),
             "/api/v5/market/block-tickers" => self.rest_block_tickers(query),
             "/api/v5/public/block-trades" => self.rest_block_trades(query),

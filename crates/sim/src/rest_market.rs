@@ -2,22 +2,25 @@
 //!
 //! `rest.rs` dispatches here. Rows are newest first; `after` means older, `before` means newer,
 //! both exclusive (section 6 of the notes). History before the exchange existed is invented from
-//! the price path, trades excepted: they reach back to a little before the start.
+//! the price path, trades by `past.rs`.
 
 use crate::bars::{Ohlc, assemble, invent};
 use crate::book::Book;
-use crate::calendar::{Bar, MILLI, SECOND};
+use crate::calendar::{Bar, DAY, MILLI, SECOND};
 use crate::channel::BookKind;
 use crate::exchange::Exchange;
 use crate::feed::{array, object};
 use crate::instrument::Kind;
 use crate::market::{Market, Trade};
+use crate::past::Past;
 use crate::query::Query;
 use crate::rest::{Answer, bad, kind_named, missing, no_instrument};
 use crate::rows;
 
 /// `candles` serves this many bars at most.
 pub(crate) const CANDLES_REACH: usize = 1_440;
+/// How far `history-trades` reaches back: three months.
+const HISTORY_NS: u64 = 90 * DAY;
 
 impl Exchange {
     /// The market that `instId` names, brought up to date.
@@ -112,7 +115,7 @@ impl Exchange {
         Ok(data.join(","))
     }
 
-    fn past_bar(&self, market: &Market, bar: Bar, open_ns: u64) -> Ohlc {
+    pub(crate) fn past_bar(&self, market: &Market, bar: Bar, open_ns: u64) -> Ohlc {
         let whose = (&market.inst, &self.assets[..]);
         if bar.sample() > SECOND {
             return assemble(whose, (bar, open_ns), (market.invented_until_ns(), &market.minutes));
@@ -145,9 +148,34 @@ impl Exchange {
                 let msg = "Parameter before is not available for timestamp pagination.".to_owned();
                 return Err(crate::rest::Failure { status: 200, code: "50039", msg });
             }
-            return Ok(self.trades_where(n, limit, |trade| trade.at_ns / MILLI < after));
+            let begin = |past: &Past<'_>| past.before(after.saturating_mul(MILLI));
+            let fits = |trade: &Trade| trade.at_ns / MILLI < after;
+            return Ok(self.history_where(n, limit, begin, fits));
         }
-        Ok(self.trades_where(n, limit, |trade| trade.id < after && trade.id > before))
+        let fits = |trade: &Trade| trade.id < after && trade.id > before;
+        Ok(self.history_where(n, limit, |past| past.below(after), fits))
+    }
+
+    /// The newest trades that fit, those of the past included: from where `begin` says as long as
+    /// they do.
+    fn history_where(
+        &self,
+        n: usize,
+        limit: usize,
+        begin: impl Fn(&Past<'_>) -> u64,
+        fits: impl Fn(&Trade) -> bool,
+    ) -> String {
+        let market = &self.markets[n];
+        let past = Past::of(market, &self.assets);
+        let first = past.as_ref().map_or(1, begin);
+        let oldest_ns = self.now_ns.saturating_sub(HISTORY_NS);
+        let is_kept = |trade: &Trade| trade.at_ns >= oldest_ns && fits(trade);
+        let before = past.iter().flat_map(|past| (first..).map_while(|n| past.trade(n)));
+        let newest = market.trades.iter().rev().copied().filter(|trade| fits(trade));
+        let rows = newest.chain(before.take_while(is_kept)).take(limit);
+        let rows: Vec<String> =
+            rows.map(|fill| object(&rows::trade_single(&market.inst, &fill), &[])).collect();
+        rows.join(",")
     }
 
     pub(crate) fn trades_where(

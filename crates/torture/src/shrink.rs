@@ -31,6 +31,7 @@ pub(super) const KINDS: &[(&str, Rate)] = &[
     ("preopen", |p| &mut p.preopen),
     ("evict", |p| &mut p.evict),
     ("resterror", |p| &mut p.resterror),
+    ("oddfile", |p| &mut p.oddfile),
     ("blackout", |p| &mut p.blackout),
 ];
 

@@ -587,6 +587,15 @@ pub const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "M80",
+        what: "a daily file that says of a trade what REST does not is believed",
+        edits: &[Edit {
+            file: "crates/okx/src/past/csv.rs",
+            old: "(!same).then(|| Differing {",
+            new: "(!same && false).then(|| Differing {",
+        }],
+    },
+    Mutant {
         name: "M65",
         what: "who enters a feed in the middle is told a book of no id",
         edits: &[Edit { file: OPENING, old: "seq: follow.last(), depth", new: "seq: None, depth" }],

@@ -1,5 +1,5 @@
-//! `market-data backfill`: the past of trades, bars and funding payments, over REST into an
-//! archive.
+//! `market-data backfill`: the past of trades, bars and funding payments, over REST and from daily
+//! files into an archive.
 //!
 //! The node's `backfill.rs` does it; this file says how far it is and what came of it.
 //!
@@ -13,8 +13,10 @@ use crate::out::number::{counted, size};
 use crate::out::progress::Progress;
 use crate::signals::{Interrupt, Interrupted};
 use crate::source::{Source, SourceArgs, options};
-use clap::Args;
-use market_data::backfill::{BackfillError, BackfillOptions, Backfilled, backfill};
+use clap::{Args, ValueEnum};
+use market_data::backfill::{
+    BackfillError, BackfillOptions, Backfilled, DailyDone, Doing, PastSource, backfill,
+};
 use market_data_model::Nanos;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -29,13 +31,15 @@ Examples:
       --out parquet --url ws://127.0.0.1:9443";
 
 const LONG_ABOUT: &str = "\
-Fetch the past over REST into an archive
+Fetch the past over REST, and from daily files, into an archive
 
 DIR is an archive that `convert` made, or a new one. What it has already is not fetched, whether it \
 was recorded or came from an earlier backfill, so the same command can be stopped at any moment and \
 started again. Fetched records lie on the day on which they happened, in files named `fill-…`, with \
 `feed` 0 and, of trades, `filled_from` = `rest`. OKX keeps trades for three months and bars for \
-years; books cannot be fetched. Rates of funding become records of `funding-rate-history`.";
+years; books cannot be fetched. Whole days of trades (of UTC+8, from the second day after them) \
+come from OKX's daily files where that is quicker, which reach back to 2021; such trades have \
+`filled_from` = `file`. Rates of funding become records of `funding-rate-history`.";
 
 /// Flags of `backfill`.
 #[derive(Args, Debug)]
@@ -54,6 +58,9 @@ pub struct BackfillArgs {
     /// The first moment after
     #[arg(long, value_name = "TIME", value_parser = moment)]
     to: Nanos,
+    /// Where whole days of trades come from: REST, daily files if there are any, or what is quicker
+    #[arg(long = "source", value_name = "WHICH", value_enum, default_value_t = Days::Auto)]
+    days_from: Days,
     /// The archive
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -62,6 +69,14 @@ pub struct BackfillArgs {
     json: bool,
     #[command(flatten)]
     source: SourceArgs,
+}
+
+/// Where whole days of trades come from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Days {
+    Auto,
+    Rest,
+    Files,
 }
 
 /// Reads a moment; a day alone is its beginning, UTC.
@@ -83,13 +98,25 @@ pub async fn run(args: &BackfillArgs, console: &Console) -> anyhow::Result<ExitC
         channels: args.channels.clone(),
         from: args.from,
         to: args.to,
+        source: match args.days_from {
+            Days::Auto => PastSource::Auto,
+            Days::Rest => PastSource::Rest,
+            Days::Files => PastSource::Files,
+        },
     };
     let interrupt = Interrupt::listen();
-    let mut progress: Option<Progress<'_>> = None;
+    let mut progress: Option<(Doing, Progress<'_>)> = None;
     let done = backfill(&service, &wanted, |at| {
-        let line = progress
-            .get_or_insert_with(|| Progress::new(console, at.total).doing("fetching").of_parts());
-        line.at(at.done, at.records);
+        if progress.as_ref().is_none_or(|(doing, _)| *doing != at.doing) {
+            let what = match at.doing {
+                Doing::Files => "daily files",
+                Doing::Rest => "REST",
+            };
+            progress = Some((at.doing, Progress::new(console, at.total).doing(what).of_parts()));
+        }
+        if let Some((_, line)) = &mut progress {
+            line.at(at.done, at.records);
+        }
         match interrupt.check() {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -104,7 +131,8 @@ pub async fn run(args: &BackfillArgs, console: &Console) -> anyhow::Result<ExitC
     }
     let text = if args.json { json(&done) } else { words(&done, &args.out) };
     console.data(text.as_bytes())?;
-    Ok(ExitCode::from(u8::from(!done.failed.is_empty())))
+    let is_good = done.failed.is_empty() && done.daily.differing.is_empty();
+    Ok(ExitCode::from(u8::from(!is_good)))
 }
 
 fn advice(error: BackfillError) -> anyhow::Error {
@@ -145,11 +173,51 @@ fn words(done: &Backfilled, out: &Path) -> String {
         let ids = counted(done.absent, "trade or bar", "trades or bars");
         text.push_str(&format!("{ids} the venue does not have either\n"));
     }
+    daily_words(&done.daily, &mut text);
     for failed in &done.failed {
         let (channel, inst_id, why) = (&failed.channel, &failed.inst_id, &failed.why);
         text.push_str(&format!("not fetched: {channel} of {inst_id}: {why}\n"));
     }
     text
+}
+
+fn daily_words(daily: &DailyDone, text: &mut String) {
+    if daily.files > 0 {
+        let files = counted(daily.files, "daily file", "daily files");
+        let records = counted(daily.records, "record", "records");
+        let compared = counted(daily.compared, "trade", "trades");
+        text.push_str(&format!("{records} of them from {files}; REST named {compared} of these\n"));
+    }
+    for (count, what) in [
+        (daily.missing, "between those of a daily file not in it, so REST was asked"),
+        (daily.twice, "twice in a daily file"),
+        (daily.outside, "in the daily file of another day, not used"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("{} {what}\n", counted(count, "trade", "trades")));
+        }
+    }
+    for file in &daily.refused {
+        text.push_str(&format!("not used, REST was asked instead: {}: {}\n", file.name, file.why));
+    }
+    for one in &daily.differing {
+        let (id, file, rest) = (one.trade_id, &one.file, &one.rest);
+        text.push_str(&format!("trade {id} differs: the daily file {file}, REST {rest}\n"));
+    }
+}
+
+fn daily_json(daily: &DailyDone) -> serde_json::Value {
+    let refused =
+        daily.refused.iter().map(|file| serde_json::json!({ "name": file.name, "why": file.why }));
+    let differing = daily.differing.iter().map(
+        |one| serde_json::json!({ "tradeId": one.trade_id, "file": one.file, "rest": one.rest }),
+    );
+    serde_json::json!({
+        "files": daily.files, "rows": daily.rows, "records": daily.records, "known": daily.known,
+        "others": daily.others, "outside": daily.outside, "unordered": daily.unordered,
+        "twice": daily.twice, "missing": daily.missing, "compared": daily.compared,
+        "refused": refused.collect::<Vec<_>>(), "differing": differing.collect::<Vec<_>>(),
+    })
 }
 
 fn json(done: &Backfilled) -> String {
@@ -163,7 +231,7 @@ fn json(done: &Backfilled) -> String {
     let report = serde_json::json!({
         "stretches": done.stretches, "there": done.there, "requests": done.requests,
         "limited": done.refused, "kept": done.kept, "records": done.records, "files": done.files,
-        "bytes": done.bytes, "absent": done.absent, "failed": failed,
+        "bytes": done.bytes, "absent": done.absent, "failed": failed, "daily": daily_json(&done.daily),
     });
     format!("{report}\n")
 }

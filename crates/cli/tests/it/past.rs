@@ -48,6 +48,29 @@ fn the_past_is_fetched_once_and_is_part_of_the_archive() {
 }
 
 #[test]
+fn whole_days_come_from_daily_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = shown(&folder.path().join("parquet"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    // The newest day of UTC+8 that has a file by now, and two minutes on either side.
+    let day = (now + 8 * 3600) / 86_400 - 2;
+    let (from, to) = (day * 86_400 - 8 * 3600 - 120, (day + 1) * 86_400 - 8 * 3600 + 120);
+    let (from, to) = (from.to_string(), to.to_string());
+    let args = ["backfill", "--inst", "BTC-USDT", "--channels", "trades", "--from", &from];
+    let args = [&args[..], &["--to", &to, "--out", &dir, "--sim", "--json"]].concat();
+    let ran = run(&args);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let done: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let daily = &done["daily"];
+    assert!(daily["files"] == 1 && daily["records"].as_u64() > Some(4_000), "{done}");
+    assert!(done["requests"].as_u64() < Some(20) && done["absent"] == 0, "{done}");
+    assert!(daily["compared"].as_u64() > Some(10) && daily["differing"][0].is_null(), "{done}");
+    verified(&[&dir], 0, &["Parquet files whole: "]);
+    let ran = run(&["report", &dir]);
+    assert!(ran.stdout.contains("none missing, none twice"), "{}", ran.stdout);
+}
+
+#[test]
 fn what_has_no_past_is_refused_with_advice() {
     let args = ["backfill", "--inst", "BTC-USDT", "--out", "x", "--sim", "--from", "2026-11-01"];
     let ran = run(&[&args[..], &["--to", "2026-11-02", "--channels", "books"]].concat());

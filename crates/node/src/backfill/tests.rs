@@ -7,13 +7,14 @@ use market_data_archive::{FILLS_FROM, Facts, read, verify};
 use market_data_sim::{Exchange, FaultProfile, MarketSize, SimConfig};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const START: u64 = 1_795_441_200_000_000_000;
 const MINUTE: u64 = 60_000;
+
+mod files;
 
 /// The exchange, the way to it, and a list of what it was asked.
 struct World {
@@ -24,6 +25,8 @@ struct World {
     dice: Mutex<u64>,
     /// One answer in so many comes from a cache that is behind; 0 = none.
     stale: u64,
+    /// What becomes of the text of daily files, and of their list.
+    forge: Option<fn(&str) -> String>,
 }
 
 /// How long the exchange has been there when somebody asks for its past.
@@ -44,6 +47,7 @@ impl World {
             asked: Mutex::default(),
             dice: Mutex::new(seed),
             stale,
+            forge: None,
         }
     }
 
@@ -58,8 +62,9 @@ impl World {
         n > 0 && (*dice >> 33).is_multiple_of(n)
     }
 
-    /// Everything from `path`, page by page, without any trouble on the way.
-    fn truth(&self, path: &str, id: impl Fn(&Value) -> u64) -> BTreeMap<u64, Value> {
+    /// Everything from `path`, page by page, without any trouble on the way; of trades as far back
+    /// as is wanted.
+    fn truth(&self, path: &str, from: u64, id: impl Fn(&Value) -> u64) -> BTreeMap<u64, Value> {
         let mut exchange = self.exchange.lock().unwrap();
         exchange.set_faults(FaultProfile::none());
         let (mut all, mut after) = (BTreeMap::new(), u64::MAX / 10_000_000);
@@ -71,6 +76,9 @@ impl World {
             let rows = body["data"].as_array().unwrap();
             let Some(lowest) = rows.iter().map(&id).min() else { return all };
             all.extend(rows.iter().map(|row| (id(row), row.clone())));
+            if rows.iter().any(|row| row["ts"].is_string() && number(&row["ts"]) < from) {
+                return all;
+            }
             after = lowest;
         }
     }
@@ -96,8 +104,19 @@ impl Get for World {
         if self.one_in(if self.stale > 0 { 20 } else { 0 }) {
             return Err("the connection was lost".to_owned());
         }
+        if path.contains("market-data-history") {
+            body = self.forge.map_or(body.clone(), |forge| forge(&body));
+        }
         self.asked.lock().unwrap()[at].1 = reply.status == 200 && body.contains("\"code\":\"0\"");
         Ok((reply.status, body.into()))
+    }
+
+    fn base(&self) -> &str {
+        "http://127.0.0.1:1"
+    }
+
+    async fn download(&self, url: &str, to: &Path, most: u64) -> Result<(), Unfetched> {
+        files::download(self, url, to, most).await
     }
 }
 
@@ -111,6 +130,7 @@ fn work(dir: &Path, world: &World, stretch: (u64, u64)) -> Work {
         channels: Vec::new(),
         from: Nanos(0),
         to: Nanos(0),
+        source: PastSource::Auto,
     };
     let archive = open(&options).unwrap();
     let mut instrument = Instrument::named("BTC-USDT-SWAP");
@@ -159,7 +179,8 @@ fn number(value: &Value) -> u64 {
 fn compare(dir: &Path, world: &World, (from, to): (u64, u64)) {
     let base = "/api/v5/market/history-";
     let inst = "instId=BTC-USDT-SWAP&limit=100";
-    let all = world.truth(&format!("{base}trades?{inst}&type=1"), |row| number(&row["tradeId"]));
+    let all =
+        world.truth(&format!("{base}trades?{inst}&type=1"), from, |row| number(&row["tradeId"]));
     let trades = records(dir, "trades");
     let wanted: BTreeMap<_, _> =
         all.into_iter().filter(|(_, row)| (from..to).contains(&number(&row["ts"]))).collect();
@@ -178,7 +199,7 @@ fn compare(dir: &Path, world: &World, (from, to): (u64, u64)) {
         ("mark-price-candle1m", format!("{base}mark-price-candles?{inst}&bar=1m")),
     ] {
         let path = format!("{path}&before={}", from - 1);
-        let all = world.truth(&path, |row| number(&row[0]));
+        let all = world.truth(&path, from, |row| number(&row[0]));
         let wanted: BTreeMap<_, _> = all.into_iter().filter(|(open, _)| *open < to).collect();
         let bars = records(dir, channel);
         assert!(bars.keys().eq(wanted.keys()), "{channel}: {bars:?}\n{wanted:?}");
@@ -190,7 +211,7 @@ fn compare(dir: &Path, world: &World, (from, to): (u64, u64)) {
         }
     }
     let path = format!("/api/v5/public/funding-rate-history?{inst}&before={}", from - 1);
-    let all = world.truth(&path, |row| number(&row["fundingTime"]));
+    let all = world.truth(&path, from, |row| number(&row["fundingTime"]));
     let wanted: BTreeMap<_, _> = all.into_iter().filter(|(at, _)| *at < to).collect();
     let payments = records(dir, "funding-rate-history");
     assert!(payments.keys().eq(wanted.keys()) && payments.len() > 2);

@@ -9,8 +9,9 @@
 
 use super::journal::{Answer, FULL, Journal};
 use super::there::{self, Left, Stretch};
-use super::{Backfilled, Failed, Progress};
+use super::{Backfilled, Doing, Failed, Progress};
 use crate::clock::Clock;
+use crate::net::Unfetched;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -20,10 +21,11 @@ use market_data_model::batch::Names;
 use market_data_model::figures::Figures;
 use market_data_model::{Batch, FeedId, Header, Instrument};
 use market_data_okx::channel::{self, Form};
-use market_data_okx::past::{PAYMENTS_SHEET, Row, Took, Walk, Wish, kept_as, pace};
+use market_data_okx::past::{FileRows, PAYMENTS_SHEET, Row, Took, Walk, Wish, kept_as, pace};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,6 +47,17 @@ const TRIES_MAX: u32 = 12;
 pub(super) trait Get: Sync {
     /// Status and body of one GET, or why there was no answer.
     fn get(&self, path: &str) -> impl Future<Output = Result<(u16, Bytes), String>> + Send;
+
+    /// Scheme, host and port of the address that is asked.
+    fn base(&self) -> &str;
+
+    /// Fetches a file of at most so many bytes, whole or not at all.
+    fn download(
+        &self,
+        url: &str,
+        to: &Path,
+        most: u64,
+    ) -> impl Future<Output = Result<(), Unfetched>> + Send;
 }
 
 /// One channel of one instrument.
@@ -73,18 +86,20 @@ struct Active {
 
 /// See the file's first comment.
 pub(super) struct Work {
-    archive: Archive,
+    pub(super) archive: Archive,
     journal: Journal,
-    clock: Clock,
-    all: Stretch,
-    jobs: VecDeque<Job>,
+    pub(super) clock: Clock,
+    pub(super) all: Stretch,
+    pub(super) jobs: VecDeque<Job>,
     left: VecDeque<(Job, Left)>,
     active: Vec<Active>,
     next_id: u64,
     names: Arc<Names>,
-    batch: Batch,
+    pub(super) batch: Batch,
     fills: Vec<Fill>,
-    n: u64,
+    pub(super) n: u64,
+    /// Ends of what daily files brought, by channel and instrument.
+    pub(super) edges: HashMap<(String, String), FileRows>,
     /// When each endpoint may be asked next.
     free: HashMap<String, Instant>,
     jobs_total: u64,
@@ -124,6 +139,7 @@ impl Work {
             batch: Batch::default(),
             fills: Vec::new(),
             n: 0,
+            edges: HashMap::new(),
             free: HashMap::new(),
             jobs_total,
             jobs_done: 0,
@@ -180,6 +196,7 @@ impl Work {
             done: self.jobs_done.saturating_sub(self.active.len() as u64) * 1_000 + parts,
             total: self.jobs_total * 1_000,
             records: self.done.records,
+            doing: Doing::Rest,
         }
     }
 
@@ -205,17 +222,21 @@ impl Work {
             let wish = Wish { channel: job.channel.clone(), inst_id, from_ms, to_ms, now_ms };
             let place = self.place(&kept, &job.instrument);
             match Walk::new(wish, known, below) {
-                Ok(walk) => self.active.push(Active {
-                    id: self.next_id,
-                    walk,
-                    place,
-                    busy: false,
-                    due: Instant::now(),
-                    tries: 0,
-                    top_ms: to_ms,
-                    records: 0,
-                    absent: 0,
-                }),
+                Ok(mut walk) => {
+                    let key = (job.channel.clone(), job.instrument.inst_id.to_string());
+                    walk.compare(self.edges.get(&key).cloned().unwrap_or_default());
+                    self.active.push(Active {
+                        id: self.next_id,
+                        walk,
+                        place,
+                        busy: false,
+                        due: Instant::now(),
+                        tries: 0,
+                        top_ms: to_ms,
+                        records: 0,
+                        absent: 0,
+                    })
+                }
                 Err(why) => self.failed(&job.channel, &job.instrument.inst_id, why),
             }
             self.next_id += 1;
@@ -241,7 +262,7 @@ impl Work {
         Ok(())
     }
 
-    fn place(&mut self, channel: &str, instrument: &Arc<Instrument>) -> (u16, u32) {
+    pub(super) fn place(&mut self, channel: &str, instrument: &Arc<Instrument>) -> (u16, u32) {
         let names = Arc::make_mut(&mut self.names);
         let at = names.channels.iter().position(|name| **name == *channel).unwrap_or(0);
         let known = names.instruments.iter().position(|x| x.inst_id == instrument.inst_id);
@@ -306,7 +327,11 @@ impl Work {
     fn took(&mut self, at: usize, path: &str, answer: Answer) {
         let mut rows = Vec::new();
         let body = (answer.status, &*answer.body);
-        match self.active[at].walk.take(body, &mut rows) {
+        let took = self.active[at].walk.take(body, &mut rows);
+        let (compared, differing) = self.active[at].walk.compared();
+        self.done.daily.compared += compared;
+        self.done.daily.differing.extend(differing);
+        match took {
             Took::Rows => (self.active[at].tries, self.active[at].due) = (0, Instant::now()),
             Took::Look => {
                 let active = &mut self.active[at];
@@ -409,7 +434,13 @@ impl Work {
         let (sha256, bytes) = self.journal.sum();
         let last = self.archive.root().segments.iter().map(|segment| segment.number).max();
         let number = last.map_or(FILLS_FROM, |last| last.max(FILLS_FROM)) + 1;
-        let segment = Segment { fills, ..Segment::new(number, bytes, sha256) };
+        self.write(Segment { fills, ..Segment::new(number, bytes, sha256) })?;
+        let file = self.archive.dir().join(JOURNAL);
+        self.journal.clear().map_err(failed(&file))
+    }
+
+    /// Makes what waits a segment.
+    pub(super) fn write(&mut self, segment: Segment) -> Result<(), Error> {
         let mut writer = self.archive.begin(&segment, WriteOptions::default())?;
         self.batch.set_names(&self.names);
         for event in self.batch.iter() {
@@ -421,12 +452,11 @@ impl Work {
         self.archive.commit(segment, parts)?;
         self.batch.clear();
         self.n = 0;
-        let file = self.archive.dir().join(JOURNAL);
-        self.journal.clear().map_err(failed(&file))
+        Ok(())
     }
 }
 
-fn failed(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+pub(super) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     move |error| Error::Io { what: "write", path, error }
 }

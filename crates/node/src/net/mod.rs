@@ -3,6 +3,7 @@
 //! The drivers and the bootstrap call this; nothing here knows what the bytes mean.
 
 mod dial;
+mod download;
 mod gate;
 mod proxy;
 mod rest;
@@ -13,6 +14,7 @@ pub use proxy::{ProxyError, ProxySetting};
 pub use tls::TlsTrust;
 
 pub(crate) use dial::{DialError, Dialer};
+pub(crate) use download::Unfetched;
 pub(crate) use gate::Gate;
 pub(crate) use rest::Rest;
 pub(crate) use ws::{Incoming, OpenError, Socket};

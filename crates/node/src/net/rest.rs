@@ -26,7 +26,7 @@ type Sender = SendRequest<Empty<Bytes>>;
 
 /// The venue's REST address.
 pub(crate) struct Rest {
-    dialer: Arc<Dialer>,
+    pub(super) dialer: Arc<Dialer>,
     base: String,
     simulated: bool,
     idle: Mutex<Vec<Sender>>,
@@ -41,6 +41,11 @@ impl Rest {
         super::dial::parts(&uri).map_err(|e| wrong(e.0))?;
         let base = base.trim_end_matches('/').to_owned();
         Ok(Rest { dialer, base, simulated, idle: Mutex::default() })
+    }
+
+    /// Scheme, host and port.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The full address of a path.
@@ -93,7 +98,7 @@ impl Rest {
         Ok((status, body))
     }
 
-    fn request(&self, uri: &Uri) -> Result<Request<Empty<Bytes>>, DialError> {
+    pub(super) fn request(&self, uri: &Uri) -> Result<Request<Empty<Bytes>>, DialError> {
         let path = uri.path_and_query().map_or("/", |p| p.as_str());
         let host = uri.authority().map_or("", |a| a.as_str());
         let mut request = Request::get(path)

@@ -67,6 +67,49 @@ fn what_is_known_is_not_asked_for_and_what_nobody_has_is_counted() {
 }
 
 #[test]
+fn what_a_file_brought_is_compared_and_passed_over() {
+    let wish = walk("trades").wish().clone();
+    let mut walk = Walk::new(wish, vec![(4, 7, 70_000)], None).unwrap();
+    let file = "instrument_name,trade_id,side,price,size,created_time\n\
+        BTC-USDT-SWAP,6,buy,1.00,2,90000\nBTC-USDT-SWAP,7,buy,1,2.5,90000\n";
+    let mut csv = TradesCsv::new("x", "BTC-USDT-SWAP", (0, 100_000));
+    let mut held = FileRows::new();
+    let mut each = |row: CsvRow| {
+        held.insert(row.1.trade_id, row);
+        Ok(())
+    };
+    csv.feed(file.as_bytes(), &mut each).unwrap();
+    csv.end(&mut each).unwrap();
+    walk.compare(held);
+    let mut rows = Vec::new();
+    let page = [fill(8, 91_000), fill(7, 90_000), fill(6, 90_000)].join(",");
+    walk.take((200, &answer(&page)), &mut rows);
+    walk.take((200, &answer(&page)), &mut rows);
+    let (compared, differing) = walk.compared();
+    assert_eq!((compared, differing.len(), differing[0].trade_id), (2, 1, 7));
+    assert_eq!(differing[0].file, "buy 2.5 @ 1 at 90000");
+    assert_eq!(differing[0].rest, "buy 2 @ 1.0 at 90000");
+    assert_eq!(walk.compared(), (0, Vec::new()));
+    walk.take((200, &answer("")), &mut rows);
+    assert_eq!(ids(&rows), [8]);
+}
+
+#[test]
+fn what_is_older_than_all_of_rest_is_not_asked_for_hole_by_hole() {
+    let wish = walk("trades").wish().clone();
+    let known = vec![(4, 7, 70_000), (11, 13, 90_000), (20, 29, 200_000), (90, 99, 240_000)];
+    let mut walk = Walk::new(wish, known, None).unwrap();
+    let (mut rows, mut asked) = (Vec::new(), 0);
+    while walk.path().is_some() {
+        walk.take((200, &answer("")), &mut rows);
+        asked += 1;
+    }
+    // Four looks for the end, four below 20, and no more.
+    assert_eq!((asked, walk.absent(), walk.first_id()), (8, 6 + 3, Some(4)));
+    assert!(rows.is_empty() && walk.reached_ms() == 60_000);
+}
+
+#[test]
 fn refusals_end_it_and_limits_do_not() {
     let mut rows = Vec::new();
     let mut take = |status, body: &str| walk("candle1m").take((status, body.as_bytes()), &mut rows);

@@ -3,7 +3,7 @@
 //! That last one is found by time (`type=2`) and proven by asking for the ids after it, whose
 //! fills must lie behind the end; from there ids go down by one. Part of [`Walk`](super::Walk).
 
-use super::{KnownIds, LOOKS_MAX, Row, Took, Wish};
+use super::{Differing, FileRows, KnownIds, LOOKS_MAX, Row, Took, Wish, csv};
 use crate::channel::{Unknowns, trades};
 use crate::json::Raw;
 use crate::limits::REST_HISTORY_TRADES_MAX as PAGE;
@@ -36,13 +36,35 @@ pub(super) struct Trades {
     absent: u64,
     /// The lowest fill that is there: its id and its time.
     low: Option<(u64, u64)>,
+    /// Rows of files that REST has not named yet.
+    rows: FileRows,
+    compared: u64,
+    differing: Vec<Differing>,
 }
 
 impl Trades {
     pub fn new(wish: &Wish, known: Vec<KnownIds>, below: Option<u64>) -> Trades {
         let at = below.map_or(At::Top, At::Down);
         let low = below.map(|id| (id, wish.to_ms));
-        Trades { at, known, held: BTreeMap::new(), looks: 0, absent: 0, low }
+        Trades {
+            at,
+            known,
+            held: BTreeMap::new(),
+            looks: 0,
+            absent: 0,
+            low,
+            rows: FileRows::new(),
+            compared: 0,
+            differing: Vec::new(),
+        }
+    }
+
+    pub fn compare(&mut self, rows: FileRows) {
+        self.rows = rows;
+    }
+
+    pub fn compared(&mut self) -> (u64, Vec<Differing>) {
+        (std::mem::take(&mut self.compared), std::mem::take(&mut self.differing))
     }
 
     pub fn path(&self, wish: &Wish) -> Option<String> {
@@ -59,15 +81,19 @@ impl Trades {
     }
 
     pub fn take(&mut self, wish: &Wish, data: Raw<'_>, rows: &mut Vec<Row>) -> Took {
-        let mut later = false;
-        let mut taken = false;
+        let (mut later, mut taken, mut any) = (false, false, false);
         for row in data.items() {
+            any = true;
             // An unreadable row is one that did not come: its id stays missing.
             let Ok(read) = trades::decode(row, &mut Unknowns::default()) else { continue };
             if read.inst_id.is_some_and(|inst_id| inst_id != wish.inst_id.as_str()) {
                 continue;
             }
             let id = read.trade.trade_id;
+            if let Some(ours) = self.rows.remove(&id) {
+                self.compared += 1;
+                self.differing.extend(csv::same(&ours, &(read.ts, read.trade)));
+            }
             let within = match self.at {
                 At::Top => true,
                 At::Above(high) => id > high,
@@ -85,7 +111,15 @@ impl Trades {
         match (self.at, high) {
             (At::Top, Some(high)) => self.go(At::Above(high)),
             (At::Top, None) if self.looks + 1 < LOOKS_MAX => return self.look(),
-            (At::Top, None) | (At::Done, _) => self.go(At::Done),
+            // What a file brought may be older than all that REST has.
+            (At::Top, None) => match self.known_before(wish.to_ms) {
+                Some(last) => {
+                    self.go(At::Down(last.saturating_add(1)));
+                    self.settle(wish, rows);
+                }
+                None => self.go(At::Done),
+            },
+            (At::Done, _) => self.go(At::Done),
             (At::Above(_), Some(high)) if taken && !later => self.go(At::Above(high)),
             (At::Above(_), Some(_)) if !later && self.looks + 1 < ABOVE_LOOKS => {
                 return self.look();
@@ -94,7 +128,7 @@ impl Trades {
                 self.go(high.map_or(At::Done, |high| At::Down(high.saturating_add(1))));
                 self.settle(wish, rows);
             }
-            (At::Down(_), _) => return self.down(wish, rows),
+            (At::Down(_), _) => return self.down(wish, any, rows),
         }
         Took::Rows
     }
@@ -108,7 +142,7 @@ impl Trades {
         Took::Look
     }
 
-    fn down(&mut self, wish: &Wish, rows: &mut Vec<Row>) -> Took {
+    fn down(&mut self, wish: &Wish, any: bool, rows: &mut Vec<Row>) -> Took {
         let before = self.at;
         self.settle(wish, rows);
         if self.at != before {
@@ -118,8 +152,17 @@ impl Trades {
         if self.looks + 1 < LOOKS_MAX {
             return self.look();
         }
-        // The ids above the next one that came are nowhere to be had.
-        let At::Down(low) = self.at else { return Took::Rows };
+        self.pass(wish, rows);
+        // Below an id of which REST has nothing at all it has nothing further down either.
+        while !any && self.at != At::Done {
+            self.pass(wish, rows);
+        }
+        Took::Rows
+    }
+
+    /// The ids above the next one that is there are nowhere to be had.
+    fn pass(&mut self, wish: &Wish, rows: &mut Vec<Row>) {
+        let At::Down(low) = self.at else { return };
         let known = self.known.iter().map(|(_, last, _)| *last).filter(|last| *last < low).max();
         match self.held.keys().next_back().copied().max(known) {
             Some(next) => {
@@ -129,7 +172,6 @@ impl Trades {
             }
             None => self.go(At::Done),
         }
-        Took::Rows
     }
 
     /// Hands out what follows without a hole, downwards; a page comes out upwards.
@@ -161,6 +203,12 @@ impl Trades {
         if let Some(page) = rows.get_mut(start..) {
             page.reverse();
         }
+    }
+
+    /// The last id of what is known to begin before a moment.
+    fn known_before(&self, ms: u64) -> Option<u64> {
+        let before = self.known.iter().filter(|(_, _, first_ms)| *first_ms < ms);
+        before.map(|(_, last, _)| *last).max()
     }
 
     fn known_at(&self, id: u64) -> Option<KnownIds> {

@@ -32,7 +32,8 @@ fn live_through(profile: &str, seed: u64, seconds: u64) -> Rig {
 #[test]
 fn each_fault_fires_under_its_profile_and_only_there() {
     for info in FaultProfile::all() {
-        if matches!(info.name, "mixed" | "blackout") {
+        // Odd files are of those who ask for files.
+        if matches!(info.name, "mixed" | "blackout" | "oddfile") {
             continue;
         }
         let rig = live_through(info.name, 1, 400);
@@ -51,7 +52,7 @@ fn mixed_fires_everything() {
         fired.extend(live_through("mixed", seed, 400).exchange.faults_injected().into_keys());
     }
     for info in FaultProfile::all().iter().filter(|info| info.survivable) {
-        let meta = matches!(info.name, "none" | "mixed");
+        let meta = matches!(info.name, "none" | "mixed" | "oddfile");
         assert!(meta || fired.contains(info.name), "{} never fired: {fired:?}", info.name);
     }
 }

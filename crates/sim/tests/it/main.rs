@@ -7,6 +7,7 @@ mod chain;
 mod channels;
 mod families;
 mod faults;
+mod files;
 mod flow;
 mod lives;
 mod login;

@@ -55,7 +55,7 @@ pub struct Hour {
     pub last: u64,
     /// Different ids.
     pub ids: u64,
-    /// Ids that came again.
+    /// Ids that came again on the feed that had brought them.
     pub twice: u64,
     /// Ids between those here, and those of the hour before, that are nowhere.
     pub missing: u64,
@@ -81,7 +81,7 @@ pub struct Row {
     pub records: u64,
     /// Of them, those that were fetched because they had not come.
     pub fetched: u64,
-    /// Trade ids and finished bars that came again.
+    /// Trade ids and finished bars that came again on the feed that had brought them.
     pub twice: u64,
     /// Records that the venue dated before one that came earlier on the same connection.
     pub late: u64,
@@ -149,7 +149,10 @@ impl Report {
 struct Open {
     row: Row,
     delays: Option<Box<Histogram<u32>>>,
+    /// Trade ids, and opening times of finished bars, whoever brought them.
     ids: Ranges,
+    /// The same by the feed that brought them: the copy of another feed is nothing that came twice.
+    of_feed: HashMap<u32, Ranges>,
     /// The youngest time of the venue, by connection.
     newest: HashMap<u32, u64>,
 }
@@ -314,11 +317,13 @@ impl Open {
             }
             hour.last = hour.last.max(ids.1);
             hour.ids += ids.1 - ids.0 + 1 - here;
-            hour.twice += here;
-            row.twice += here;
+            let again = again(&mut self.of_feed, (facts.feed, ids), here);
+            hour.twice += again;
+            self.row.twice += again;
             self.ids.put(ids);
         } else if let (Some(open), Some(true)) = (facts.more.open_time, facts.more.is_closed) {
-            row.twice += self.ids.here((open, open));
+            let here = self.ids.here((open, open));
+            self.row.twice += again(&mut self.of_feed, (facts.feed, (open, open)), here);
             self.ids.put((open, open));
         }
     }
@@ -344,6 +349,15 @@ impl Open {
         }
         self.row
     }
+}
+
+/// How many of these ids the feed has brought before; what `backfill` brings must be nowhere, so of
+/// its rows all that are `here` count.
+fn again(of_feed: &mut HashMap<u32, Ranges>, (feed, ids): (u32, (u64, u64)), here: u64) -> u64 {
+    let own = of_feed.entry(feed).or_default();
+    let again = if feed.is_multiple_of(1_000_000) { here } else { own.here(ids) };
+    own.put(ids);
+    again
 }
 
 impl Row {

@@ -83,3 +83,23 @@ fn gaps_take_their_time_from_what_is_covered_unless_they_were_filled() {
     let json = text::json(&open);
     assert_eq!(json["rows"][0]["gaps"][0]["cause"], "disconnect");
 }
+
+#[test]
+fn the_copy_of_another_feed_is_not_twice() {
+    let start = DAY * 86_400_000;
+    let bar = |feed| {
+        let rest = format!(",\"openTime\":{start},\"closeTime\":{},\"isClosed\":true", start + 9);
+        record("kline", "candle1m", start, (feed, &rest))
+    };
+    let mut count = Count::default();
+    for (feed, id) in [(1, 5), (2, 5), (1, 6), (2, 6), (2, 6), (1, 7)] {
+        count.take(&trade(id, start + id, (feed, "")));
+    }
+    [1, 2, 1].iter().for_each(|feed| count.take(&bar(*feed)));
+    // What is fetched into an archive must not be there.
+    count.take(&trade(7, start + 7, (0, ",\"filledFrom\":\"file\"")));
+    let report = count.end();
+    let trades = row(&report, DAY);
+    assert_eq!((trades.records, trades.twice, trades.hours[&0].ids), (7, 2, 3));
+    assert_eq!(report.rows[&(DAY, "X-Y".to_owned(), "candle1m".to_owned())].twice, 1);
+}
