@@ -35,8 +35,8 @@ pub struct FaultProfile {
     pub truncate: u32,
     /// Per text frame: it is damaged in a way that a strict reader can see.
     pub corrupt: u32,
-    /// Per update of an organic book that sets a size: it arrives with another one, and its chain is
-    /// whole. In no mixture, because only a second witness can notice.
+    /// Per update of an organic book that sets a size: it arrives with another one, and its chain
+    /// is whole. In no mixture, because only a second witness can notice.
     pub rot: u32,
     /// Per book update: the exchange does not send it to anybody but continues its chain.
     pub seqgap: u32,
@@ -168,7 +168,7 @@ impl FaultProfile {
             reorder: 5_000,
             truncate: 5_000,
             corrupt: 5_000,
-            rot: 2_000,
+            rot: 10_000,
             seqgap: 8_000,
             reset: 40_000,
             heartbeat: 50_000,

@@ -37,9 +37,6 @@ pub(super) fn settle(judge: &mut Judge, heard: &Heard, feed: &OkxFeed) {
     }
     judge.text = text;
     if let Some(truth) = taken_over {
-        if heard.rotten {
-            judge.rots.take(&truth);
-        }
         pairs::taken(judge, &truth);
     }
 }

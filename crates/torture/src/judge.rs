@@ -85,8 +85,6 @@ pub(super) struct Heard {
     pub(super) prev: Option<i64>,
     /// Whether the frame's subscription stood for certain before it.
     pub(super) firm: bool,
-    /// The frame says something false, and nothing shows it.
-    pub(super) rotten: bool,
 }
 
 /// Judges one feed.
@@ -285,8 +283,10 @@ impl Judge {
         } else if matches!(letter.fault, Some("truncate" | "corrupt" | "rot")) {
             counts.more(Figure::Damaged, 1);
             heard.damaged = true;
-            heard.rotten = letter.fault == Some("rot");
             heard.remains = damage::read(&letter.text);
+            if let (Some("rot"), Some(remains)) = (letter.fault, &heard.remains) {
+                rot::spoil(self, remains);
+            }
         }
         heard
     }

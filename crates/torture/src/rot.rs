@@ -7,10 +7,10 @@
 //!
 //! Invariant: like all of the judge it reads frames for itself. `judge.rs` calls it.
 
-use super::damage;
+use super::damage::{self, Remains};
 use super::judge::{Complaint, Judge};
-use market_data_okx::stats::FeedStatus;
 use market_data_okx::OkxConfig;
+use market_data_okx::stats::FeedStatus;
 use market_data_sim::{Truth, TruthBook};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,12 +59,6 @@ impl Rots {
         self.now = now;
     }
 
-    /// The feed has taken a frame that says something false.
-    pub(super) fn take(&mut self, truth: &Truth) {
-        self.taken += 1;
-        self.keys.insert(name(&truth.channel, &truth.inst_id), Rot::default());
-    }
-
     /// Whether a witness may contradict this book.
     pub(super) fn is_rotten(&self, channel: &str, key: &str) -> bool {
         let rot = self.keys.get(&name(channel, key));
@@ -90,6 +84,21 @@ impl Rots {
         if let Some(rot) = self.keys.get_mut(name) {
             rot.healed.get_or_insert(now);
         }
+    }
+}
+
+/// What a reader must hold after a frame that says something false, and nothing shows it.
+pub(super) fn spoil(judge: &mut Judge, remains: &Remains) {
+    let Some(row) = &remains.book else { return };
+    let open = judge.ledger.is_open(&remains.channel, &remains.key);
+    let key = judge.ledger.key(&remains.channel, &remains.key);
+    let Some(book) = row.after(key.base.as_deref()) else { return };
+    let (channel, inst_id) = (key.channel.clone(), key.key.clone());
+    let name = (channel.clone(), inst_id.clone());
+    key.base = Some(Arc::new(Truth { channel, inst_id, rows: Vec::new(), book: Some(book) }));
+    if judge.up && !open {
+        judge.rots.taken += 1;
+        judge.rots.keys.insert(name, Rot::default());
     }
 }
 

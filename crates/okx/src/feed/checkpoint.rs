@@ -11,8 +11,8 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LINES`] ends before the witness, [`VERSION_BARS`] before the lines, too, [`VERSION_BINARY`] before the bars, too,
-//! [`VERSION_LOGIN`] before the refill and the binary
+//! [`VERSION_LINES`] ends before the witness, [`VERSION_BARS`] before the lines, too,
+//! [`VERSION_BINARY`] before the bars, too, [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
 
@@ -29,7 +29,7 @@ use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
 use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
-use market_data_model::Nanos;
+use market_data_model::{Nanos, Subscription};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -150,7 +150,8 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        let known = [VERSION, VERSION_LINES, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
+        let known =
+            [VERSION, VERSION_LINES, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
         if !known.contains(version) {
             return Err(RestoreError::Version(*version));
         }
@@ -172,7 +173,9 @@ impl OkxFeed {
             _ => (Default::default(), rest),
         };
         let (bars, rest) = match *version {
-            VERSION | VERSION_LINES | VERSION_BARS => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
+            VERSION | VERSION_LINES | VERSION_BARS => {
+                postcard::take_from_bytes::<Bars>(rest).map_err(unread)?
+            }
             _ => (Bars::default(), rest),
         };
         let (lines, rest) = match *version {
@@ -234,11 +237,7 @@ fn rebuild(
     if !witness.is_sound(&subs) {
         return Err("what its witnesses have said cannot be");
     }
-    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
-    let by_key: BTreeMap<_, u32> = keys.collect();
-    if by_key.len() != subs.len() {
-        return Err("it has a subscription twice");
-    }
+    let by_key = by_name(&subs)?;
     Ok(OkxFeed {
         config,
         beside: false,
@@ -265,6 +264,13 @@ fn rebuild(
         orderly,
         stopping,
     })
+}
+
+/// Where each subscription stands.
+fn by_name(subs: &[Sub]) -> Result<BTreeMap<Subscription, u32>, &'static str> {
+    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
+    let by_key: BTreeMap<_, u32> = keys.collect();
+    if by_key.len() == subs.len() { Ok(by_key) } else { Err("it has a subscription twice") }
 }
 
 /// Whether the parts are what inputs can have made of them.

@@ -376,13 +376,7 @@ impl OkxFeed {
     }
 
     /// A witness says otherwise: the book is out of service until it has begun anew.
-    fn contradicted(
-        &mut self,
-        now: Nanos,
-        index: u32,
-        fault: (String, &[u8]),
-        out: &mut Outbox,
-    ) {
+    fn contradicted(&mut self, now: Nanos, index: u32, fault: (String, &[u8]), out: &mut Outbox) {
         let strikes = self.witness.strikes.entry(index).or_default();
         // Whoever is always contradicted is asked about less and less: each time costs a resync.
         if *strikes > 0 {
@@ -393,7 +387,9 @@ impl OkxFeed {
         *strikes = strikes.saturating_add(1).min(32);
         let place = self.subs[index as usize].place;
         self.emit.fault(now, place, FaultCode::BookDiffers, fault, out);
-        self.forget_held(index);
+        if self.lines.arbitrates() {
+            self.forget_held(index);
+        }
         self.distrust(now, index, (GapCause::Contradicted, Whose::Ours), out);
     }
 }

@@ -17,3 +17,4 @@ mod rows;
 mod sbe;
 mod size;
 mod window;
+mod witness;

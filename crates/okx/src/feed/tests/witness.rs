@@ -163,6 +163,9 @@ fn what_differs_ends_the_books_service_and_it_begins_anew() {
         ]
     );
     assert_eq!(bench.feed.book("books", "B-U").err(), Some(NotLive::AwaitingSnapshot));
+    let mut bytes = Vec::new();
+    bench.feed.checkpoint(&mut bytes);
+    assert!(OkxFeed::restore(config(&["books"]), &bytes).is_ok());
     bench.pass(1);
     bench.ack("unsubscribe", &sub("books", "B-U"));
     bench.ack("subscribe", &sub("books", "B-U"));

@@ -165,11 +165,7 @@ fn apply(book: &mut Book, depth: u16, change: &Change) -> bool {
 /// The best level of a side that is not the same. Where one shows as many levels as there may be,
 /// the other's missing ones prove nothing: what becomes of levels that leave the window is not
 /// documented (`docs/okx.md`, read 2026-11-23).
-fn differing(
-    side: Side,
-    (book, depth): (&Book, usize),
-    theirs: &[Level],
-) -> Option<Difference> {
+fn differing(side: Side, (book, depth): (&Book, usize), theirs: &[Level]) -> Option<Difference> {
     let ours: Vec<Level> = book.levels(side).take(depth).collect();
     let at = ours.iter().zip(theirs).position(|(ours, theirs)| !is_same(ours, theirs));
     let both = ours.len().min(theirs.len());
