@@ -269,6 +269,7 @@ def feed_config(data):
         lines = bool(version - 1 & 16)
         fields["more_lines"] = b.byte() if lines else 0
         fields["rotate_ns"] = b.varint() if lines else 0
+        fields["witness_ns"] = b.varint() if version - 1 & 32 else 0
         return fields
     except (Damaged, UnicodeDecodeError):
         return {}

@@ -131,6 +131,33 @@ pub struct Feeds {
     pub reconnects: u64,
     /// Subscriptions restarted so far.
     pub resyncs: u64,
+    /// What witnesses have said of live books so far.
+    pub witness: Witnessed,
+}
+
+/// How often witnesses were compared with books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Both were the same.
+    pub agree: u64,
+    /// They were not.
+    pub differ: u64,
+    /// There was nothing to compare.
+    pub skipped: u64,
+}
+
+impl Witnessed {
+    /// Adds what was counted of one witness and one book.
+    pub fn add(&mut self, [agree, differ, skipped]: [u64; 3]) {
+        self.agree += agree;
+        self.differ += differ;
+        self.skipped += skipped;
+    }
+
+    /// Whether any was asked.
+    pub fn is_any(&self) -> bool {
+        self.agree + self.differ + self.skipped > 0
+    }
 }
 
 impl Feeds {
@@ -145,6 +172,9 @@ impl Feeds {
                 sum.wanted += status.wanted;
                 sum.live += status.live;
                 sum.open_gaps += status.open_gaps;
+            }
+            for said in report.status.iter().flat_map(|status| &status.witnesses) {
+                sum.witness.add([said.agree, said.differ, said.skipped]);
             }
             sum.records += report.stats.records;
             sum.gaps += report.stats.gaps_opened;

@@ -275,6 +275,8 @@ pub enum GapCause {
     Recorder,
     /// We were restarted, or resubscribed on purpose.
     Restart,
+    /// Something else that the venue said of the book at the same id is not what the book was.
+    Contradicted,
 }
 
 impl GapCause {
@@ -292,6 +294,7 @@ impl GapCause {
             GapCause::SlowConsumer => "slow_consumer",
             GapCause::Recorder => "recorder",
             GapCause::Restart => "restart",
+            GapCause::Contradicted => "contradicted",
         }
     }
 }
@@ -463,6 +466,8 @@ pub enum FaultCode {
     BadResponse,
     /// A finished bar is not what its trades say, of which none is missing.
     BarDiffers,
+    /// A live book is not what REST or another channel says of it at the same id.
+    BookDiffers,
 }
 
 impl FaultCode {
@@ -477,6 +482,7 @@ impl FaultCode {
             FaultCode::VenueError => "venue_error",
             FaultCode::BadResponse => "bad_response",
             FaultCode::BarDiffers => "bar_differs",
+            FaultCode::BookDiffers => "book_differs",
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::net::{ProxySetting, TlsTrust};
 use crate::options::{LineSettings, OneCore, ServiceOptions, Want};
 use crate::sink::{InOrder, JsonLines, Overflow, SinkSpec};
 use market_data_model::{Decimal, DecimalError};
+use market_data_okx::limits::WITNESS_SECONDS_MIN;
 use market_data_okx::{Endpoints, Region};
 use serde::Deserialize;
 use std::io::Write;
@@ -132,6 +133,9 @@ pub struct Venue {
     pub second_address: Option<IpAddr>,
     /// Hours after which another connection takes over, without a loss; 0 = never.
     pub rotate_hours: u64,
+    /// Seconds between two comparisons of a live book of a connection with what REST and other
+    /// channels say of it; 0 = none.
+    pub witness_seconds: u64,
     /// A PEM file with further certificates to trust.
     pub ca_file: Option<PathBuf>,
     /// A TOML file with `key`, `secret` and `passphrase`, readable by its owner only, for channels
@@ -310,6 +314,7 @@ impl Default for Venue {
             second_proxy: None,
             second_address: None,
             rotate_hours: 0,
+            witness_seconds: 10,
             ca_file: None,
             credentials: None,
             sbe: false,
@@ -410,6 +415,7 @@ impl Config {
                 self.venue.second_address = some().map(address).transpose()?;
             }
             "VENUE_ROTATE_HOURS" => self.venue.rotate_hours = number(value)?,
+            "VENUE_WITNESS_SECONDS" => self.venue.witness_seconds = number(value)?,
             "VENUE_CA_FILE" => self.venue.ca_file = some().map(PathBuf::from),
             "VENUE_CREDENTIALS" => self.venue.credentials = some().map(PathBuf::from),
             "VENUE_REFRESH_SECONDS" => self.venue.refresh_seconds = number(value)?,
@@ -494,6 +500,7 @@ impl Config {
             endpoints: self.endpoints()?,
             proxy: self.venue.proxy.as_deref().map_or(ProxySetting::FromEnvironment, proxy),
             lines: self.lines()?,
+            witness: self.witness()?,
             trust: self.venue.ca_file.clone().map_or(TlsTrust::default(), TlsTrust::File),
             credentials: self.credentials()?,
             sbe: self.venue.sbe,
@@ -532,6 +539,16 @@ impl Config {
             second_address: venue.second_address,
             rotate: Duration::from_secs(venue.rotate_hours.min(HOURS_MAX) * 3600),
         })
+    }
+
+    fn witness(&self) -> Result<Duration, ConfigError> {
+        let seconds = self.venue.witness_seconds;
+        if (1..WITNESS_SECONDS_MIN).contains(&seconds) {
+            let least = format!("at least {WITNESS_SECONDS_MIN}: OKX limits how often all");
+            let why = format!("{least} connections together ask for books; 0 = never");
+            return Err(ConfigError::Value { key: "venue.witness_seconds", why });
+        }
+        Ok(Duration::from_secs(seconds.min(HOURS_MAX * 3600)))
     }
 
     fn endpoints(&self) -> Result<Endpoints, ConfigError> {

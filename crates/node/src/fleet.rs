@@ -129,6 +129,7 @@ impl Yard {
         let (view_depth, deltas, seed) = (options.view_depth, options.deltas, options.seed);
         let (refill, bars, lines) = (options.refill, options.bars, options.lines.lines);
         let rotate_ns = u64::try_from(options.lines.rotate.as_nanos()).unwrap_or(0);
+        let witness_ns = u64::try_from(options.witness.as_nanos()).unwrap_or(0);
         let mut known = lock(&self.known);
         let mut known: Vec<Known> =
             lock(&carried).iter().filter_map(|one| known.remove(one)).collect();
@@ -153,6 +154,7 @@ impl Yard {
             config.known = std::mem::take(&mut known);
             config.lines = lines;
             config.rotate_ns = rotate_ns;
+            config.witness_ns = witness_ns;
             config.sbe = path == Path::Binary;
             config.seed = seed ^ u64::from(feed.0) << 32;
             let taped = taped.then(|| encode_config(&recorder::tape_config(&config)));

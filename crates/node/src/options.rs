@@ -135,6 +135,9 @@ pub struct ServiceOptions {
     pub bars: bool,
     /// How many connections carry the same subscriptions.
     pub lines: LineSettings,
+    /// Time between two comparisons of a live book of a connection with what REST and other
+    /// channels say of it; zero = none.
+    pub witness: Duration,
     /// Seed of the jitter in waiting times.
     pub seed: u64,
     /// Time between two looks at the instrument list over REST, besides its channel.
@@ -175,6 +178,7 @@ impl Default for ServiceOptions {
             refill: true,
             bars: true,
             lines: LineSettings::default(),
+            witness: Duration::ZERO,
             seed: 0,
             refresh: Duration::from_secs(15 * 60),
             patience: Duration::from_secs(20),

@@ -36,7 +36,7 @@ use market_data_model::Subscription;
 use market_data_model::{
     Action, Batch, Command, Events, Feed as _, FeedId, Input, LineNews, Names, Nanos, Outbox,
 };
-use market_data_okx::OkxFeed;
+use market_data_okx::{OkxFeed, WitnessStatus};
 use market_data_tape::record::{ALL_FEEDS, Outputs};
 use market_data_tape::{Anchor, Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
 use market_data_tape::{FeedConfig, decode_config};
@@ -45,6 +45,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+const DAY_NS: u64 = 86_400_000_000_000;
 
 /// What a replay does besides running the feeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +156,9 @@ pub struct FeedLife {
     /// By channel and instrument, answers of the REST side about its books; compared only beside a
     /// witness.
     pub anchors: BTreeMap<(String, String), AnchorCount>,
+    /// By day (counted from 1970, UTC), what witnesses of the feed's own books had said by its end,
+    /// since the feed was made; days on which nothing came are left out.
+    pub witnesses: BTreeMap<u64, Vec<WitnessStatus>>,
 }
 
 impl FeedLife {
@@ -414,7 +419,7 @@ impl Replay {
     /// Every feed met.
     fn finish(self) -> Vec<FeedLife> {
         let mut lives = self.ended;
-        lives.extend(self.playing.into_values().map(|playing| playing.life));
+        lives.extend(self.playing.into_values().map(Playing::into_life));
         lives
     }
 
@@ -471,11 +476,12 @@ impl Replay {
 
     /// The feed is followed by another of its number.
     fn end(&mut self, feed: FeedId) {
-        let Some(playing) = self.playing.remove(&feed) else { return };
+        let Some(mut playing) = self.playing.remove(&feed) else { return };
         if let Some(slot) = playing.slot {
-            self.said[slot] = (playing.out, playing.witness_out);
+            let Playing { out, witness_out, .. } = &mut playing;
+            self.said[slot] = (std::mem::take(out), std::mem::take(witness_out));
         }
-        self.ended.push(playing.life);
+        self.ended.push(playing.into_life());
     }
 
     /// The state of a feed is on the tape: compares it, or takes it where the feed's own cannot be
@@ -582,6 +588,7 @@ impl Playing {
             state_differs: None,
             failed: None,
             anchors: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
         };
         let config = feed_config(feed, config);
         let witness = options.witness.then(|| as_witness(OkxFeed::new(config.clone())));
@@ -673,6 +680,9 @@ impl Playing {
         self.life.inputs += 1;
         self.life.frames += u64::from(frame_bytes.is_some());
         self.life.stopped |= matches!(input, Input::Command(Command::Stop));
+        if self.life.to.0 / DAY_NS != at.0 / DAY_NS {
+            self.end_day();
+        }
         self.life.to = at;
         self.since.get_or_insert(at);
         let mut lens = self.lens();
@@ -705,6 +715,19 @@ impl Playing {
             verifiable: self.trusted,
             frame_bytes,
         }
+    }
+
+    /// Notes what the witnesses have said so far.
+    fn end_day(&mut self) {
+        let said = self.feed.status().witnesses;
+        if self.life.inputs > 0 && !said.is_empty() {
+            self.life.witnesses.insert(self.life.to.0 / DAY_NS, said);
+        }
+    }
+
+    fn into_life(mut self) -> FeedLife {
+        self.end_day();
+        self.life
     }
 
     fn names(&self) -> [&Arc<Names>; 2] {

@@ -182,6 +182,7 @@ impl Driven for Puppet {
             requests_left: 480,
             lines: Vec::new(),
             hand_overs: 0,
+            witnesses: Vec::new(),
         }
     }
 

@@ -10,7 +10,8 @@
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
 //! `feed/upcoming.rs` (what it announced),
-//! `feed/opening.rs` (books for those who enter in the middle),
+//! `feed/opening.rs` (books for those who enter in the middle), `feed/witness.rs` (a second witness
+//! of live books),
 //! `feed/sub.rs` (one subscription), `feed/emit.rs` (headers and gaps), `feed/checkpoint.rs` (the
 //! whole state as bytes, and back).
 //!
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use sub::{Stage, Sub};
+use witness::Witness;
 
 pub use checkpoint::RestoreError;
 
@@ -60,6 +62,7 @@ mod sub;
 #[cfg(test)]
 mod tests;
 mod upcoming;
+mod witness;
 
 /// What a feed is made with.
 #[derive(Clone, Debug)]
@@ -95,6 +98,9 @@ pub struct OkxConfig {
     pub lines: u8,
     /// How long a connection is used before another one takes over from it, in ns; 0 = for ever.
     pub rotate_ns: u64,
+    /// Time between two turns of books to be compared with what else the venue says of them, in
+    /// ns; 0 = never. The books of a binary socket are not.
+    pub witness_ns: u64,
     /// Decode only: take frames that nobody asked for, perform nothing, wait for nothing.
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
@@ -121,6 +127,7 @@ impl OkxConfig {
             sbe: false,
             lines: 1,
             rotate_ns: 0,
+            witness_ns: 0,
             passive: false,
             general_only: false,
             no_vectors: false,
@@ -174,6 +181,7 @@ pub struct OkxFeed {
     login: Login,
     refill: Refill,
     bars: Bars,
+    witness: Witness,
     binary: binary::Binary,
     lines: Lines,
     /// Room for the book row being read.
@@ -212,6 +220,7 @@ impl OkxFeed {
             login: Login::default(),
             refill: Refill::default(),
             bars: Bars::default(),
+            witness: Witness::default(),
             binary: Default::default(),
             lines: Lines::default(),
             row: BookRow::default(),
@@ -270,6 +279,7 @@ impl OkxFeed {
             requests_left: self.link.requests_left(),
             lines: self.line_statuses(),
             hand_overs: self.lines.overs,
+            witnesses: self.witness_statuses(),
         }
     }
 
@@ -368,6 +378,7 @@ impl OkxFeed {
                 Timer::Refill => self.refill_next(now, out),
                 Timer::Fetch(sub) => self.depth_due(sub),
                 Timer::Bars => self.bars_next(now, out),
+                Timer::Witness => self.witness_next(now, out),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -395,6 +406,7 @@ impl Feed for OkxFeed {
             Input::Start => {
                 self.miss_known(now, out);
                 self.start(now, out);
+                self.plan_witness(now);
             }
             Input::Opened => self.on_line(now, (0, LineNews::Opened), out),
             Input::Frame(bytes) => self.on_line(now, (0, LineNews::Frame(bytes)), out),

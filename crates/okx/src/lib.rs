@@ -32,4 +32,4 @@ pub mod turnover;
 pub use endpoints::{Endpoints, Region};
 pub use feed::{NotLive, OkxConfig, OkxFeed, RestoreError};
 pub use limits::HandshakeGate;
-pub use stats::{BookStats, FeedStats, FeedStatus, LineStatus};
+pub use stats::{BookStats, FeedStats, FeedStatus, LineStatus, WitnessStatus};

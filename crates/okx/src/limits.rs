@@ -234,6 +234,31 @@ pub const HAND_OVER_LINGER_NS: u64 = SECOND;
 /// How long a hand-over that nobody forces may take before it is given up (ours).
 pub const HAND_OVER_WAIT_NS: u64 = 300 * SECOND;
 
+/// REST `market/books` may be asked so often in 2 s, by all of an address (docs, 2026-08-22).
+pub const REST_BOOKS_IN_2_S: u64 = 40;
+/// Least time between two turns of books to be compared, in seconds (ours: if every connection that
+/// there may be asks so often, OKX's limit still holds).
+pub const WITNESS_SECONDS_MIN: u64 = 5;
+/// How long a book's turn lasts at most (ours: REST answers within a moment, and `books5` comes
+/// every 100 ms if anything changes).
+pub const WITNESS_LOOK_NS: u64 = 5 * SECOND;
+/// Changes of the book kept during its turn (ours: 100 in a second on the busiest channel).
+pub const WITNESS_CHANGES_MAX: usize = 512;
+/// What a witness said of books still to come, kept (ours).
+pub const WITNESS_WAITING_MAX: usize = 8;
+/// By how much a witness's time may lie outside the time in which the book was at the id that both
+/// name (ours: ids come again only after maintenance, and not at once).
+pub const WITNESS_APART_NS: u64 = SECOND;
+/// Turns in a row that a book has while REST says nothing of use (ours).
+pub const WITNESS_TRIES_MAX: u32 = 3;
+/// How long a book has no turn after the venue has begun its ids anew (ours: what REST keeps is
+/// gone by then).
+pub const WITNESS_RESET_NS: u64 = 30 * SECOND;
+/// How long a book has no turn after witnesses have contradicted it again and again (ours).
+pub const WITNESS_SPARED_MAX_NS: u64 = 3600 * SECOND;
+
+const _: () = assert!(CONNECTIONS_MAX as u64 * 2 <= REST_BOOKS_IN_2_S * WITNESS_SECONDS_MIN);
+
 #[cfg(test)]
 mod tests {
     use super::*;

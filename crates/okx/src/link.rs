@@ -52,8 +52,11 @@ pub(crate) enum Timer {
     Refill,
     /// A snapshot may be asked for again over REST.
     Fetch(u32),
-    /// Missing bars may be asked for. (Stands last: states of feeds hold these by number.)
+    /// Missing bars may be asked for.
     Bars,
+    /// A book's turn to be compared begins or ends. (Stands last: states of feeds hold these by
+    /// number.)
+    Witness,
 }
 
 /// Timers by time and by name.
@@ -72,7 +75,7 @@ impl Timer {
             }
             Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
-            Timer::Login | Timer::Refill | Timer::Bars => None,
+            Timer::Login | Timer::Refill | Timer::Bars | Timer::Witness => None,
         }
     }
 }
@@ -80,7 +83,7 @@ impl Timer {
 impl Timer {
     /// Whether it is of the feed rather than of its connection.
     pub(crate) fn is_of_feed(self) -> bool {
-        matches!(self, Timer::Refill | Timer::Bars)
+        matches!(self, Timer::Refill | Timer::Bars | Timer::Witness)
     }
 }
 

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 const PATH: &str = "/api/v5/market/books?instId=";
 /// Most levels a side that OKX answers with.
-const LEVELS: u16 = 400;
+pub(crate) const LEVELS: u16 = 400;
 
 /// How the book of a channel behaves that these answers can be compared with; `None` = they cannot.
 pub fn form(channel: &str) -> Option<BookForm> {

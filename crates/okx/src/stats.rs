@@ -1,6 +1,7 @@
 //! What a feed has counted and where it stands, for metrics, reports and `decode --summary`.
 
 use crate::link::LinkState;
+use market_data_model::Subscription;
 use serde::{Deserialize, Serialize};
 
 /// Counters of one feed since it was made.
@@ -116,6 +117,25 @@ pub struct FeedStatus {
     pub lines: Vec<LineStatus>,
     /// Times that a connection was replaced by one that had caught up.
     pub hand_overs: u64,
+    /// What witnesses have said of books, by book and witness; of those of which one has said
+    /// anything.
+    pub witnesses: Vec<WitnessStatus>,
+}
+
+/// How often a witness was compared with a live book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessStatus {
+    /// The book.
+    pub book: Subscription,
+    /// `rest`, `bbo-tbt` or `books5`.
+    pub witness: &'static str,
+    /// Times that both were the same at the same `seqId`.
+    pub agree: u64,
+    /// Times that they were not; the book was out of service from then on.
+    pub differ: u64,
+    /// Times that the two could not be compared: the book was never at an id that the witness
+    /// named, or the witness said nothing.
+    pub skipped: u64,
 }
 
 /// What one of a feed's lines does. The counts grow only while there are two.

@@ -77,6 +77,7 @@ const WORDS = {
   slow_consumer: 'a reader lost events',
   recorder: 'the recorder could not write',
   restart: 'it was begun anew',
+  contradicted: 'another witness says otherwise',
 };
 
 /** A cause, for people. */

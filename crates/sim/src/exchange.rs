@@ -25,6 +25,7 @@ use crate::net::{Frame, Net};
 use crate::pace::Pace;
 use crate::recorded::Shelf;
 use crate::rest::Limits;
+use crate::rest_copies::Copies;
 use crate::rng::mix;
 use crate::rows::Index;
 use crate::sbe_feed::PING_AFTER_NS;
@@ -108,6 +109,8 @@ pub struct Exchange {
     pub(crate) conns: BTreeMap<ConnId, Conn>,
     pub(crate) net: Net,
     pub(crate) limits: Limits,
+    /// What REST said of books of late.
+    pub(crate) copies: Copies,
     /// Where an id stands in `markets`.
     pub(crate) by_id: BTreeMap<String, usize>,
     /// How many instruments there were at the start; their markets come first.
@@ -168,6 +171,7 @@ impl Exchange {
             conns: BTreeMap::new(),
             net: Net::new(config.seed),
             limits: Limits::default(),
+            copies: Copies::default(),
             by_id,
             families,
             born,

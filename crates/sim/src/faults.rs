@@ -4,7 +4,8 @@
 //! only holds them. A rate of zero draws nothing, so a market is the same under every profile.
 //!
 //! Invariants: `none` is all zeros; a profile named after a fault has only that fault; every
-//! fault ends by itself or when [`FaultProfile::none`] is set, `blackout` excepted.
+//! fault ends by itself or when [`FaultProfile::none`] is set, `blackout` excepted; what `rot` did
+//! to a reader's book stays until the level changes or the book begins anew.
 //!
 //! Start at [`FaultProfile`]; rates are per million.
 
@@ -15,7 +16,7 @@ pub struct FaultInfo {
     pub name: &'static str,
     /// One sentence for people.
     pub about: &'static str,
-    /// Whether a correct client keeps working while it lasts.
+    /// Whether a correct client keeps working while it lasts, and the chain keeps it right.
     pub survivable: bool,
 }
 
@@ -34,6 +35,9 @@ pub struct FaultProfile {
     pub truncate: u32,
     /// Per text frame: it is damaged in a way that a strict reader can see.
     pub corrupt: u32,
+    /// Per update of an organic book that sets a size: it arrives with another one, and its chain
+    /// is whole. In no mixture, because only a second witness can notice.
+    pub rot: u32,
     /// Per book update: the exchange does not send it to anybody but continues its chain.
     pub seqgap: u32,
     /// Per instrument and second: ids restart lower, bridged by `prevSeqId`.
@@ -103,6 +107,11 @@ static ALL: &[FaultInfo] = &[
     ),
     info("mixed", "all of the above at lower rates"),
     FaultInfo {
+        name: "rot",
+        about: "a size in a book update is another, which only a second witness notices",
+        survivable: false,
+    },
+    FaultInfo {
         name: "blackout",
         about: "every handshake and every REST request fails until the profile changes",
         survivable: false,
@@ -134,6 +143,7 @@ impl FaultProfile {
             "reorder" => one.reorder = full.reorder,
             "truncate" => one.truncate = full.truncate,
             "corrupt" => one.corrupt = full.corrupt,
+            "rot" => one.rot = full.rot,
             "seqgap" => one.seqgap = full.seqgap,
             "reset" => one.reset = full.reset,
             "heartbeat" => one.heartbeat = full.heartbeat,
@@ -165,6 +175,7 @@ impl FaultProfile {
             reorder: 5_000,
             truncate: 5_000,
             corrupt: 5_000,
+            rot: 10_000,
             seqgap: 8_000,
             reset: 40_000,
             heartbeat: 50_000,
@@ -195,6 +206,7 @@ impl FaultProfile {
             reorder: full.reorder / 8,
             truncate: full.truncate / 8,
             corrupt: full.corrupt / 8,
+            rot: 0,
             seqgap: full.seqgap / 8,
             reset: full.reset / 6,
             heartbeat: full.heartbeat / 8,

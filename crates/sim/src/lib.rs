@@ -48,6 +48,7 @@ mod recorded;
 mod recorded_rest;
 mod request;
 mod rest;
+mod rest_copies;
 mod rest_families;
 mod rest_market;
 mod rest_more;

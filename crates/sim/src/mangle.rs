@@ -1,10 +1,11 @@
-//! Damage that a strict reader can always see.
+//! Damage to frames: what a strict reader can always see, and what nobody can.
 //!
-//! `net.rs` calls these for the faults `truncate` and `corrupt`. They never turn one valid number
-//! into another, because no client could notice that.
+//! `net.rs` calls these for the faults `truncate`, `corrupt` and `rot`. The first two never turn
+//! one valid number into another, because no client could notice that; [`rot`] does just that.
 //!
-//! Invariant: the result is not valid for a strict reader; frames are ASCII, so cutting anywhere
-//! is safe. Start at [`corrupt`].
+//! Invariants: the result of [`corrupt`] and [`truncate`] is not valid for a strict reader, that of
+//! [`rot`] is, and differs in one size; frames are ASCII, so cutting anywhere is safe. Start at
+//! [`corrupt`].
 
 use crate::rng::Rng;
 
@@ -28,6 +29,30 @@ pub fn corrupt(text: &str, rng: &mut Rng) -> String {
         _ => None,
     };
     done.unwrap_or_else(|| broken(text, rng))
+}
+
+/// Channels whose books REST answers about, with ids.
+const WITNESSED: &[&str] = &["books", "books-l2-tbt", "books50-l2-tbt"];
+
+/// The update of an organic book with another size in one of its levels; `None` if it is none, or
+/// sets no size.
+pub fn rot(text: &str, rng: &mut Rng) -> Option<String> {
+    let (head, _) = text.split_once("\"action\":\"update\"")?;
+    let of = |name: &&&str| head.contains(&format!("\"channel\":\"{name}\""));
+    WITNESSED.iter().find(of)?;
+    // A level is `["px","sz",…`; where its size ends stands `","0","`, the old third element.
+    let ends: Vec<usize> = text
+        .match_indices("\",\"0\",\"")
+        .map(|(at, _)| at)
+        .filter(|at| text[..*at].rsplit('"').next() != Some("0"))
+        .collect();
+    if ends.is_empty() {
+        return None;
+    }
+    let last = ends[rng.below(ends.len() as u64) as usize] - 1;
+    let digit = text.as_bytes()[last];
+    let other = if digit == b'9' { '1' } else { char::from(digit + 1) };
+    Some(format!("{}{other}{}", &text[..last], &text[last + 1..]))
 }
 
 /// `"83729.1"` becomes `"83x9.1"`.

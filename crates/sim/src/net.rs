@@ -105,6 +105,12 @@ impl Net {
             let bad = frame.damaged(|text| mangle::corrupt(text, &mut self.rng));
             return self.put(conn, at_ns, bad, None, Some("corrupt"));
         }
+        if faults.rot > 0
+            && let Some(rotten) = mangle::rot(&frame.text, &mut self.rng)
+            && self.hit(faults.rot, "rot")
+        {
+            return self.put(conn, at_ns, ToClient::Text(rotten.into()), None, Some("rot"));
+        }
         if self.hit(faults.reorder, "reorder") {
             let late = at_ns + self.rng.between(20, 400) * MILLI;
             return self.put(conn, late, frame.what(), truth, Some("reorder"));

@@ -5,9 +5,7 @@
 //! the price path, trades by `past.rs`.
 
 use crate::bars::{Ohlc, assemble, invent};
-use crate::book::Book;
 use crate::calendar::{Bar, DAY, MILLI, SECOND};
-use crate::channel::BookKind;
 use crate::exchange::Exchange;
 use crate::feed::{array, object};
 use crate::instrument::Kind;
@@ -71,9 +69,8 @@ impl Exchange {
         if !(1..=400).contains(&depth) {
             return Err(bad("Parameter sz error"));
         }
-        let market = &self.markets[n];
-        let book = Book::look(BookKind::Books, &market.engine, market.seq);
-        Ok(book.rest(&market.inst, self.now_ns / MILLI, depth as usize))
+        let (book, at_ns) = self.copy_of_book(n);
+        Ok(book.rest(&self.markets[n].inst, at_ns / MILLI, depth as usize))
     }
 
     pub(crate) fn rest_candles(&mut self, query: &Query, history: bool) -> Answer {

@@ -68,6 +68,7 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(known(&config.known));
                 fields.push(number("more_lines", config.more_lines));
                 fields.push(number("rotate_ns", config.rotate_ns));
+                fields.push(number("witness_ns", config.witness_ns));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }

@@ -112,6 +112,7 @@ fn full_config(subscriptions: &[Subscription]) -> FeedConfig {
         }],
         more_lines: 1,
         rotate_ns: 86_400_000_000_000,
+        witness_ns: 10_000_000_000,
     }
 }
 

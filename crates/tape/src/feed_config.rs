@@ -21,6 +21,8 @@ const SBE: u64 = 4;
 /// Something follows the instruments: whether bars are followed, and what the feeds before knew.
 const MORE: u64 = 8;
 const LINES: u64 = 16;
+/// Behind that: how often books are compared.
+const WITNESS: u64 = 32;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub struct FeedConfig {
     pub more_lines: u8,
     /// How long a connection is used before another one takes over, in ns; 0 = for ever.
     pub rotate_ns: u64,
+    /// Time between two turns of books to be compared with what else the venue says of them, in
+    /// ns; 0 = never.
+    pub witness_ns: u64,
 }
 
 /// The bytes of a configuration.
@@ -64,6 +69,7 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
         (config.sbe, SBE),
         (more, MORE),
         (lines, LINES),
+        (config.witness_ns > 0, WITNESS),
     ];
     let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let version = VERSION + version;
@@ -82,6 +88,9 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
         out.push(config.more_lines);
         put_varint(&mut out, config.rotate_ns);
     }
+    if config.witness_ns > 0 {
+        put_varint(&mut out, config.witness_ns);
+    }
     out
 }
 
@@ -93,7 +102,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let version = cursor.varint("version of a feed's configuration")?;
     let flags = match version.checked_sub(VERSION) {
-        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE | LINES => flags,
+        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE | LINES | WITNESS => flags,
         _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
     let mut config = FeedConfig {
@@ -110,6 +119,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         known: Vec::new(),
         more_lines: 0,
         rotate_ns: 0,
+        witness_ns: 0,
     };
     if flags & MORE > 0 {
         config.bars = cursor.flag("bars")?;
@@ -118,6 +128,9 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     if flags & LINES > 0 {
         config.more_lines = cursor.byte("lines")?;
         config.rotate_ns = cursor.varint("rotation")?;
+    }
+    if flags & WITNESS > 0 {
+        config.witness_ns = cursor.varint("time between comparisons")?;
     }
     Ok(config)
 }

@@ -48,6 +48,7 @@ pub fn cause(cause: &str) -> &str {
         "slow_consumer" => "records were lost on the way here",
         "recorder" => "the tape could not be written",
         "restart" => "it began anew",
+        "contradicted" => "another witness says otherwise",
         "no_snapshot" => "no snapshot yet",
         other => other,
     }

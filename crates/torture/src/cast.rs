@@ -34,6 +34,8 @@ pub struct Part {
     pub lines: u8,
     /// How long it uses one, in ns; 0 = for ever.
     pub rotate_ns: u64,
+    /// Time between two turns of books to be compared, in ns; 0 = never.
+    pub witness_ns: u64,
 }
 
 const PUBLIC: &[&str] = &["books", "books5", "bbo-tbt", "books-rpi", "trades", "tickers"];
@@ -48,6 +50,8 @@ const REFILL_NOT: u64 = 5;
 /// One feed in so many has two lines, and one in so many replaces its connections.
 const LINES_EVERY: u64 = 3;
 const ROTATES_EVERY: u64 = 4;
+/// One feed in so many has no second witness.
+const WITNESS_NOT: u64 = 4;
 const SECOND: u64 = 1_000_000_000;
 /// An instrument that was never listed: refused for ever, and nobody else may suffer.
 const NOBODY: &str = "NOPE-USDT";
@@ -119,6 +123,7 @@ pub(super) fn part(
     let mut own = Chance::new(seed, 13);
     let lines = if own.one_in(LINES_EVERY) { 2 } else { 1 };
     let rotate_ns = if own.one_in(ROTATES_EVERY) { own.between(4, 40) * SECOND } else { 0 };
+    let witness_ns = if own.one_in(WITNESS_NOT) { 0 } else { own.between(1, 8) * SECOND };
     Part {
         path,
         subscriptions,
@@ -131,6 +136,7 @@ pub(super) fn part(
         bars: !chance.one_in(REFILL_NOT),
         lines,
         rotate_ns,
+        witness_ns,
     }
 }
 

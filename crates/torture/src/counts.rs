@@ -90,6 +90,16 @@ pub enum Figure {
     HandOvers,
     /// Lines lost while the other one was whole, without a gap.
     LossesHidden,
+    /// Times that a second witness agreed with a book.
+    WitnessesAgreed,
+    /// Times that one did not.
+    WitnessesDiffered,
+    /// Times that there was nothing to compare.
+    WitnessesSkipped,
+    /// Books that were wrong without a sign.
+    RotsTaken,
+    /// Of these, found by a second witness.
+    RotsFound,
     /// Milliseconds from the end of the faults to full health, summed.
     RecoveryMillis,
     /// The longest of them.
@@ -101,7 +111,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 38] = [
+pub const NAMES: [&str; 43] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -136,6 +146,11 @@ pub const NAMES: [&str; 38] = [
     "feeds_of_two_lines",
     "hand_overs",
     "line_losses_hidden",
+    "witnesses_agreed",
+    "witnesses_differed",
+    "witnesses_skipped",
+    "rots_taken",
+    "rots_found",
     "recovery_ms",
     "recovery_ms_max",
     "feeds_restored",

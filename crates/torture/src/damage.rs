@@ -119,6 +119,11 @@ fn price(text: &str) -> Option<i128> {
 }
 
 impl BookRow {
+    /// Whether it is a whole book.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// The book that follows if the row is taken; `None` when it cannot be taken after `base`.
     pub fn after(&self, base: Option<&Truth>) -> Option<TruthBook> {
         if self.whole {

@@ -17,11 +17,12 @@ use super::manners::Request;
 use super::network::Letter;
 use super::pairs::{self, Pairs};
 use super::refill;
+use super::rot::{self, Rots};
 use super::rows;
 use super::series;
 use super::upcoming::Announced;
 use market_data_model::{
-    Body, Command, EventRef, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
+    Body, Command, EventRef, FaultCode, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
 };
 use market_data_okx::OkxFeed;
 use market_data_sim::Truth;
@@ -92,6 +93,8 @@ pub struct Judge {
     pub(super) feed: u32,
     pub(super) ledger: Ledger,
     pub(super) pairs: Pairs,
+    /// Books that are wrong without a sign.
+    pub(super) rots: Rots,
     pub(super) up: bool,
     pub(super) deltas: bool,
     pub(super) view_depth: u16,
@@ -120,6 +123,7 @@ impl Judge {
             feed,
             ledger,
             pairs: Pairs::default(),
+            rots: Rots::default(),
             up: false,
             deltas: part.deltas,
             view_depth: part.view_depth,
@@ -147,6 +151,7 @@ impl Judge {
         counts.more(Figure::Inputs, 1);
         counts.more(Figure::Events, out.events.len() as u64);
         let line = usize::from(line);
+        self.rots.at(now.0);
         pairs::begin(self, now, line, seen);
         let heard = self.hear((line, seen), counts);
         pairs::rebase(self, feed);
@@ -177,7 +182,9 @@ impl Judge {
         for line in pairs::closes(out) {
             self.down(line);
         }
-        let (said, open) = (feed.status().open_gaps, self.ledger.open().count());
+        let status = feed.status();
+        rot::agreed(self, &status)?;
+        let (said, open) = (status.open_gaps, self.ledger.open().count());
         if said != open {
             let text = format!("the feed says that {said} gaps are open, its events say {open}");
             return Err(Complaint::new("gap", text));
@@ -264,17 +271,22 @@ impl Judge {
                 heard.before = key.base.as_ref().and_then(|t| t.book.as_ref()).map(|b| b.seq);
                 debug_assert_eq!(number_after(&letter.text, "\"seqId\":"), Some(book.seq));
                 if self.up && !self.pairs.on {
-                    key.base = Some(Arc::clone(truth));
+                    let before = key.base.take();
+                    let now = rot::follow(self, before, (truth, heard.prev), &letter.text);
+                    self.ledger.key(&truth.channel, &truth.inst_id).base = Some(now);
                 }
                 pairs::book(self, line, truth, heard.prev);
             }
             let key = place(&truth.channel, &truth.inst_id);
             heard.firm = self.ledger.key(&truth.channel, key).firm;
             heard.truth = Some(Arc::clone(truth));
-        } else if matches!(letter.fault, Some("truncate" | "corrupt")) {
+        } else if matches!(letter.fault, Some("truncate" | "corrupt" | "rot")) {
             counts.more(Figure::Damaged, 1);
             heard.damaged = true;
             heard.remains = damage::read(&letter.text);
+            if let (Some("rot"), Some(remains)) = (letter.fault, &heard.remains) {
+                rot::spoil(self, remains);
+            }
         }
         heard
     }
@@ -319,7 +331,8 @@ impl Judge {
                 counts.more(Figure::FaultsReported, 1);
                 let until = self.may_cross.get(inst).copied().unwrap_or(0);
                 let legal = fault.reason.contains("crossed") && event.header.ts_recv.0 <= until;
-                if heard.truth.is_none() || legal {
+                let found = fault.code == FaultCode::BookDiffers;
+                if heard.truth.is_none() || legal || (found && self.rots.is_rotten(channel, inst)) {
                     return Ok(());
                 }
                 let text = format!("fault on an intact frame: {} ({})", fault.reason, fault.frame);
@@ -357,6 +370,9 @@ impl Judge {
         counts.more(Figure::Gaps, 1);
         *counts.gaps.entry(gap.cause.as_str()).or_default() += 1;
         self.ledger.key(channel, place(channel, inst)).firm = false;
+        if gap.cause == GapCause::Contradicted {
+            return self.rots.found(channel, inst);
+        }
         let pair = self.pairs.on;
         let why = match pair {
             true => pairs::unfounded(self, (line, channel, inst), gap.cause, heard),
@@ -437,6 +453,7 @@ fn unfounded(
             Some("although no checksum is sent")
         }
         GapCause::Checksum => (!heard.damaged).then_some("although the frame is not damaged"),
+        GapCause::Contradicted => Some("although the book is the exchange's"),
         GapCause::SlowConsumer => Some("although nobody was slow"),
         GapCause::Recorder => Some("although nobody records"),
     };

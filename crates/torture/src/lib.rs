@@ -6,7 +6,7 @@
 //! Read in this order: `life.rs` (one life), `cast.rs` and `catalogue.rs` (who plays), `driver.rs`
 //! and `network.rs` (sockets and the road),
 //! `judge.rs` with `books.rs`, `series.rs`, `refill.rs`, `bars.rs`, `rows.rs`, `damage.rs`,
-//! `pairs.rs` (two lines), `ledger.rs`, `mirror.rs` and
+//! `pairs.rs` (two lines), `rot.rs` (books wrong without a sign), `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `upcoming.rs` (announced changes),
 //! `restore.rs` (feeds become bytes and go on), `ending.rs`
 //! (recovery, stop, replay), `shrink.rs` (a smaller
@@ -35,6 +35,7 @@ mod pairs;
 mod refill;
 mod report;
 mod restore;
+mod rot;
 mod rows;
 mod series;
 mod shrink;

@@ -16,6 +16,7 @@ use super::judge::{Complaint, Seen};
 use super::manners::Handshakes;
 use super::network::{Letter, Network};
 use super::restore::Restorer;
+use super::rot;
 use super::rows;
 use super::tape::Taped;
 use super::upcoming::Announced;
@@ -272,6 +273,10 @@ impl Life {
         config.refill = part.refill;
         config.lines = part.lines;
         config.rotate_ns = part.rotate_ns;
+        config.witness_ns = part.witness_ns;
+        if self.options.faults.rot > 0 {
+            rot::suit(&mut config);
+        }
         config.bars = part.bars;
         let is_news = |s: &&Subscription| &*s.channel == "instruments";
         let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
@@ -377,6 +382,9 @@ impl Life {
         let Some(command) = cast::drill(&mut self.chance, &rig.part, &rig.wanted) else {
             return Ok(());
         };
+        if self.options.faults.rot > 0 && matches!(command, Command::HandOver) {
+            return Ok(());
+        }
         match &command {
             Command::Subscribe(list) => rig.wanted.extend(list.iter().cloned()),
             Command::Unsubscribe(list) => rig.wanted.retain(|s| !list.contains(s)),
@@ -409,7 +417,15 @@ impl Life {
         for rig in &self.rigs {
             let stats = rig.feed.stats();
             self.counts.more(Figure::TwoLines, (rig.config.lines > 1).into());
-            self.counts.more(Figure::HandOvers, rig.feed.status().hand_overs);
+            let status = rig.feed.status();
+            self.counts.more(Figure::HandOvers, status.hand_overs);
+            for said in &status.witnesses {
+                self.counts.more(Figure::WitnessesAgreed, said.agree);
+                self.counts.more(Figure::WitnessesDiffered, said.differ);
+                self.counts.more(Figure::WitnessesSkipped, said.skipped);
+            }
+            self.counts.more(Figure::RotsTaken, rig.judge.rots.taken);
+            self.counts.more(Figure::RotsFound, rig.judge.rots.found);
             self.counts.more(Figure::Resyncs, stats.resyncs);
             self.counts.more(Figure::Reconnects, stats.reconnects);
         }

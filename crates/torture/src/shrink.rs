@@ -16,6 +16,7 @@ pub(super) const KINDS: &[(&str, Rate)] = &[
     ("reorder", |p| &mut p.reorder),
     ("truncate", |p| &mut p.truncate),
     ("corrupt", |p| &mut p.corrupt),
+    ("rot", |p| &mut p.rot),
     ("seqgap", |p| &mut p.seqgap),
     ("reset", |p| &mut p.reset),
     ("heartbeat", |p| &mut p.heartbeat),

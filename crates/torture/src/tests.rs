@@ -64,6 +64,16 @@ fn lives_on_the_whole_catalogue_compare_records_of_every_kind_and_say_the_same_t
 }
 
 #[test]
+fn what_is_wrong_without_a_sign_is_found_by_a_second_witness() {
+    let report = run(&Options { steps: 4_000, ..options("rot", 6, 2) });
+    assert!(report.failure.is_none(), "{}", report.text());
+    let figure = |figure| report.counts.get(figure);
+    assert!(figure(counts::Figure::RotsTaken) > 2, "{}", report.text());
+    assert!(figure(counts::Figure::RotsFound) > 0, "{}", report.text());
+    assert!(figure(counts::Figure::WitnessesAgreed) > 50, "{}", report.text());
+}
+
+#[test]
 fn some_lives_are_on_the_whole_catalogue_and_most_are_not() {
     let among = (1..=800).filter(|seed| catalogue::is_one(*seed)).count();
     assert!((60..=140).contains(&among), "{among} of 800");

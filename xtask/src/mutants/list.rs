@@ -51,6 +51,8 @@ const BARS: &str = "crates/okx/src/channel/bars.rs";
 const LIMITS: &str = "crates/okx/src/limits.rs";
 const BOOK: &str = "crates/model/src/book.rs";
 const DECIMAL: &str = "crates/model/src/decimal.rs";
+const WITNESS: &str = "crates/okx/src/feed/witness.rs";
+const WITNESS_PAST: &str = "crates/okx/src/feed/witness/past.rs";
 const TOP_MARKET: &str = "crates/top/src/market.rs";
 const TOP_WANTS: &str = "crates/top/src/wants.rs";
 
@@ -530,6 +532,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: TOP_WANTS,
             old: " || whole(\"seq\") != Some(want.seq) {",
             new: " {",
+        }],
+    },
+    Mutant {
+        name: "M69",
+        what: "a witness is compared at whatever id it names",
+        edits: &[Edit {
+            file: WITNESS_PAST,
+            old: ".or((said.seq == self.seq).then_some(0)) else {",
+            new: ".or(Some(0)) else {",
+        }],
+    },
+    Mutant {
+        name: "M70",
+        what: "a book that a witness contradicts goes on being shown",
+        edits: &[Edit {
+            file: WITNESS,
+            old: "self.distrust(now, index, (GapCause::Contradicted, Whose::Ours), out);",
+            new: "let _ = (now, index);",
         }],
     },
     Mutant {

@@ -69,6 +69,8 @@ const CHANNELS: &str = "tickers,trades,trades-all,books,books5,bbo-tbt,candle1m"
 const BOOKS: [&str; 4] = ["books", "books-l2-tbt", "books50-l2-tbt", "books-rpi"];
 /// Batches that wait here before some are dropped, which fails the check.
 const QUEUE_BATCHES: usize = 16_384;
+/// Time between two comparisons of a live book with another witness: the least that there may be.
+const WITNESS: Duration = Duration::from_secs(market_data_okx::limits::WITNESS_SECONDS_MIN);
 /// How long the end waits for everything to be well again.
 const GRACE: Duration = Duration::from_secs(60);
 /// How often the service is looked at.
@@ -108,6 +110,7 @@ pub async fn run(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode
     let mut stop = Stop::listen();
     let mut options = source::options();
     options.deltas = true;
+    options.witness = WITNESS;
     options.wants = vec![Want::new(args.instruments.clone(), args.channels.clone())];
     let source = Source::open(&args.source, &mut options).await?;
     console.status("loading the instruments …");

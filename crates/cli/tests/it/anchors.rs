@@ -46,7 +46,7 @@ fn another_quantity(body: &str) -> String {
 #[test]
 fn rest_answers_agree_with_the_books_unless_one_is_changed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let settings = "[tape]\nanchors = \"1s\"\n[output]\nsinks = []\n[[subscribe]]\n\
+    let settings = "[venue]\nwitness_seconds = 5\n[tape]\nanchors = \"1s\"\n[output]\nsinks = []\n[[subscribe]]\n\
                     instruments = [\"BTC-USDT\"]\nchannels = [\"books\"]\n";
     let settings = file(&folder, "settings.toml", settings);
     let tape = folder.path().join("tape");
@@ -65,6 +65,17 @@ fn rest_answers_agree_with_the_books_unless_one_is_changed() {
     assert!(words.stdout.contains("REST agrees"), "{}", words.stdout);
     let same = run(&["replay", &shown(&tape), "--check"]);
     assert_eq!(same.code, Some(0), "{}", same.stdout);
+
+    // The feed has looked for itself, and the report says so.
+    let report = run(&["report", &shown(&tape), "--json"]);
+    let report: Value = serde_json::from_str(&report.stdout).expect("the report is JSON");
+    let rows = report["rows"].as_array().expect("rows");
+    let books = rows.iter().rfind(|row| row["channel"] == "books").expect("the book's row");
+    let said = ["agree", "differ", "skipped"].map(|name| books["witness"][name].as_u64());
+    let [Some(agree_live), Some(0), Some(skipped)] = said else { panic!("{books}") };
+    assert!(agree_live + skipped > 0, "{books}");
+    let words = run(&["report", &shown(&tape)]);
+    assert!(words.stdout.contains("witness"), "{}", words.stdout);
 
     let mut changed = 0;
     let other = folder.path().join("other");

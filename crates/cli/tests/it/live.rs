@@ -95,6 +95,11 @@ fn a_short_check_passes_and_shows_its_drills() {
     assert_eq!((&books["resyncs"], &books["reconnects"]), (&Value::from(1), &Value::from(1)));
     assert_eq!(books["accuracyPercent"], "100.00");
     assert_eq!(books["gapsOpened"], books["gapsClosed"]);
+    let said = ["agree", "differ", "skipped"].map(|name| report["witness"][name].as_u64());
+    assert!(
+        matches!(said, [Some(agree), Some(0), Some(skipped)] if agree + skipped > 0),
+        "{report}"
+    );
 }
 
 #[test]

@@ -30,12 +30,13 @@ impl Config {
         } = self;
         let Venue { region, url, public_url, business_url, rest_url, proxy, .. } = a;
         let Venue { ca_file, credentials, sbe, binary_url, refresh_seconds, .. } = a;
-        let Venue { lines, second_proxy, second_address, rotate_hours, .. } = a;
+        let Venue { lines, second_proxy, second_address, rotate_hours, witness_seconds, .. } = a;
         let b = &other.venue;
         differ("venue.lines", lines, &b.lines);
         differ("venue.second_proxy", second_proxy, &b.second_proxy);
         differ("venue.second_address", second_address, &b.second_address);
         differ("venue.rotate_hours", rotate_hours, &b.rotate_hours);
+        differ("venue.witness_seconds", witness_seconds, &b.witness_seconds);
         differ("venue.region", region, &b.region);
         differ("venue.url", url, &b.url);
         differ("venue.public_url", public_url, &b.public_url);

@@ -163,6 +163,21 @@ fn a_time_has_a_unit() {
 }
 
 #[test]
+fn witnesses_are_asked_as_often_as_the_venue_allows_or_never() {
+    let parse = |seconds: u64| {
+        let text = format!("[venue]\nwitness_seconds = {seconds}\n");
+        Config::parse(&text, "node.toml", vars(&[])).unwrap().options()
+    };
+    for seconds in [0, 5, 3600] {
+        assert_eq!(parse(seconds).unwrap().witness.as_secs(), seconds);
+    }
+    let words = parse(4).unwrap_err().to_string();
+    assert!(words.contains("venue.witness_seconds") && words.contains("at least 5"), "{words}");
+    let config = Config::parse("", "x", vars(&[("MARKET_DATA_VENUE_WITNESS_SECONDS", "60")]));
+    assert_eq!(config.unwrap().options().unwrap().witness.as_secs(), 60);
+}
+
+#[test]
 fn a_least_turnover_is_an_exact_number_or_refused() {
     let parse = |value: &str| {
         let file = format!(

@@ -123,7 +123,7 @@ fn gap(event: &EventRef<'_>, gap: &Gap, crowded: bool) {
         }
     } else if crowded {
         tracing::debug!(feed, channel, instrument, id, cause, whose, "gap opened");
-    } else if gap.whose == Whose::Ours {
+    } else if gap.whose == Whose::Ours && gap.cause != GapCause::Contradicted {
         tracing::info!(feed, channel, instrument, id, cause, whose, "gap opened");
     } else {
         tracing::warn!(feed, channel, instrument, id, cause, whose, "gap opened");

@@ -1,8 +1,8 @@
-//! The numbers of each line of each feed, for Prometheus.
+//! The numbers of each line of each feed, and of each witness of its books, for Prometheus.
 
-use super::FeedMetrics;
+use super::{FeedMetrics, label};
 use crate::venue::FeedStatus;
-use market_data_okx::LineStatus;
+use market_data_okx::{LineStatus, WitnessStatus};
 use std::sync::Arc;
 
 /// Name, what it is, its kind, and a value for each feed or line.
@@ -51,5 +51,32 @@ pub(super) fn families(feeds: &[Arc<FeedMetrics>]) -> Vec<Family> {
     let over = |(feed, status): &(u32, FeedStatus)| (format!("feed=\"{feed}\""), status.hand_overs);
     let help = "Connections replaced by others that had caught up";
     let overs = statuses.iter().map(over).collect();
-    lines.chain([("okx_hand_overs_total", help, "counter", overs)]).collect()
+    let lines = lines.chain([("okx_hand_overs_total", help, "counter", overs)]);
+    lines.chain(witnesses(&statuses)).collect()
+}
+
+/// What is counted of a witness.
+type Count = fn(&WitnessStatus) -> u64;
+
+const WITNESSES: [(&str, &str, Count); 3] = [
+    ("okx_witness_agree_total", "Times that a witness agreed with a live book", |w| w.agree),
+    ("okx_witness_differ_total", "Times that a witness contradicted a live book", |w| w.differ),
+    ("okx_witness_skipped_total", "Times that a witness said nothing to compare", |w| w.skipped),
+];
+
+fn witnesses(statuses: &[(u32, FeedStatus)]) -> impl Iterator<Item = Family> {
+    let each = |read: Count| {
+        let of = |(feed, status): &(u32, FeedStatus)| {
+            let feed = *feed;
+            let row = move |said: &WitnessStatus| {
+                let channel = label("channel", &said.book.channel);
+                let inst_id = label("inst_id", &said.book.key);
+                let witness = label("witness", said.witness);
+                (format!("feed=\"{feed}\",{channel},{inst_id},{witness}"), read(said))
+            };
+            status.witnesses.iter().map(row).collect::<Vec<_>>()
+        };
+        statuses.iter().flat_map(of).collect()
+    };
+    WITNESSES.iter().map(move |(name, help, read)| (*name, *help, "counter", each(*read)))
 }

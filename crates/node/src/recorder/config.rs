@@ -22,6 +22,7 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         known: config.known.clone(),
         more_lines: config.lines.saturating_sub(1),
         rotate_ns: config.rotate_ns,
+        witness_ns: config.witness_ns,
     }
 }
 
@@ -40,5 +41,6 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.known = taped.known;
     config.lines = taped.more_lines.saturating_add(1);
     config.rotate_ns = taped.rotate_ns;
+    config.witness_ns = taped.witness_ns;
     config
 }

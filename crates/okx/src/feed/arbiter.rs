@@ -312,7 +312,7 @@ impl OkxFeed {
         true
     }
 
-    fn forget_held(&mut self, index: u32) {
+    pub(super) fn forget_held(&mut self, index: u32) {
         let carry = self.carry(index);
         carry.held.clear();
         if let Some(until) = carry.until.take() {

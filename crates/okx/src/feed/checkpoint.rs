@@ -11,8 +11,8 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BARS`] ends before the lines, [`VERSION_BINARY`] before the bars, too,
-//! [`VERSION_LOGIN`] before the refill and the binary
+//! [`VERSION_LINES`] ends before the witness, [`VERSION_BARS`] before the lines, too,
+//! [`VERSION_BINARY`] before the bars, too, [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
 
@@ -23,18 +23,21 @@ use super::lines::{Lines, LinesState};
 use super::login::Login;
 use super::refill::Refill;
 use super::sub::Sub;
+use super::witness::Witness;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
 use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
-use market_data_model::Nanos;
+use market_data_model::{Nanos, Subscription};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 7;
-/// The version before, without the lines.
+const VERSION: u8 = 8;
+/// The version before, without the witness.
+const VERSION_LINES: u8 = 7;
+/// The version before that, without the lines.
 const VERSION_BARS: u8 = 6;
 /// The version before that, without the bars.
 const VERSION_BINARY: u8 = 5;
@@ -109,6 +112,7 @@ impl OkxFeed {
             login,
             refill,
             bars,
+            witness,
             binary,
             lines,
             row: _,
@@ -130,7 +134,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        let parts = (state, login, refill, binary, bars, lines.state());
+        let parts = (state, login, refill, binary, bars, lines.state(), witness);
         *out = postcard::to_extend(&parts, std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
@@ -146,7 +150,8 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        let known = [VERSION, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
+        let known =
+            [VERSION, VERSION_LINES, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
         if !known.contains(version) {
             return Err(RestoreError::Version(*version));
         }
@@ -162,23 +167,31 @@ impl OkxFeed {
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
         let ((refill, binary), rest) = match *version {
-            VERSION | VERSION_BARS | VERSION_BINARY => {
+            VERSION | VERSION_LINES | VERSION_BARS | VERSION_BINARY => {
                 postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?
             }
             _ => (Default::default(), rest),
         };
         let (bars, rest) = match *version {
-            VERSION | VERSION_BARS => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
+            VERSION | VERSION_LINES | VERSION_BARS => {
+                postcard::take_from_bytes::<Bars>(rest).map_err(unread)?
+            }
             _ => (Bars::default(), rest),
         };
         let (lines, rest) = match *version {
-            VERSION => postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?,
+            VERSION | VERSION_LINES => {
+                postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?
+            }
             _ => (Default::default(), rest),
+        };
+        let (witness, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<Witness>(rest).map_err(unread)?,
+            _ => (Witness::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary, bars), lines)
+        rebuild(config, state, (login, refill, binary, bars), (lines, witness))
             .map_err(RestoreError::Malformed)
     }
 }
@@ -187,7 +200,7 @@ fn rebuild(
     config: OkxConfig,
     state: State,
     (login, refill, binary, bars): (Login, Refill, Binary, Bars),
-    lines: LinesState,
+    (lines, witness): (LinesState, Witness),
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -210,7 +223,7 @@ fn rebuild(
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
     let all = all.chain(login.stand_ins()).chain(refill.subscriptions());
-    if !all.chain(bars.subscriptions()).all(exists) {
+    if !all.chain(bars.subscriptions()).chain(witness.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
     }
     if !config.sbe && !binary.is_blank() {
@@ -221,11 +234,10 @@ fn rebuild(
     for sub in &mut subs {
         complete(sub, &emit)?;
     }
-    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
-    let by_key: BTreeMap<_, u32> = keys.collect();
-    if by_key.len() != subs.len() {
-        return Err("it has a subscription twice");
+    if !witness.is_sound(&subs) {
+        return Err("what its witnesses have said cannot be");
     }
+    let by_key = by_name(&subs)?;
     Ok(OkxFeed {
         config,
         beside: false,
@@ -243,6 +255,7 @@ fn rebuild(
         login,
         refill,
         bars,
+        witness,
         binary,
         lines,
         row: Default::default(),
@@ -251,6 +264,13 @@ fn rebuild(
         orderly,
         stopping,
     })
+}
+
+/// Where each subscription stands.
+fn by_name(subs: &[Sub]) -> Result<BTreeMap<Subscription, u32>, &'static str> {
+    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
+    let by_key: BTreeMap<_, u32> = keys.collect();
+    if by_key.len() == subs.len() { Ok(by_key) } else { Err("it has a subscription twice") }
 }
 
 /// Whether the parts are what inputs can have made of them.

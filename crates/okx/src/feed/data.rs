@@ -444,6 +444,16 @@ impl OkxFeed {
             self.bad_time(now, index, text, out);
         }
         self.look_whether_crossed(now, index, text, out);
+        if verdict == Verdict::Applied && row.seq < row.prev {
+            self.ids_began_anew(now, index);
+        }
+        if self.witness.is_looking() {
+            let kind = match verdict {
+                Verdict::Snapshot => BookKind::Snapshot,
+                _ => BookKind::Delta,
+            };
+            self.witness_row(now, index, (kind, row), text, out);
+        }
     }
 
     fn book_changed(

@@ -187,6 +187,9 @@ impl OkxFeed {
         if let Some(due) = self.refill_due().filter(|_| !self.stopping) {
             self.timers.set(Timer::Refill, due.max(now));
         }
+        if let Some(due) = self.witness_due().filter(|_| !self.lines.swapped) {
+            self.timers.set(Timer::Witness, due.max(now));
+        }
     }
 
     /// When the next request is due; `None` = there is none to make.

@@ -16,6 +16,7 @@ mod opening;
 mod refill;
 mod relisted;
 mod upcoming;
+mod witness;
 
 #[derive(Clone)]
 struct Bench {

@@ -18,3 +18,4 @@ mod rows;
 mod sbe;
 mod size;
 mod window;
+mod witness;

@@ -30,6 +30,7 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         refill: config.refill,
         more_lines: config.lines - 1,
         rotate_ns: config.rotate_ns,
+        witness_ns: config.witness_ns,
         sbe: config.sbe,
         bars: config.bars,
         known: config.known.clone(),

@@ -76,6 +76,11 @@ impl Report {
             let first = facts.audit.findings.first().map_or("", String::as_str);
             reasons.push(format!("{what} lost without a gap: {first}"));
         }
+        let contradicted = facts.feeds.witness.differ;
+        if contradicted > 0 && facts.faults.rot == 0 {
+            let times = counted(contradicted, "time", "times");
+            reasons.push(format!("a live book was not what REST or another channel said, {times}"));
+        }
         if facts.lost > 0 {
             let what = counted(facts.lost, "event was", "events were");
             reasons.push(format!("{what} dropped because this machine was too slow"));
@@ -135,6 +140,11 @@ impl Report {
             "linkFaults": facts.tally.link_faults,
             "reconnects": facts.tally.reconnects(),
             "resyncs": facts.feeds.resyncs,
+            "witness": {
+                "agree": facts.feeds.witness.agree,
+                "differ": facts.feeds.witness.differ,
+                "skipped": facts.feeds.witness.skipped,
+            },
             "linksChecked": facts.audit.checked,
             "unexplained": facts.audit.unexplained,
             "dropped": facts.lost,
@@ -255,6 +265,15 @@ fn totals(facts: &Facts<'_>) -> String {
     if facts.tally.link_faults > 0 {
         let faults = counted(facts.tally.link_faults, "fault", "faults");
         text.push_str(&format!(", {faults} outside of channels"));
+    }
+    let said = facts.feeds.witness;
+    if said.is_any() {
+        text.push_str(&format!(
+            "\nwitness: {} agree, {} disagree, {} not comparable",
+            grouped(said.agree),
+            grouped(said.differ),
+            grouped(said.skipped)
+        ));
     }
     if facts.faults.name != FaultProfile::none().name {
         let list = facts.injected.iter().map(|(name, times)| format!("{name} {}", grouped(*times)));

@@ -184,6 +184,7 @@ fn spoils_a_row(code: FaultCode) -> bool {
         | FaultCode::BadEnvelope
         | FaultCode::VenueError
         | FaultCode::BadResponse
-        | FaultCode::BarDiffers => false,
+        | FaultCode::BarDiffers
+        | FaultCode::BookDiffers => false,
     }
 }

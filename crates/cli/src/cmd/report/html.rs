@@ -5,7 +5,7 @@
 //! meaning alone.
 
 use super::tally::{Report, Row};
-use super::text::{covered, date, gap_words, ids, micros};
+use super::text::{covered, date, gap_words, ids, micros, witness};
 use crate::out::html::escape;
 use crate::out::number::{counted, grouped};
 use std::collections::BTreeSet;
@@ -62,6 +62,8 @@ fn tiles(text: &mut String, report: &Report) {
         ("came late", sum(|row| row.late)),
         ("REST agreed", sum(|row| row.anchors.agree)),
         ("REST differed", sum(|row| row.anchors.differ)),
+        ("witness agreed", sum(|row| row.witness.agree)),
+        ("witness differed", sum(|row| row.witness.differ)),
     ] {
         let value = grouped(value);
         let _ = writeln!(text, "<div class=\"tile\"><span>{what}</span><b>{value}</b></div>");
@@ -80,7 +82,7 @@ fn days(text: &mut String, report: &Report) {
              <th>channel</th><th>0 to 24 h</th><th class=\"n\">covered</th>\
              <th class=\"n\">records</th><th class=\"n\">fetched</th><th class=\"n\">twice</th>\
              <th class=\"n\">late</th><th class=\"n\">delay, half</th><th class=\"n\">99 %</th>\
-             <th class=\"n\">clock off</th></tr></thead><tbody>"
+             <th class=\"n\">clock off</th><th class=\"n\">witness</th></tr></thead><tbody>"
         );
         for ((_, inst_id, channel), row) in report.rows.iter().filter(|(key, _)| key.0 == day) {
             drawn += 1;
@@ -100,7 +102,8 @@ fn days(text: &mut String, report: &Report) {
                 "<tr><td>{}</td><td>{}</td><td class=\"bar\" style=\"width:30%\">{}</td>\
                  <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
                  <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-                 <td class=\"n\">{}</td><td class=\"n\">{off}</td></tr>",
+                 <td class=\"n\">{}</td><td class=\"n\">{off}</td>\
+                 <td class=\"n\">{}</td></tr>",
                 escape(inst_id),
                 escape(channel),
                 bar(day, row),
@@ -111,6 +114,7 @@ fn days(text: &mut String, report: &Report) {
                 grouped(row.late),
                 delay(0),
                 delay(2),
+                witness(row),
             );
         }
         text.push_str("</tbody></table></div>\n");

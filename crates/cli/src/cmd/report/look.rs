@@ -7,11 +7,11 @@ use crate::cmd::verify::account::Account;
 use crate::out::console::Console;
 use crate::out::progress::Progress;
 use crate::signals::Interrupt;
-use market_data::replay::{BookOutput, Met, PlayOptions, Played, ReplayOptions, play};
+use market_data::replay::{BookOutput, FeedLife, Met, PlayOptions, Played, ReplayOptions, play};
 use market_data_archive::{Manifest, Stream, verify};
 use market_data_model::wire;
 use market_data_tape::reader::Range;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -61,6 +61,19 @@ pub fn archive(dir: &Path, console: &Console) -> anyhow::Result<Report> {
     }
     progress.done();
     Ok(count.end())
+}
+
+/// What a feed's witnesses said, day by day: its counts go on from one to the next.
+fn witnesses(life: &FeedLife, count: &mut Count) {
+    let mut before = BTreeMap::new();
+    for (day, said) in &life.witnesses {
+        for one in said {
+            let key = (*day, one.book.key.to_string(), one.book.channel.to_string());
+            let now = [one.agree, one.differ, one.skipped];
+            let was = before.insert((&one.book, one.witness), now).unwrap_or_default();
+            count.witness(&key, std::array::from_fn(|n| now[n].saturating_sub(was[n])));
+        }
+    }
 }
 
 /// The lowest directories of an archive, by their manifests.
@@ -121,5 +134,6 @@ pub fn tape(path: &Path, console: &Console) -> anyhow::Result<Report> {
     for ((channel, inst_id), row) in &account.rows {
         count.anchors(channel, inst_id, row.anchors.clone());
     }
+    end.lives.iter().for_each(|life| witnesses(life, &mut count));
     Ok(count.end())
 }

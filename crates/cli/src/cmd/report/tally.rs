@@ -3,6 +3,7 @@
 //! Invariants: a record is counted once, on the day on which it was received (what was fetched: on
 //! the day on which it happened); quantiles are exact to two digits. Start at [`Count::take`].
 
+use crate::status::Witnessed;
 use hdrhistogram::Histogram;
 use market_data::replay::AnchorCount;
 use market_data_archive::{Facts, Ranges};
@@ -103,6 +104,8 @@ pub struct Row {
     pub hours: BTreeMap<u64, Hour>,
     /// REST's books against ours; all zero where nobody asked.
     pub anchors: AnchorCount,
+    /// What witnesses said of the live books while they were recorded.
+    pub witness: Witnessed,
 }
 
 impl Row {
@@ -261,6 +264,13 @@ impl Count {
         let key = self.report.rows.keys().rfind(ours).cloned();
         if let Some(row) = key.and_then(|key| self.report.rows.get_mut(&key)) {
             row.anchors = anchors;
+        }
+    }
+
+    /// What witnesses said of a book on a day; nothing is said of a day without records.
+    pub fn witness(&mut self, key: &Key, said: [u64; 3]) {
+        if let Some(row) = self.report.rows.get_mut(key) {
+            row.witness.add(said);
         }
     }
 

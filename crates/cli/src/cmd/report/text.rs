@@ -107,6 +107,14 @@ pub fn words(report: &Report, paint: Paint) -> String {
     text
 }
 
+/// How often witnesses agreed with the live book, of those that could be compared.
+pub fn witness(row: &Row) -> String {
+    match row.witness {
+        said if said.is_any() => format!("{}/{}", said.agree, said.agree + said.differ),
+        _ => "·".to_owned(),
+    }
+}
+
 fn table(report: &Report, day: u64) -> Table {
     let right = Align::Right;
     let mut table = Table::new(&[
@@ -122,6 +130,7 @@ fn table(report: &Report, day: u64) -> Table {
         ("p50", right),
         ("p99", right),
         ("REST", right),
+        ("witness", right),
         ("trade ids", Align::Left),
     ]);
     let number = |number: u64| if number == 0 { "·".to_owned() } else { grouped(number) };
@@ -149,6 +158,7 @@ fn table(report: &Report, day: u64) -> Table {
             Cell::new(delay(0)),
             Cell::new(delay(2)),
             Cell::new(rest),
+            Cell::new(witness(row)),
             Cell::new(ids(row)),
         ]);
     }
@@ -229,6 +239,10 @@ fn row_json((day, inst_id, channel): &Key, row: &Row, gap: impl Fn(&Gap) -> Valu
         },
         "rest": {
             "asked": row.anchors.all, "agree": row.anchors.agree, "differ": row.anchors.differ,
+        },
+        "witness": {
+            "agree": row.witness.agree, "differ": row.witness.differ,
+            "skipped": row.witness.skipped,
         },
         "idsMissing": row.missing(), "hours": hours.collect::<Vec<_>>(),
     })

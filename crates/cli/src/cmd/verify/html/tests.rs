@@ -29,6 +29,7 @@ fn life() -> FeedLife {
         state_differs: None,
         failed: None,
         anchors: Default::default(),
+        witnesses: Default::default(),
     }
 }
 
