@@ -45,6 +45,12 @@ export class Health {
 
   // The same facts as /healthz, which says them with a 503 that a browser logs as an error.
   #verdict({ feeds, tape }) {
+    if (!feeds.length) {
+      this.#word('unknown', 'recording');
+      by('verdict').dataset.state = 'unknown';
+      put(by('verdict-word'), 'Nothing is connected');
+      return put(by('verdict-why'), 'this is a recording, or the service is about to start');
+    }
     const down = feeds.filter((feed) => !feed.connected);
     const open = this.#gaps.open;
     const reasons = [
