@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Browser, line, until } from './browser.mjs';
+import { many } from './many.mjs';
 import { replay } from './replay.mjs';
 
 const [binary, chromium, pictures] = process.argv.slice(2);
@@ -240,6 +241,7 @@ try {
   await stop(server.child);
 
   await replay({ browser, check, run, stop, binary, settings, pictures });
+  await many({ browser, check, run, stop, settings: join(import.meta.dirname, 'many.toml') });
 
   server = await serve('--sim-faults', 'silence');
   await browser.open('about:blank');

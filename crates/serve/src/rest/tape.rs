@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 /// Records of a page, at most and usually.
 const LIMIT_MAX: usize = 5000;
-/// Longest stretch of one page.
+/// Longest stretch of one page; of a longer one the first part is given.
 const SPAN_MAX_NS: u64 = 3_600_000_000_000;
 /// Longest wait for a place.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -102,9 +102,7 @@ fn ask(asked: &Asked, growing: bool) -> Result<Ask, Failure> {
         Some(_) => Err(bad("`state` and `others` are 0 or 1")),
     };
     let (from, to) = (time("from")?, time("to")?);
-    if to < from || to.0 - from.0 > SPAN_MAX_NS {
-        return Err(bad("`to` is at most an hour (in ns) behind `from`"));
-    }
+    let to = to.clamp(from, Nanos(from.0.saturating_add(SPAN_MAX_NS)));
     Ok(Ask {
         inst: asked.needed("inst")?.to_owned(),
         index: asked.text("index").unwrap_or_default().to_owned(),
