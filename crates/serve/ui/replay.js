@@ -137,12 +137,15 @@ export class Replay {
     this.#show();
     if (this.#seeking) return;
     this.#seeking = true;
-    while (this.#wanted != null && this.on) {
-      const to = this.#wanted;
-      this.#wanted = null;
-      await this.#goTo(to);
+    try {
+      while (this.#wanted != null && this.on) {
+        const at = this.#wanted;
+        this.#wanted = null;
+        await this.#goTo(at);
+      }
+    } finally {
+      this.#seeking = false;
     }
-    this.#seeking = false;
     this.#before = performance.now();
     this.#onChange();
     this.#show();
