@@ -7,6 +7,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Browser, line, until } from './browser.mjs';
+import { many } from './many.mjs';
+import { replay } from './replay.mjs';
 
 const [binary, chromium, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
@@ -30,7 +32,11 @@ async function serve(...more) {
 }
 
 async function serveWith(variables, ...more) {
-  const child = spawn(binary, ['run', '--sim', '--no-tape', '--serve', '127.0.0.1:0', ...more], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...variables } });
+  return run(['run', '--sim', '--no-tape', '--serve', '127.0.0.1:0', ...more], variables);
+}
+
+async function run(args, variables = {}) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...variables } });
   const [, url] = await line(child, /(http:\/\/127\.0\.0\.1:[1-9]\d*)/, 'the address that market-data serves');
   return { child, url: `${url}/` };
 }
@@ -233,6 +239,9 @@ try {
     return why;
   });
   await stop(server.child);
+
+  await replay({ browser, check, run, stop, binary, settings, pictures });
+  await many({ browser, check, run, stop, settings: join(import.meta.dirname, 'many.toml') });
 
   server = await serve('--sim-faults', 'silence');
   await browser.open('about:blank');

@@ -2,6 +2,8 @@
 //!
 //! `health` asks once, `top` again and again (and over a socket of its own, `cmd/top/link.rs`).
 //!
+//! `server/tls.rs` encrypts what goes to an `https` address.
+//!
 //! Invariants: the token is in a header and nowhere else; an answer is at most [`BODY_MAX`]; every
 //! wait has an end.
 
@@ -14,11 +16,16 @@ use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "top")]
 use market_data_serve::Token;
-use std::time::Duration;
 #[cfg(feature = "top")]
-use std::{net::SocketAddr, path::Path};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use tls::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+mod tls;
 
 /// Longest body of an answer.
 const BODY_MAX: usize = 16 << 20;
@@ -29,7 +36,15 @@ pub const WAIT: Duration = Duration::from_secs(5);
 pub const TOKEN_ENV: &str = "MARKET_DATA_SERVE_TOKEN";
 
 /// One connection for questions; somebody must poll the second half meanwhile.
-type Line = (SendRequest<Empty<Bytes>>, Connection<TokioIo<TcpStream>, Empty<Bytes>>);
+type Line = (SendRequest<Empty<Bytes>>, Connection<TokioIo<Socket>, Empty<Bytes>>);
+
+/// Something to read from and write to.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A connection, encrypted or not.
+pub type Socket = Box<dyn Wire>;
 
 /// A server, and what it wants to be shown.
 #[derive(Clone)]
@@ -38,63 +53,95 @@ pub struct Address {
     pub authority: String,
     /// `Authorization`, marked so that it is never printed.
     pub bearer: Option<HeaderValue>,
+    /// How it is encrypted; `None` = it is not.
+    tls: Option<Tls>,
 }
 
 impl Address {
-    /// Reads an address such as `http://127.0.0.1:9870` or `10.0.0.5:9870`, and the token.
+    /// Reads an address such as `http://127.0.0.1:9870` or `10.0.0.5:9870`, and the token. The
+    /// certificates in `ca` are trusted, too.
     ///
     /// # Errors
-    /// When it is none, or the token cannot be read or used.
+    /// When it is none, or the token or the certificates cannot be read or used.
     #[cfg(feature = "top")]
-    pub fn read(text: &str, token_file: Option<&Path>) -> Result<Address, Failure> {
-        Ok(Address { bearer: token(token_file)?, ..Address::open(text)? })
+    pub fn read(
+        text: &str,
+        ca: Option<&Path>,
+        token_file: Option<&Path>,
+    ) -> Result<Address, Failure> {
+        Ok(Address { bearer: token(token_file)?, ..Address::open(text, ca)? })
     }
 
     /// The same, for what needs no token.
     ///
     /// # Errors
-    /// When it is no address.
-    pub fn open(text: &str) -> Result<Address, Failure> {
+    /// When it is no address, or the certificates cannot be read or used.
+    pub fn open(text: &str, ca: Option<&Path>) -> Result<Address, Failure> {
         let bad = |why: &str| {
             let hint = "a server's address looks like http://127.0.0.1:9870";
             Failure::new(format!("cannot attach to {text:?}: {why}"), hint)
         };
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = whole.parse().map_err(|_| bad("it is no address"))?;
-        match uri.scheme_str() {
-            Some("http" | "ws") => {}
-            Some("https" | "wss") => return Err(bad("only http is spoken here")),
-            _ => return Err(bad("it is no http address")),
-        }
+        let encrypted = match uri.scheme_str() {
+            Some("http" | "ws") => false,
+            Some("https" | "wss") => true,
+            _ => return Err(bad("it is neither an http nor an https address")),
+        };
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(bad("it has a path"));
         }
         let host =
             uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
-        Ok(Address { authority, bearer: None })
+        let usual = if encrypted { 443 } else { 80 };
+        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(usual));
+        let tls = match (encrypted, ca) {
+            (false, None) => None,
+            (false, Some(_)) => return Err(bad("--ca needs an https address")),
+            (true, ca) => Some(Tls::new(host, ca)?),
+        };
+        Ok(Address { authority, bearer: None, tls })
     }
 
     /// A server of our own, on this machine.
     #[cfg(feature = "top")]
     pub fn here(address: SocketAddr) -> Address {
-        Address { authority: address.to_string(), bearer: None }
+        Address { authority: address.to_string(), bearer: None, tls: None }
     }
 
     /// For a person.
     pub fn shown(&self) -> String {
-        format!("http://{}", self.authority)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
     }
 
     /// Connects.
     ///
     /// # Errors
     /// In words.
-    pub async fn dial(&self) -> Result<TcpStream, String> {
-        match timeout(WAIT, TcpStream::connect(&self.authority)).await {
-            Ok(Ok(socket)) => Ok(socket),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no connection within {} s", WAIT.as_secs())),
+    pub async fn dial(&self) -> Result<Socket, String> {
+        let dial = async {
+            let socket = TcpStream::connect(&self.authority).await.map_err(|e| e.to_string())?;
+            match &self.tls {
+                None => Ok(Box::new(socket) as Socket),
+                Some(tls) => tls.shake_hands(socket).await,
+            }
+        };
+        let late = |_| format!("no connection within {} s", WAIT.as_secs());
+        timeout(WAIT, dial).await.map_err(late)?
+    }
+
+    /// Whether what goes there is encrypted.
+    #[cfg(feature = "top")]
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// What went wrong between us and a server, in words.
+    pub fn trouble(&self, error: &hyper::Error) -> String {
+        match error.is_parse() && self.tls.is_none() {
+            true => "it does not answer in plain http; is it an https address?".to_owned(),
+            false => error.to_string(),
         }
     }
 
@@ -129,7 +176,7 @@ impl Address {
         };
         let late = |_| format!("no answer to {path} within {} s", WAIT.as_secs());
         let answer = timeout(WAIT, answer).await.map_err(late)?;
-        let (status, body) = answer.map_err(|error| error.to_string())?;
+        let (status, body) = answer.map_err(|error| self.trouble(&error))?;
         let body = body.map_err(|error| format!("{path} broke off: {error}"))?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
@@ -148,7 +195,7 @@ impl Address {
             ended = connection => match ended {
                 // All of the answer may have been read before the connection closed.
                 Ok(()) => answer.await,
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(self.trouble(&error)),
             },
         }
     }

@@ -224,7 +224,11 @@ impl Hub {
 }
 
 impl State {
-    fn take(&mut self, event: &EventRef<'_>, names: &Arc<market_data_model::batch::Names>) {
+    pub(crate) fn take(
+        &mut self,
+        event: &EventRef<'_>,
+        names: &Arc<market_data_model::batch::Names>,
+    ) {
         match self.store.take(event, names) {
             Fresh::Nothing => {}
             Fresh::Link { text } => {

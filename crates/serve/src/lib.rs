@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Read `hub.rs` (events to clients), `store.rs` and `book.rs` (the present state), `past.rs` and
-//! `join.rs` (what was), `client.rs` (what waits for one client), `record.rs` and `pack.rs` (how a
+//! `join.rs` (what was), `scrub.rs` and `recorded.rs` (what was, page by page), `client.rs` (what waits for one client), `record.rs` and `pack.rs` (how a
 //! record is written), `ws.rs` and `ask.rs` (the socket), `rest.rs` (everything else),
 //! `guard.rs` (who may come in), `server.rs` (connections), `tls.rs` (encrypted ones).
 //!
@@ -30,7 +30,9 @@ mod past;
 mod pattern;
 mod place;
 mod record;
+mod recorded;
 mod rest;
+mod scrub;
 mod server;
 mod store;
 mod tls;

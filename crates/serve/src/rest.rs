@@ -25,6 +25,7 @@ mod figures;
 mod health;
 mod lists;
 mod openapi;
+mod tape;
 mod watch;
 
 /// Longest body of a request; none of ours has one.
@@ -44,7 +45,9 @@ pub(crate) fn router(shared: &Arc<Shared>, beside: Option<Router>) -> Router {
         .route("/tickers", get(lists::tickers))
         .route("/values", get(lists::values))
         .route("/feeds", get(feeds::feeds))
-        .route("/gaps", get(lists::gaps));
+        .route("/gaps", get(lists::gaps))
+        .route("/tape", get(tape::about))
+        .route("/tape/page", get(tape::page));
     beside
         .unwrap_or_default()
         .with_state(())

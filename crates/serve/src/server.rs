@@ -8,6 +8,7 @@ use crate::hub::Hub;
 use crate::options::{OptionsError, ServeOptions};
 use crate::place::Placed;
 use crate::rest;
+use crate::scrub::SCRUBBERS_MAX;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub metrics: Arc<Metrics>,
     pub options: ServeOptions,
     pub stop: watch::Sender<bool>,
+    /// Places of those who go through the tape by hand.
+    pub scrubbers: Arc<Semaphore>,
 }
 
 /// An address that is listened on.
@@ -92,7 +95,8 @@ impl Server {
     ) -> Server {
         let (stop, _) = watch::channel(false);
         hub.remember(options.history_bytes, options.tape.as_deref());
-        let shared = Arc::new(Shared { hub, metrics, options, stop });
+        let scrubbers = Arc::new(Semaphore::new(SCRUBBERS_MAX));
+        let shared = Arc::new(Shared { hub, metrics, options, stop, scrubbers });
         let mut tasks = JoinSet::new();
         let router = rest::router(&shared, beside);
         tasks.spawn(accept(bound.listener, router, Arc::clone(&shared)));

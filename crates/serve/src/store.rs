@@ -158,6 +158,11 @@ impl Store {
         self.open_gaps.values().rev().chain(self.closed_gaps.iter().rev())
     }
 
+    /// Gaps that are open.
+    pub fn open_gaps(&self) -> impl Iterator<Item = &Text> {
+        self.open_gaps.values()
+    }
+
     /// Events of a feed were lost before us: its books cannot be shown until they start anew.
     pub fn lost(&mut self, feed: FeedId, at: Nanos) -> Vec<u32> {
         let mut hit = Vec::new();

@@ -1,9 +1,12 @@
-// Where the page begins: the socket, the address (`#/BTC-USDT`, `#/health`), keys, the banner.
+// Where the page begins: the socket, the address (`#/BTC-USDT`, `#/BTC-USDT@2026-11-29T13:48:26.900Z`,
+// `#/health`), keys, the banner.
 
 import { Gaps } from './gaps.js';
 import { Health } from './health.js';
 import { Market, state } from './market.js';
-import { by, clock, forgetColours, put } from './screen.js';
+import { Replay, read } from './replay.js';
+import { ReplayBar } from './replay-bar.js';
+import { by, clock, forgetColours, put, soon } from './screen.js';
 import { Socket } from './socket.js';
 import * as token from './token.js';
 import { Watch } from './watch.js';
@@ -32,13 +35,15 @@ const socket = new Socket((now) => {
 });
 const market = new Market({ socket, watch, gaps });
 const health = new Health(gaps);
+const replay = new Replay({ market, watch, gaps, onMoment: () => soon(bar.draw), onChange: showReplay });
+const bar = new ReplayBar(replay, toLive);
 
 // --- the connection ---
 
 function showLink() {
   body.dataset.link = link.state === 'open' ? 'open' : lostAt ? 'lost' : 'connecting';
   by('link').dataset.state = link.state;
-  put(by('link-text'), { open: 'live', connecting: 'connecting', waiting: 'disconnected' }[link.state]);
+  put(by('link-text'), { open: replay.on ? 'replay' : 'live', connecting: 'connecting', waiting: 'disconnected' }[link.state]);
   const banner = by('banner');
   const shown = Boolean(lostAt) && link.state !== 'open';
   if (banner.hidden === shown) banner.hidden = !shown;
@@ -58,7 +63,8 @@ let listTimer = 0;
 async function list() {
   clearTimeout(listTimer);
   try {
-    await watch.load();
+    if (replay.on) await watch.names();
+    else await watch.load();
     state('watch', watch.size ? 'live' : 'empty');
     if (!market.inst) route();
   } catch (error) {
@@ -69,7 +75,7 @@ async function list() {
 }
 socket.subscribe({ inst: '*', channel: 'tickers', policy: 'conflate', interval: 200 }, {
   record(record) {
-    if (record.type !== 'ticker') return;
+    if (record.type !== 'ticker' || replay.on) return;
     watch.ticker(record);
     if (record.instId === market.inst) market.ticker();
   },
@@ -83,7 +89,7 @@ function go(hash) {
 }
 
 function route() {
-  const name = decodeURIComponent(location.hash.replace(/^#\/?/, ''));
+  const [name, moment] = decodeURIComponent(location.hash.replace(/^#\/?/, '')).split('@');
   const isHealth = name === 'health';
   body.dataset.view = isHealth ? 'health' : 'instrument';
   health.shown = isHealth;
@@ -98,13 +104,48 @@ function route() {
   if (inst !== market.inst) {
     market.choose(inst);
     watch.choose(inst);
+    if (replay.on) replay.by(0);
     if (body.dataset.tab === 'watch' || body.dataset.tab === 'health') showTab('chart');
   } else if (body.dataset.tab === 'health') {
     showTab('chart');
   }
   document.title = `${inst} · market-data`;
+  const at = moment && read(moment);
+  if (at != null && Math.abs(at - replay.at) >= 1) toPast(at);
 }
 addEventListener('hashchange', route);
+
+// --- the past ---
+
+const notices = by('replay-why');
+async function toPast(at = null) {
+  try {
+    await replay.enter(at);
+    notices.hidden = true;
+  } catch (error) {
+    notices.hidden = false;
+    put(by('replay-why-text'), error.message);
+  }
+}
+
+function toLive() {
+  if (!replay.on || body.dataset.tape === 'whole') return;
+  replay.leave(socket);
+  history.replaceState(null, '', `#/${encodeURIComponent(market.inst ?? '')}`);
+  list();
+}
+
+function showReplay() {
+  body.dataset.mode = replay.on ? 'replay' : 'live';
+  showLink();
+  soon(bar.draw);
+  // The address names the moment while it stands still.
+  if (replay.on && !replay.playing && body.dataset.view !== 'health') {
+    history.replaceState(null, '', `#/${encodeURIComponent(market.inst ?? '')}@${bar.address}`);
+  }
+}
+by('replay-open').addEventListener('click', () => (replay.on ? toLive() : toPast()));
+by('replay-why-close').addEventListener('click', () => (notices.hidden = true));
 
 // --- panels on a narrow screen ---
 
@@ -147,10 +188,15 @@ addEventListener('keydown', (event) => {
       filter.value = '';
       filter.dispatchEvent(new Event('input'));
     } else if (typing) filter.blur();
+    else if (replay.on && body.dataset.view !== 'health') toLive();
     else if (body.dataset.view === 'health') go(`#/${encodeURIComponent(market.inst ?? '')}`);
     return;
   }
   if (typing) return;
+  if (replay.on && body.dataset.view !== 'health' && !event.target.closest?.('button, #watch-list') && bar.key(event)) {
+    event.preventDefault();
+    return;
+  }
   const inList = event.target.closest?.('#watch-list');
   const does = {
     '/': () => {
@@ -160,6 +206,7 @@ addEventListener('keydown', (event) => {
     },
     '?': () => help.showModal(),
     t: () => globalThis.nextTheme(),
+    r: () => (replay.on ? toLive() : toPast()),
     h: () => go(body.dataset.view === 'health' ? `#/${encodeURIComponent(market.inst ?? '')}` : '#/health'),
     '[': () => market.stepBy(-1),
     ']': () => market.stepBy(1),
@@ -180,6 +227,10 @@ addEventListener('token', begin);
 async function begin() {
   await list();
   socket.now();
+  // A recording alone has no present: its page begins at its beginning.
+  const range = replay.on ? null : await replay.range().catch(() => null);
+  body.dataset.tape = !range ? 'none' : range.growing ? 'growing' : 'whole';
+  if (range && !range.growing && !replay.on) toPast(range.from + 2_000);
 }
 gaps.start();
 begin();

@@ -15,6 +15,10 @@ export function intervalOf(channel) {
   return found[1] + unit + (found[3] ? '@utc' : '');
 }
 
+const INTERVAL_MS = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 26784e5, y: 316224e5 };
+/** How long a bar of an interval is at most, in ms. */
+export const lengthOf = (interval) => parseInt(interval, 10) * INTERVAL_MS[/\d+([a-zA-Z])/.exec(interval)[1]];
+
 export class Chart {
   #chart;
   #bars;
@@ -26,6 +30,7 @@ export class Chart {
   #wanted = 0; // counts the loads, so that a late answer to an earlier one is dropped
   #query = null;
   #older = 'idle';
+  #rewound = 0;
 
   constructor() {
     const library = globalThis.LightweightCharts;
@@ -83,11 +88,14 @@ export class Chart {
     this.#legend();
   }
 
-  /** Bars so far; those that arrive meanwhile are kept. Resolves to how many there are. */
-  async load(inst, interval) {
+  /**
+   * Bars so far; those that arrive meanwhile are kept. Resolves to how many there are. `until`: as of
+   * that time, at which the last one was not complete.
+   */
+  async load(inst, interval, until = null) {
     this.clear();
     const wanted = this.#wanted;
-    const { klines } = await get('klines', { inst, interval, limit: PAGE });
+    const klines = await this.#complete({ inst, interval, limit: PAGE }, until);
     if (wanted !== this.#wanted) return null;
     this.#query = { inst, interval };
     this.#older = klines.length < PAGE ? 'none' : 'idle';
@@ -99,6 +107,28 @@ export class Chart {
     const size = this.#records.size;
     scale.setVisibleLogicalRange({ from: size - Math.min(120, Math.max(40, size)), to: size + 3 });
     return size;
+  }
+
+  async #complete(query, until) {
+    const { klines } = await get('klines', until == null ? query : { ...query, to: Math.floor(until) });
+    const long = lengthOf(query.interval);
+    return until == null ? klines : klines.filter((record) => record.openTime + long <= until);
+  }
+
+  /** Back, or on, to a time: bars that were not complete at it are forgotten, what is missing comes. */
+  async rewind(until) {
+    if (!this.#query) return;
+    const { inst, interval } = this.#query;
+    const long = lengthOf(interval);
+    for (const [at, record] of this.#records) if (record.openTime + long > until) this.#records.delete(at);
+    this.#last = [...this.#records.values()].reduce((a, b) => (a && a.openTime > b.openTime ? a : b), null);
+    this.#fill();
+    const asked = ++this.#rewound;
+    const wanted = this.#wanted;
+    const klines = await this.#complete({ inst, interval, limit: PAGE }, until).catch(() => []);
+    if (wanted !== this.#wanted || asked !== this.#rewound) return;
+    for (const record of klines) if (!this.#records.has(record.openTime / 1000)) this.#take(record);
+    this.#fill();
   }
 
   /** A `kline` record. */

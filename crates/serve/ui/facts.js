@@ -2,7 +2,7 @@
 // derivatives what hangs on it: mark, index, funding, open interest, limits.
 
 import * as decimal from './decimal.js';
-import { by, make, put, soon, span } from './screen.js';
+import { by, make, now, put, soon, span } from './screen.js';
 import { millis } from './wire.js';
 
 const IMBALANCE_LEVELS = 10;
@@ -13,13 +13,15 @@ const FLAT = {
   'index-tickers': [['Index', (r) => r.idxPx]],
   'funding-rate': [
     ['Funding', (r) => shiftPercent(r.fundingRate), (r) => `${r.fundingRate} at the next settlement`],
-    ['Settles in', (r) => span(Math.max(0, millis(r.fundingTime) - Date.now())).replace(/ \d+ s$/, '')],
+    ['Settles in', (r) => span(Math.max(0, millis(r.fundingTime) - now())).replace(/ \d+ s$/, '')],
   ],
   'open-interest': [['Open interest', (r) => r.oi, (r) => (r.oiUsd ? `${r.oiUsd} USD, ${r.oiCcy} coins` : '')]],
   'price-limit': [['Limits', (r) => (r.enabled === false ? 'off' : `${r.sellLmt ?? '–'} … ${r.buyLmt ?? '–'}`)]],
   'estimated-price': [['Estimated', (r) => r.settlePx]],
 };
 export const FLAT_CHANNELS = Object.keys(FLAT);
+/** Where each stands, whichever comes first. */
+const ORDER = ['Spread', 'Imbalance', '24 h high', '24 h low', '24 h volume', '24 h turnover', ...Object.values(FLAT).flatMap((facts) => facts.map(([label]) => label))];
 
 /** A rate as a percentage, by moving the point: `0.0000158` is `0.00158%`. */
 function shiftPercent(rate) {
@@ -116,7 +118,8 @@ export class Facts {
       cell.text = document.createTextNode('');
       cell.value.append(cell.text, cell.unit);
       this.#cells.set(label, cell);
-      this.#place.append(cell);
+      cell.rank = ORDER.indexOf(label);
+      this.#place.insertBefore(cell, [...this.#place.children].find((each) => each.rank > cell.rank) ?? null);
     }
     const text = value ?? '–';
     if (cell.text.data !== text) cell.text.data = text;

@@ -8,6 +8,7 @@ const EVERY_MS = 3_000;
 export class Gaps {
   all = []; // newest first, as the server lists them
   #open = new Map(); // instId -> Map(channel -> { channel, cause, since })
+  #then = null; // the same of a replay; `null`: it is the present that is shown
   #onChange;
 
   constructor(onChange) {
@@ -28,32 +29,43 @@ export class Gaps {
     this.#open.clear();
     const closed = new Set(this.all.filter((gap) => gap.event === 'closed').map(key));
     for (const gap of this.all) if (gap.event === 'opened' && !closed.has(key(gap))) this.#set(gap);
-    if (before !== this.#words()) this.#onChange();
+    if (before !== this.#words() && !this.#then) this.#onChange();
+  }
+
+  /** What is shown is another time, of which nothing is known yet. */
+  enter() {
+    this.#then = new Map();
+  }
+
+  /** What is shown is the present. */
+  leave() {
+    this.#then = null;
   }
 
   /** A `gap` record from a subscription. */
   record(gap) {
-    if (gap.event === 'opened') this.#set(gap);
-    else this.#open.get(gap.instId)?.delete(gap.channel);
+    const open = this.#then ?? this.#open;
+    if (gap.event === 'opened') this.#set(gap, open);
+    else open.get(gap.instId)?.delete(gap.channel);
     this.#onChange();
   }
 
   /** Why `channel` (any of them when left out) of an instrument is stale; `null` when it is not. */
   of(instId, channel = null) {
-    const found = this.#open.get(instId);
+    const found = (this.#then ?? this.#open).get(instId);
     if (!found?.size) return null;
     return channel ? (found.get(channel) ?? null) : found.values().next().value;
   }
 
-  /** Every open gap of an instrument, as [instId, gap]. */
+  /** Every gap of an instrument that is open at present, as [instId, gap]. */
   get open() {
     return [...this.#open].flatMap(([instId, channels]) => [...channels.values()].map((gap) => [instId, gap]));
   }
 
-  #set(gap) {
+  #set(gap, open = this.#open) {
     if (gap.instId == null) return;
-    if (!this.#open.has(gap.instId)) this.#open.set(gap.instId, new Map());
-    this.#open.get(gap.instId).set(gap.channel, {
+    if (!open.has(gap.instId)) open.set(gap.instId, new Map());
+    open.get(gap.instId).set(gap.channel, {
       channel: gap.channel,
       cause: gap.cause,
       since: millis(gap.from?.tsRecv) ?? millis(gap.tsRecv),

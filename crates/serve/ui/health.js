@@ -5,7 +5,7 @@ import { inWords } from './gaps.js';
 import { by, bytes, canvas, clock, colour, count, make, put, soon, span } from './screen.js';
 import { get, millis } from './wire.js';
 
-const HOUR = 3_600_000;
+const SPANS = [[600_000, 60_000, 'ten minutes'], [3_600_000, 600_000, 'hour']]; // of the line, with its ticks
 const LATENCY = ['p50', 'p99', 'p999'];
 
 export class Health {
@@ -45,6 +45,12 @@ export class Health {
 
   // The same facts as /healthz, which says them with a 503 that a browser logs as an error.
   #verdict({ feeds, tape }) {
+    if (!feeds.length) {
+      this.#word('unknown', 'recording');
+      by('verdict').dataset.state = 'unknown';
+      put(by('verdict-word'), 'Nothing is connected');
+      return put(by('verdict-why'), 'this is a recording, or the service is about to start');
+    }
     const down = feeds.filter((feed) => !feed.connected);
     const open = this.#gaps.open;
     const reasons = [
@@ -101,7 +107,7 @@ export class Health {
       ? [['Records', count(tape.records)], ['Size', bytes(tape.bytes)], ['Lost', count(tape.lost)], ['Behind by', span(tape.lagMs)], ['Error', tape.error ?? 'none']]
       : [['Tape', 'not recording']]);
     const gaps = this.#gaps.all;
-    put(by('gaps-words'), gaps.length ? `${this.#gaps.open.length} open, ${gaps.length} listed; the line is the last hour` : 'none so far');
+    put(by('gaps-words'), gaps.length ? `${this.#gaps.open.length} open, ${gaps.length} listed; the line is the last ${this.#span(Date.now())[2]}` : 'none so far');
     const now = Date.now();
     table('gaps', ['Opened', 'For', 'Instrument', 'Channel', 'Cause', 'Whose', 'Lost', 'Healed', 'Feed'], gaps.slice(0, 100).map((gap) => {
       const [from, to] = ends(gap);
@@ -113,17 +119,24 @@ export class Health {
     soon(this.#line);
   }
 
+  /** The shortest stretch that has all gaps of the longest. */
+  #span(now) {
+    const oldest = Math.min(now, ...this.#gaps.all.map((gap) => ends(gap)[0]).filter((at) => at > now - SPANS.at(-1)[0]));
+    return SPANS.find(([long]) => oldest >= now - long * 0.9) ?? SPANS.at(-1);
+  }
+
   #line = () => {
     const on = canvas(by('gaps-line'));
     if (!on) return;
     const { paint, width, height } = on;
     const now = Date.now();
-    const x = (at) => ((at - (now - HOUR)) / HOUR) * width;
+    const [long, tick] = this.#span(now);
+    const x = (at) => ((at - (now - long)) / long) * width;
     paint.fillStyle = colour('--line');
     paint.fillRect(0, height - 16.5, width, 1);
     paint.font = `10px ${colour('--mono')}`;
     paint.fillStyle = colour('--text-2');
-    for (let at = Math.ceil((now - HOUR) / 600_000) * 600_000; at < now; at += 600_000) {
+    for (let at = Math.ceil((now - long) / tick) * tick; at < now; at += tick) {
       paint.fillRect(Math.round(x(at)), height - 16, 1, 4);
       paint.textAlign = x(at) > width - 30 ? 'right' : 'center';
       paint.fillText(clock(at, false).slice(0, 5), x(at), height - 2);
@@ -131,7 +144,7 @@ export class Health {
     const whose = { venue: '--amber', link: '--blue', ours: '--down' };
     for (const gap of this.#gaps.all) {
       const [from, to] = ends(gap);
-      if ((to ?? now) < now - HOUR) continue;
+      if ((to ?? now) < now - long) continue;
       paint.fillStyle = colour(whose[gap.whose] ?? '--text-2');
       paint.fillRect(x(from), 6, Math.max(2, x(to ?? now) - x(from)), height - 26);
     }

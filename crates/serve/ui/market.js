@@ -2,13 +2,13 @@
 // panel (loading, live, empty, stale). Leaving an instrument ends what was begun for it.
 
 import { Book, finest } from './book.js';
-import { Chart, intervalOf } from './chart.js';
+import { Chart, intervalOf, lengthOf } from './chart.js';
 import { steps, subtract } from './decimal.js';
 import { Depth } from './depth.js';
 import { FLAT_CHANNELS, Facts } from './facts.js';
 import { inWords } from './gaps.js';
 import { Ladder } from './ladder.js';
-import { by, clock, make, put, soon } from './screen.js';
+import { by, clock, make, now, put, soon } from './screen.js';
 import { Trades } from './trades.js';
 import { get, millis } from './wire.js';
 
@@ -16,11 +16,9 @@ import { get, millis } from './wire.js';
 const BOOKS = ['books', 'books-l2-tbt', 'books50-l2-tbt', 'sprd-books-l2-tbt', 'books-rpi', 'books5', 'sprd-books5', 'bbo-tbt', 'sprd-bbo-tbt'];
 const TRADES = ['trades', 'trades-all', 'sprd-public-trades', 'option-trades'];
 const UNITS = { base: 'base coin', contracts: 'contracts', quote: 'quote coin' };
-const INTERVAL_MS = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 26784e5, y: 31536e6 };
-const lengthOf = (interval) => parseInt(interval, 10) * INTERVAL_MS[/\d+([a-zA-Z])/.exec(interval)[1]];
 
 export class Market {
-  #socket;
+  #source; // the socket, or in a replay the tape
   #watch;
   #gaps;
   #inst = null;
@@ -42,7 +40,7 @@ export class Market {
   #asked = 0;
 
   constructor({ socket, watch, gaps }) {
-    this.#socket = socket;
+    this.#source = socket;
     this.#watch = watch;
     this.#gaps = gaps;
     setInterval(() => this.#lookAtBook(), 2_000);
@@ -50,6 +48,29 @@ export class Market {
 
   get inst() {
     return this.#inst;
+  }
+
+  /** Whether a book of it is followed. */
+  get hasBook() {
+    return Boolean(this.#channels.book);
+  }
+
+  /** From here on records come from `source`: the socket, or a replay. */
+  use(source) {
+    this.#source = source;
+    const inst = this.#inst;
+    this.#inst = null;
+    if (inst) this.choose(inst);
+  }
+
+  /** The same instrument as it was at another moment, which comes next. */
+  again() {
+    this.#book.clear();
+    this.#ladder.clear();
+    soon(this.#depth.draw);
+    this.#trades.clear();
+    this.#facts.show(this.#inst, this.#watch.row(this.#inst));
+    if (this.#channels.bars) this.#chart.rewind(now());
   }
 
   choose(instId) {
@@ -111,23 +132,24 @@ export class Market {
     const inst = this.#inst;
     if (!inst) return;
     const of = (channel) => (channel ? this.#gaps.of(inst, channel) : null);
+    const { past } = this.#source;
     const stale = (panel, gap) => state(panel, 'stale', `Stale: ${inWords(gap.cause)}.`, gap.since);
     const book = of(this.#channels.book) ?? this.#bookWhy;
     for (const panel of ['ladder', 'depth']) {
       if (!this.#channels.book) state(panel, 'empty', 'No book of it is followed.');
       else if (book) stale(panel, book);
-      else if (!this.#book.live) state(panel, 'loading', 'Waiting for the book.');
+      else if (!this.#book.live) state(panel, 'loading', past ? 'There is no proven book at this moment.' : 'Waiting for the book.');
       else state(panel, 'live');
     }
     const trades = of(this.#channels.trades);
     if (!this.#channels.trades) state('tape', 'empty', 'Its trades are not followed.');
     else if (trades) stale('tape', trades);
-    else if (this.#trades.empty) state('tape', 'empty', 'No trade yet.');
+    else if (this.#trades.empty) state('tape', 'empty', past ? 'No trade in the minute before.' : 'No trade yet.');
     else state('tape', 'live');
     const bars = of(this.#channels.bars);
     if (!this.#channels.bars) state('chart', 'empty', 'No bars of it are followed.');
     else if (bars) stale('chart', bars);
-    else if (!this.#chart.size) state('chart', 'loading', 'Waiting for bars.');
+    else if (!this.#chart.size) state('chart', 'loading', past ? 'No bars of this time are kept.' : 'Waiting for bars.');
     else state('chart', 'live');
     const any = this.#gaps.of(inst);
     const warn = by('inst-warn');
@@ -136,7 +158,7 @@ export class Market {
   }
 
   #on(channel, record, reset = () => {}) {
-    this.#ends.push(this.#socket.subscribe({ inst: this.#inst, channel, policy: 'gap' }, {
+    this.#ends.push(this.#source.subscribe({ inst: this.#inst, channel, policy: 'gap' }, {
       reset,
       record: (each) => (each.type === 'gap' ? this.#gaps.record(each) : record(each)),
       error: (text) => console.info(`${channel}: ${text}`),
@@ -204,14 +226,13 @@ export class Market {
       if (record.type === 'trade') this.#trades.add(record);
       else if (record.px) this.#trades.add({ ...record, price: record.px, quantity: record.sz });
       else return;
+      if (record.unit) put(by('tape-unit'), `Size, ${UNITS[record.unit] ?? 'as sent'}`);
       if (by('tape').dataset.state !== 'live') this.look();
     };
     try {
-      const { trades } = await get('trades', { inst: this.#inst, limit: 80 });
+      const { trades } = this.#source.past ? { trades: [] } : await get('trades', { inst: this.#inst, limit: 80 });
       if (asked !== this.#asked) return;
       trades.forEach(take);
-      const unit = trades.at(-1)?.unit;
-      put(by('tape-unit'), unit ? `Size, ${UNITS[unit]}` : 'Size');
     } catch {
       if (asked !== this.#asked) return; // the subscription has the last few
     }
@@ -238,8 +259,8 @@ export class Market {
     this.#interval = interval;
     this.#channels.bars = channel;
     press(by('intervals'), this.#intervals.findIndex((each) => each.interval === interval));
-    const loaded = this.#chart.load(this.#inst, interval);
-    this.#endBars = this.#socket.subscribe({ inst: this.#inst, channel, policy: 'gap' }, {
+    const loaded = this.#chart.load(this.#inst, interval, this.#source.past ? now() : null);
+    this.#endBars = this.#source.subscribe({ inst: this.#inst, channel, policy: 'gap' }, {
       record: (record) => {
         if (record.type === 'gap') return this.#gaps.record(record);
         if (record.type !== 'kline') return;
@@ -262,7 +283,8 @@ export class Market {
     const asked = this.#asked;
     for (const channel of FLAT_CHANNELS) if (channels.includes(channel)) this.#on(channel, (record) => this.#facts.value(channel, record));
     try {
-      const { values } = await get('values', { inst: this.#inst });
+      // A replay brings them itself.
+      const { values } = this.#source.past ? { values: {} } : await get('values', { inst: this.#inst });
       if (asked !== this.#asked) return;
       for (const channel of FLAT_CHANNELS) if (values[channel]) this.#facts.value(channel, values[channel]);
     } catch {
@@ -271,7 +293,7 @@ export class Market {
     const index = this.#inst.split('-').slice(0, 2).join('-');
     const row = this.#watch.row(index);
     if (asked === this.#asked && row?.channels.includes('index-tickers') && index !== this.#inst) {
-      this.#ends.push(this.#socket.subscribe({ inst: index, channel: 'index-tickers', policy: 'conflate', interval: 250 }, {
+      this.#ends.push(this.#source.subscribe({ inst: index, channel: 'index-tickers', policy: 'conflate', interval: 250 }, {
         record: (record) => record.idxPx && this.#facts.value('index-tickers', record),
       }));
     }
@@ -279,7 +301,7 @@ export class Market {
 
   /** Asks what the server thinks of the book: its word counts when no gap record reached this page. */
   async #lookAtBook() {
-    if (!this.#inst || !this.#channels.book || document.hidden) return;
+    if (!this.#inst || !this.#channels.book || document.hidden || this.#source.past) return;
     const asked = this.#asked;
     try {
       const book = await get('book', { inst: this.#inst, channel: this.#channels.book, depth: 1 });

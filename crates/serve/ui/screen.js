@@ -53,9 +53,11 @@ export function flash(element, kind) {
   });
 }
 
-/** A 2-D context whose unit is the CSS pixel; cleared. `null` while the canvas is not on screen. */
-export function canvas(element) {
-  const [width, height] = [element.clientWidth, element.clientHeight];
+/**
+ * A 2-D context whose unit is the CSS pixel; cleared. `null` while the canvas is not on screen. Whoever
+ * knows the size says it: to ask for it means a layout, which hurts where there are many.
+ */
+export function canvas(element, [width, height] = [element.clientWidth, element.clientHeight]) {
   if (!width || !height) return null;
   const ratio = devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -65,6 +67,11 @@ export function canvas(element) {
   paint.clearRect(0, 0, width, height);
   return { paint, width, height };
 }
+
+let then = null;
+/** Milliseconds of the moment that is shown: the past in a replay (`null`: it is the present). */
+export const setNow = (ms) => (then = ms);
+export const now = () => then ?? Date.now();
 
 const two = (n) => String(n).padStart(2, '0');
 

@@ -8,6 +8,7 @@ import { get } from './wire.js';
 const ROW = 44;
 const SORT_EVERY_MS = 2_000; // sorted by what moves, the list settles this often
 const KEEP_POINTS = 60;
+const SPARK = [46, 26]; // as in the style sheet
 
 export class Watch {
   #rows = new Map(); // instId -> row
@@ -63,6 +64,26 @@ export class Watch {
     });
     for (const id of this.#rows.keys()) if (!seen.has(id)) this.#rows.delete(id);
     this.#arrange();
+  }
+
+  /** Takes in what is followed since, and nothing of what moves. */
+  async names() {
+    const { watch } = await get('watch');
+    const known = this.#rows.size;
+    watch.forEach(({ instId, instType, channels }, order) => {
+      if (!this.#rows.has(instId)) this.#rows.set(instId, { instId, instType, channels, order, points: [] });
+    });
+    if (this.#rows.size !== known) this.#arrange();
+  }
+
+  /** What moves is of another time and not known yet. */
+  forget() {
+    for (const row of this.#rows.values()) {
+      for (const name of ['last', 'open24h', 'high24h', 'low24h', 'bid', 'ask', 'volume', 'quoteVolume', 'baseVolume', 'stale']) row[name] = null;
+      Object.assign(row, { change: null, turnover: 0, points: [], tip: null, live: false, moved: 0 });
+      this.#changed.add(row);
+    }
+    soon(this.#refresh);
   }
 
   row = (instId) => this.#rows.get(instId);
@@ -255,11 +276,9 @@ function rowElement(number) {
 }
 
 function drawSpark(element, row) {
-  const on = canvas(element);
-  if (!on) return;
   const points = row.tip == null ? row.points : [...row.points.slice(1 - KEEP_POINTS), row.tip];
+  const { paint, width, height } = canvas(element, SPARK);
   if (points.length < 2) return;
-  const { paint, width, height } = on;
   const [low, high] = [Math.min(...points), Math.max(...points)];
   const y = (value) => height - 2 - ((value - low) / (high - low || 1)) * (height - 4);
   const x = (i) => 1 + (i / (points.length - 1)) * (width - 2);

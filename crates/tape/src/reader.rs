@@ -93,8 +93,12 @@ impl SegmentInfo {
         SegmentReader::new(file, number).map_err(io_error(path))
     }
 
-    /// Times of its first and last record; `None` when it holds no whole block.
-    fn times(&self) -> Result<Option<(Nanos, Nanos)>, ReadError> {
+    /// Times of its first and last record, by the heads of the blocks; `None` when it holds no whole
+    /// block.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`].
+    pub fn times(&self) -> Result<Option<(Nanos, Nanos)>, ReadError> {
         if let Some(footer) = self.footer.as_ref().filter(|footer| footer.blocks > 0) {
             return Ok(Some((footer.min_ts, footer.max_ts)));
         }

@@ -7,12 +7,14 @@ use crate::out::console::Console;
 use crate::server::Address;
 use clap::Args;
 use market_data_serve::DEFAULT_ADDRESS;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
   market-data health
   market-data health --ready http://127.0.0.1:9870
+  market-data health https://localhost:9870 --ca cert.pem
   HEALTHCHECK CMD [\"market-data\", \"health\"]          in a Dockerfile";
 
 const LONG_ABOUT: &str = "\
@@ -28,6 +30,9 @@ pub struct HealthArgs {
     /// The server's address [default: http://127.0.0.1:9870]
     #[arg(value_name = "URL")]
     url: Option<String>,
+    /// Trust the certificates in this PEM file, too: of an https server that nobody has vouched for
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Ask whether every subscription is confirmed, whatever became of it since
     #[arg(long)]
     ready: bool,
@@ -39,7 +44,7 @@ pub struct HealthArgs {
 /// When the address is none, or no server answers there.
 pub async fn run(args: &HealthArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let place = args.url.clone().unwrap_or_else(|| format!("http://{DEFAULT_ADDRESS}"));
-    let address = Address::open(&place)?;
+    let address = Address::open(&place, args.ca.as_deref())?;
     let path = if args.ready { "/readyz" } else { "/healthz" };
     let (status, body) = address.ask_once(path).await.map_err(|why| {
         let what = format!("no answer from {}: {why}", address.shown());

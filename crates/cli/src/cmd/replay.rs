@@ -25,12 +25,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 mod choice;
+mod serve;
 
 const EXAMPLES: &str = "\
 Examples:
   market-data replay tape                          a readable line a record, as fast as it goes
   market-data replay tape --json > records.ndjson
   market-data replay tape --speed 1 --from 2026-11-23T14:00:00Z --inst '*-USDT-SWAP'
+  market-data replay tape --serve 127.0.0.1:9870   in a browser: any moment of it, forward at any pace
   market-data replay tape --check                  does it come out as it did then?";
 
 const LONG_ABOUT: &str = "\
@@ -76,6 +78,11 @@ pub struct ReplayArgs {
     /// Compare events and actions with what the recording says, and print the verdict only
     #[arg(long, conflicts_with_all = ["inst", "channels", "speed"])]
     check: bool,
+    /// Serve the recording on this address, such as 127.0.0.1:9870, until Ctrl-C: a page to go
+    /// through it, a stream, REST
+    #[arg(long, value_name = "ADDR")]
+    #[arg(conflicts_with_all = ["inst", "channels", "speed", "from", "to", "json", "check"])]
+    serve: Option<String>,
 }
 
 /// Plays the tape.
@@ -83,6 +90,9 @@ pub struct ReplayArgs {
 /// # Errors
 /// When the tape cannot be read, or stdout cannot be written to.
 pub fn run(args: &ReplayArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    if let Some(address) = &args.serve {
+        return serve::run(&args.path, address, console);
+    }
     let tape = open(&args.path)?;
     if args.check {
         return check(&tape, args, console);

@@ -39,7 +39,7 @@ use tracing_subscriber::filter::LevelFilter;
 mod plan;
 mod reload;
 mod replay;
-mod serve;
+pub mod serve;
 
 const EXAMPLES: &str = "\
 Examples:

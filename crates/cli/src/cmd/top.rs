@@ -33,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   market-data top                                  what `market-data run` serves on this machine
   market-data top http://10.0.0.5:9870 --token-file token
+  market-data top https://10.0.0.5:9870 --ca cert.pem --token-file token
   market-data top --sim                            no server and no internet needed
   market-data top --sim --sim-faults mixed         books that break and heal
   market-data top --alone BTC-USDT ETH-USDT        OKX itself, without `market-data run`";
@@ -63,6 +64,9 @@ pub struct TopArgs {
     /// A file whose first line is the server's token; so does MARKET_DATA_SERVE_TOKEN
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Trust the certificates in this PEM file, too: of an https server that nobody has vouched for
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["alone", "sim"])]
+    ca: Option<PathBuf>,
     /// Connect to OKX from here instead of attaching to a server
     #[arg(long, conflicts_with = "sim")]
     alone: bool,
@@ -109,7 +113,7 @@ pub async fn run(args: &TopArgs, console: &Console) -> anyhow::Result<ExitCode> 
                 return Err(Failure::new(what, hint).into());
             }
         };
-        (None, Address::read(&place, args.token_file.as_deref())?)
+        (None, Address::read(&place, args.ca.as_deref(), args.token_file.as_deref())?)
     };
     let theme = Theme::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()));
     let mut screen = Screen::new(&own.as_ref().map_or_else(|| address.shown(), Own::shown));

@@ -253,7 +253,7 @@ fn a_service_is_watched_counted_asked_and_ends_with_a_word_to_its_clients() {
 fn what_is_no_server_is_said() {
     fails(
         &["health", "ftp://x"],
-        "error: cannot attach to \"ftp://x\": it is no http address\n\n\
+        "error: cannot attach to \"ftp://x\": it is neither an http nor an https address\n\n\
          hint: a server's address looks like http://127.0.0.1:9870\n",
     );
 }

@@ -12,6 +12,7 @@ mod damage;
 mod decode;
 #[cfg(target_os = "linux")]
 mod deploy;
+mod encrypted;
 mod every;
 mod instruments;
 mod live;

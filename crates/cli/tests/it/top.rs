@@ -1,6 +1,7 @@
 //! `top` on a terminal: a pseudo terminal of the system, and an emulator that reads what is drawn.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use super::encrypted::Encrypted;
 use super::run::{command, fails};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -154,6 +155,22 @@ fn it_shows_prices_follows_the_size_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn it_attaches_to_an_encrypted_server_with_a_token() {
+    let server = Encrypted::start();
+    let url = format!("https://{}", server.authority);
+    let args = ["top", &url, "--ca", &server.cert, "--token-file", &server.token_file];
+    let mut desk = Desk::open(32, 120, &args);
+    desk.see(|screen| price(screen, "BTC-USDT"));
+    let (status, left) = desk.quits();
+    assert!(status.success(), "{left}");
+    // Without the token it says what is wanted, and goes on trying.
+    let mut desk = Desk::open(24, 120, &args[..4]);
+    desk.see(|screen| screen.contents().contains("it wants a token"));
+    let (status, left) = desk.quits();
+    assert!(status.success(), "{left}");
+}
+
+#[test]
 fn a_signal_ends_it_cleanly_and_no_server_is_no_reason_to_end() {
     // Nobody listens there: the port of a listener that is gone.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -174,8 +191,8 @@ fn what_cannot_be_shown_is_said() {
         "error: `top` needs a terminal on stdin and stdout\n\n\
          hint: `market-data watch` prints lines; `market-data run` serves them to programs\n",
     );
-    let mut desk = Desk::open(24, 100, &["top", "https://127.0.0.1:1"]);
+    let mut desk = Desk::open(24, 100, &["top", "ftp://127.0.0.1:1"]);
     let status = desk.child.wait().unwrap();
-    desk.see(|screen| screen.contents().contains("only http is spoken here"));
+    desk.see(|screen| screen.contents().contains("neither an http nor an https address"));
     assert_eq!(status.code(), Some(2));
 }

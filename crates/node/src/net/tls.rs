@@ -19,6 +19,16 @@ pub enum TlsTrust {
     File(PathBuf),
 }
 
+impl TlsTrust {
+    /// The client side of TLS for somebody else's sockets that trust the same.
+    ///
+    /// # Errors
+    /// [`Error::Tls`]: the file cannot be read, or holds something else.
+    pub fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        client_config(self)
+    }
+}
+
 /// The client side of TLS for everything that we connect to.
 pub(crate) fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>, Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

@@ -5,5 +5,6 @@ mod desk;
 mod hostile;
 mod http;
 mod joins;
+mod scrub;
 mod stream;
 mod tls;

@@ -103,7 +103,8 @@ impl Opened {
     }
 }
 
-fn cannot(error: OptionsError) -> Failure {
+/// What cannot be served, with advice.
+pub fn cannot(error: OptionsError) -> Failure {
     let hint = match &error {
         OptionsError::Listen { .. } => "--serve names another address, --no-serve serves nothing",
         OptionsError::Open { .. } => "a token is any 16 letters or more: `openssl rand -hex 32`",

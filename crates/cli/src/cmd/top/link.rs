@@ -3,14 +3,13 @@
 //!
 //! Invariants: every wait has an end; what is said to one connection is never sent on the next.
 
-use crate::server::{Address, TOKEN_ENV, WAIT};
+use crate::server::{Address, Socket, TOKEN_ENV, WAIT};
 use crate::source::unix_ns;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::AUTHORIZATION;
 use market_data_top::Asked;
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -36,7 +35,7 @@ pub enum News {
     Lost { why: String, again_ms: u64 },
 }
 
-async fn socket(address: &Address) -> Result<WebSocketStream<TcpStream>, String> {
+async fn socket(address: &Address) -> Result<WebSocketStream<Socket>, String> {
     let stream = address.dial().await?;
     let url = format!("ws://{}/ws", address.authority);
     let mut request = url.into_client_request().map_err(|error| error.to_string())?;
@@ -50,6 +49,9 @@ async fn socket(address: &Address) -> Result<WebSocketStream<TcpStream>, String>
             if address.bearer.is_some() { "another" } else { "a" }
         )),
         Ok(Err(WsError::Http(answer))) => Err(format!("it answers {}", answer.status())),
+        Ok(Err(WsError::Protocol(_) | WsError::HttpFormat(_))) if !address.is_encrypted() => {
+            Err("it does not answer in plain http; is it an https address?".to_owned())
+        }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", WAIT.as_secs())),
     }
@@ -90,7 +92,7 @@ pub async fn keep(address: Address, tell: mpsc::Sender<News>, mut to_say: mpsc::
 
 /// Hands frames on and says what is to be said, until it is over; why it is.
 async fn converse(
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     tell: &mpsc::Sender<News>,
     to_say: &mut mpsc::Receiver<String>,
 ) -> String {
@@ -154,7 +156,7 @@ async fn ask_on(address: &Address, tell: &mpsc::Sender<News>) -> Result<Infallib
         result = talk => result,
         ended = connection => match ended {
             Ok(()) => Err("it was closed".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(address.trouble(&error)),
         },
     }
 }
