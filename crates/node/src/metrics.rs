@@ -357,7 +357,12 @@ impl Metrics {
                 ("records_lost_total", "Records lost", "counter", tape.lost_records),
                 ("failures_total", "Times that writing failed", "counter", tape.failures),
                 ("converted_total", "Segments that became Parquet", "counter", tape.converted),
-                ("convert_failures_total", "Conversions that failed", "counter", tape.convert_failures),
+                (
+                    "convert_failures_total",
+                    "Conversions that failed",
+                    "counter",
+                    tape.convert_failures,
+                ),
                 ("failing", "Whether writing fails at the moment", "gauge", failing),
                 ("lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
                 ("queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
