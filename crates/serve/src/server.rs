@@ -46,11 +46,13 @@ const PLAIN: Refusal = Refusal {
 };
 /// First byte of whatever a TLS client says (RFC 8446, 5.1: a handshake).
 const HANDSHAKE: u8 = 22;
-/// Connections that are turned away in words at one time; others are just closed.
-const REFUSALS_MAX: usize = 256;
-/// How long such a connection may take, and how much it may still say.
-const REFUSAL_WAIT: Duration = Duration::from_secs(1);
-const REFUSAL_BYTES: u64 = 16 << 10;
+/// Connections that are being told so at one time; others are just closed. An answer is so short
+/// that it never waits for the other side.
+const REFUSALS_MAX: usize = 1024;
+/// Those of them that are listened to until they end, how long, and how much they may still say.
+const LINGERERS_MAX: usize = 256;
+const LINGER_WAIT: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 16 << 10;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -152,9 +154,9 @@ struct Refusal {
 }
 
 impl Refusal {
-    /// Says it and closes. What the client still sends is taken, or else it would be told of a
-    /// broken connection before it has read the answer.
-    async fn tell(&self, mut socket: TcpStream) {
+    /// Says it and closes. If there is room among `lingerers`, what the client still sends is
+    /// taken, or else it may be told of a broken connection before it has read the answer.
+    async fn tell(&self, mut socket: TcpStream, lingerers: &Semaphore) {
         let Refusal { status, code, message } = self;
         let body = format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"{message}\"}}}}");
         let answer = format!(
@@ -165,10 +167,11 @@ impl Refusal {
         let all = async {
             socket.write_all(answer.as_bytes()).await?;
             socket.shutdown().await?;
-            tokio::io::copy(&mut socket.take(REFUSAL_BYTES), &mut tokio::io::sink()).await
+            let Ok(_place) = lingerers.try_acquire() else { return Ok(0) };
+            tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await
         };
         // Best effort: who does not take it has only the end of the connection.
-        drop(timeout(REFUSAL_WAIT, all).await);
+        drop(timeout(LINGER_WAIT, all).await);
     }
 }
 
@@ -177,6 +180,7 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
     let tls = shared.options.tls.clone().map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(most as usize));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let lingerers = Arc::new(Semaphore::new(LINGERERS_MAX));
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
     loop {
@@ -192,7 +196,9 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
         match Arc::clone(&room).try_acquire_owned() {
             Ok(place) => {
                 let (router, shared) = (router.clone(), Arc::clone(&shared));
-                connections.spawn(greet((socket, place), router, shared, tls.clone()));
+                let lingerers = Arc::clone(&lingerers);
+                let tls = tls.clone().map(|tls| (tls, lingerers));
+                connections.spawn(greet((socket, place), router, shared, tls));
             }
             Err(_) => {
                 shared.hub.counts.turned_away.fetch_add(1, Relaxed);
@@ -200,8 +206,9 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
                 let words =
                     Arc::clone(&refusals).try_acquire_owned().ok().filter(|_| tls.is_none());
                 if let Some(one) = words {
+                    let lingerers = Arc::clone(&lingerers);
                     connections.spawn(async move {
-                        FULL.tell(socket).await;
+                        FULL.tell(socket, &lingerers).await;
                         drop(one);
                     });
                 }
@@ -219,18 +226,18 @@ async fn greet(
     (socket, place): (TcpStream, OwnedSemaphorePermit),
     router: Router,
     shared: Arc<Shared>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Arc<Semaphore>)>,
 ) {
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
-    let Some(tls) = tls else {
+    let Some((tls, lingerers)) = tls else {
         return converse(Placed::new(socket, place), router, shared).await;
     };
     // A client that does not shake hands in time, or at all, is the other side's business.
     let shaken = async {
         let mut first = [0];
         if matches!(socket.peek(&mut first).await, Ok(1)) && first != [HANDSHAKE] {
-            PLAIN.tell(socket).await;
+            PLAIN.tell(socket, &lingerers).await;
             return None;
         }
         tls.accept(Placed::new(socket, place)).await.ok()

@@ -108,7 +108,8 @@ fn get(address: &str, path: &str) -> String {
 /// Names of metrics and, of each, its labels, as `/metrics` has them.
 fn metrics(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
+    let (_, body) = text.split_once("\r\n\r\n").unwrap_or(("", text));
+    for line in body.lines().filter(|line| !line.starts_with('#')) {
         assert!(OURS.iter().any(|prefix| line.starts_with(prefix)), "named otherwise: {line}");
         let name = line.split(['{', ' ']).next().unwrap().to_owned();
         let labels = line.split_once('{').map_or("", |(_, rest)| rest.split('}').next().unwrap());

@@ -78,8 +78,12 @@ pub(crate) async fn book(
         "asks": asks,
     });
     drop(state);
-    match Form::wanted(&headers) {
-        Form::Csv => Ok(csv::values(tables::BOOK.csv, &rows(&answer))),
+    formed(Form::wanted(&headers), &answer)
+}
+
+fn formed(form: Form, answer: &Value) -> Result<Response, Failure> {
+    match form {
+        Form::Csv => Ok(csv::values(tables::BOOK.csv, &rows(answer))),
         Form::Arrow => {
             let about = |(key, value): (&String, &Value)| match value {
                 Value::Array(_) | Value::Null => None,
@@ -88,7 +92,7 @@ pub(crate) async fn book(
             };
             let about: Vec<_> =
                 answer.as_object().into_iter().flatten().filter_map(about).collect();
-            arrow::values(&tables::BOOK, &rows(&answer), &about)
+            arrow::values(&tables::BOOK, &rows(answer), &about)
         }
         Form::Json => Ok(json_text(answer.to_string())),
     }

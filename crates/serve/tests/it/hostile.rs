@@ -1,11 +1,12 @@
 //! Clients that mean harm, over raw sockets: nothing crashes, memory stays bounded, each is told or
 //! cut off, and others are served meanwhile.
 
-use super::desk::{Client, Desk, ask, get};
+use super::desk::{Desk, ask, get};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,23 +57,30 @@ async fn sent_away(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// Somebody harmless who is served all the while.
-pub struct Guest(Client, u64);
+/// Somebody harmless who is served all the while, and reads as it comes; how much has come.
+pub struct Guest(watch::Receiver<u64>);
 
 impl Guest {
     pub async fn of(desk: &Desk) -> Guest {
         let mut client = desk.client().await;
         client.say(r#"{"op":"subscribe","inst":"*","channel":"*"}"#).await;
         assert_eq!(client.next().await.unwrap()["type"], "subscribed");
-        Guest(client, 0)
+        let (counted, count) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok(message) = client.next().await {
+                let seq = *counted.borrow() + 1;
+                assert_eq!(message["seq"], seq, "{message}");
+                assert!(message["lost"].is_null(), "{message}");
+                counted.send_replace(seq);
+            }
+        });
+        Guest(count)
     }
 
     pub async fn is_served(&mut self) {
-        for _ in 0..20 {
-            let message = self.0.next().await.unwrap();
-            self.1 += 1;
-            assert_eq!(message["seq"], self.1, "{message}");
-        }
+        let more = *self.0.borrow() + 20;
+        let served = timeout(PATIENCE, self.0.wait_for(|count| *count >= more)).await;
+        served.expect("nothing comes").expect("the guest was sent away, or got something wrong");
     }
 }
 

@@ -1,3 +1,5 @@
+//! Tables in Arrow, read back and compared with their JSON as text.
+
 use super::super::tables::{BOOK, FEEDS, GAPS, INSTRUMENTS, KLINES, TICKERS, TRADES, WATCH};
 use super::*;
 use arrow_array::Array as _;
