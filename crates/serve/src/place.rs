@@ -12,21 +12,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
-/// Longest time for a client to take nothing while something is written to it.
-pub(crate) const WRITE_MAX: Duration = Duration::from_secs(30);
-
 /// A connection that holds its place.
 pub(crate) struct Placed<S> {
     io: S,
     _place: OwnedSemaphorePermit,
-    /// Since a write has waited.
+    /// Longest time for the other side to take nothing while something is written to it.
+    write_wait: Duration,
+    /// Ends that time, once a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Placed<S> {
     /// This connection, at this place.
-    pub fn new(io: S, place: OwnedSemaphorePermit) -> Placed<S> {
-        Placed { io, _place: place, stalled: None }
+    pub fn new(io: S, place: OwnedSemaphorePermit, write_wait: Duration) -> Placed<S> {
+        Placed { io, _place: place, write_wait, stalled: None }
     }
 
     /// What a write has come to; a failure once writes have waited for too long.
@@ -39,7 +38,8 @@ impl<S> Placed<S> {
             self.stalled = None;
             return write;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_MAX)));
+        let wait = self.write_wait;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(wait)));
         match stalled.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

@@ -230,8 +230,9 @@ async fn greet(
 ) {
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
+    let write_wait = shared.options.write_wait;
     let Some((tls, lingerers)) = tls else {
-        return converse(Placed::new(socket, place), router, shared).await;
+        return converse(Placed::new(socket, place, write_wait), router, shared).await;
     };
     // A client that does not shake hands in time, or at all, is the other side's business.
     let shaken = async {
@@ -240,7 +241,7 @@ async fn greet(
             PLAIN.tell(socket, &lingerers).await;
             return None;
         }
-        tls.accept(Placed::new(socket, place)).await.ok()
+        tls.accept(Placed::new(socket, place, write_wait)).await.ok()
     };
     if let Ok(Some(socket)) = timeout(shared.options.head_wait, shaken).await {
         converse(socket, router, shared).await;

@@ -1,12 +1,11 @@
 //! One WebSocket connection: its two halves, its keep-alive, its end.
 //!
 //! Invariants: a client that says nothing for too long, not even a pong, or too much, is
-//! closed; a write that takes longer than half a minute ends the connection; the hub is told when
+//! closed; a write that takes too long ends the connection; the hub is told when
 //! it is over.
 
 use crate::ask::Conversation;
 use crate::client::{Close, Outbox};
-use crate::place::WRITE_MAX;
 use crate::record::Frame;
 use crate::server::Shared;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -134,7 +133,7 @@ async fn write(
             sink.flush().await
         };
         let sent = tokio::select! {
-            sent = timeout(WRITE_MAX, send) => sent,
+            sent = timeout(shared.options.write_wait, send) => sent,
             // A client that does not read does not hold up the end.
             () = asked_to(stop, LAST_WORD) => return,
         };

@@ -130,3 +130,23 @@ async fn bodies_and_silence_do_not_hold_a_place_for_ever() {
     assert_eq!(ask(desk.address, &text).await.0, 200, "their places are free again");
     desk.stop_server().await;
 }
+
+#[tokio::test]
+async fn answers_that_nobody_takes_are_not_kept() {
+    let desk = Desk::with(|options| {
+        (options.max_clients, options.write_wait) = (3, Duration::from_millis(300));
+    });
+    let desk = desk.await;
+    let mut guest = Guest::of(&desk).await;
+    let text = request(&desk, "GET /api/v1/instruments?limit=5000 HTTP/1.1", &["X: y"]);
+    let many = text.repeat(200);
+    // They ask again and again and read nothing, until the connection is broken.
+    let greedy = async || {
+        let mut socket = TcpStream::connect(desk.address).await.unwrap();
+        while socket.write_all(many.as_bytes()).await.is_ok() {}
+    };
+    let both = async { tokio::join!(greedy(), greedy()) };
+    timeout(PATIENCE, both).await.expect("answers are kept for ever");
+    guest.is_served().await;
+    desk.stop_server().await;
+}

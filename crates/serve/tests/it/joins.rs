@@ -296,7 +296,9 @@ async fn whoever_joins_from_the_past_misses_nothing_and_gets_nothing_twice() {
             let (inst, channel, depth) = ASKS[dice.roll(ASKS.len())];
             let from = {
                 let seen = oracle.seen.lock().unwrap();
-                let back = if inst == "*" { 4000 } else { 40_000 }.min(seen.len() - states);
+                // One in eight goes far back; the memory holds some thousand records.
+                let far = if dice.roll(8) == 0 { 40_000 } else { 8000 };
+                let back = if inst == "*" { 4000 } else { far }.min(seen.len() - states);
                 let one = &seen[seen.len() - 1 - dice.roll(back)];
                 let at = one.head.ts_recv.max(known.unwrap() + 1);
                 match dice.roll(2) {
