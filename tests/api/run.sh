@@ -1,14 +1,15 @@
 #!/bin/sh
 # The server of `run` against programs of others: schemathesis asks whatever the OpenAPI document
 # allows and more, prometheus_client parses /metrics (and a real Prometheus scrapes it where one is
-# installed), and a Python reader written from docs/binary.md alone is compared with the JSON form.
+# installed), a Python reader written from docs/binary.md alone is compared with the JSON form, and
+# so are the tables that pyarrow reads.
 # Prints "api: ..." at its end. Needs target/release/market-data (or MARKET_DATA=...) and Python
 # 3.11; fetches pinned packages from PyPI into target/ if they are missing.
 set -eu
 cd "$(dirname "$0")/../.."
 bin=${MARKET_DATA:-target/release/market-data}
 venv=target/api_venv
-pins='schemathesis==4.32.5 prometheus-client==0.26.0 websockets==17.4'
+pins='schemathesis==4.32.5 prometheus-client==0.26.0 websockets==17.4 pyarrow==26.0.1'
 if [ "$(cat "$venv/pins" 2>/dev/null)" != "$pins" ]; then
     "${PYTHON:-python3}" -m venv "$venv"
     # shellcheck disable=SC2086  # a list
@@ -29,6 +30,7 @@ for _ in $(seq 300); do
 done
 [ -n "$address" ] || { echo "it does not serve:"; tail -n 5 "$work/run.err"; exit 1; }
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/api/check.py "$address"
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/api/tables.py "$address"
 schemathesis=$PWD/$venv/bin/schemathesis
 # It leaves a folder where it runs.
 (cd "$work" && "$schemathesis" run "http://$address/openapi.json" --seed 7 --max-examples "${EXAMPLES:-15}" \
@@ -55,4 +57,4 @@ CONFIG
 else
     echo "prometheus: not installed, left out (Debian: apt-get install prometheus)"
 fi
-echo "api: binary, metrics and the OpenAPI document hold"
+echo "api: binary, Arrow, metrics and the OpenAPI document hold"

@@ -33,15 +33,20 @@ pub fn run(names: &[String]) -> anyhow::Result<()> {
     misfits(&Workshop::here(), &chosen)?;
     let workshop = Workshop::set_up().context("cannot copy the tree")?;
     eprintln!("mutants: {} in {}", chosen.len(), workshop.path().display());
-    if let Some(why) = judge(&workshop)? {
-        bail!("the unchanged tree does not pass: {why}");
+    for of_server in [false, true] {
+        if !chosen.iter().any(|mutant| mutant.is_of_server() == of_server) {
+            continue;
+        }
+        if let Some(why) = judge(&workshop, of_server)? {
+            bail!("the unchanged tree does not pass: {why}");
+        }
     }
     let mut survivors = Vec::new();
     println!("{:<5} {:<58} {:>6}  caught by", "name", "defect", "s");
     for mutant in chosen {
         let start = Instant::now();
         let originals = workshop.apply(mutant)?;
-        let caught = judge(&workshop);
+        let caught = judge(&workshop, mutant.is_of_server());
         workshop.restore(originals)?;
         let caught = caught.with_context(|| format!("mutant {}", mutant.name))?;
         let by = caught.unwrap_or_else(|| "SURVIVED".into());
@@ -84,8 +89,11 @@ fn misfits(workshop: &Workshop, chosen: &[&Mutant]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who catches the tree as it stands; `None` = nobody.
-fn judge(workshop: &Workshop) -> anyhow::Result<Option<String>> {
+/// Who catches the tree as it stands; `None` = nobody. The server is judged by its own tests.
+fn judge(workshop: &Workshop, of_server: bool) -> anyhow::Result<Option<String>> {
+    if of_server {
+        return tested(workshop.tests(work::OF_SERVER)?);
+    }
     workshop.build()?;
     for arguments in [MIXED, EACH] {
         match workshop.torture(arguments)? {
@@ -94,7 +102,11 @@ fn judge(workshop: &Workshop) -> anyhow::Result<Option<String>> {
             End::Stuck => return Ok(Some("torture: it did not end".into())),
         }
     }
-    match workshop.tests()? {
+    tested(workshop.tests(work::OF_OTHERS)?)
+}
+
+fn tested(end: End) -> anyhow::Result<Option<String>> {
+    match end {
         End::Passed => Ok(None),
         End::Failed(test) => Ok(Some(format!("test: {test}"))),
         End::Stuck => Ok(Some("test: it did not end".into())),

@@ -21,7 +21,7 @@ pub mod error;
 pub mod facts;
 pub mod manifest;
 pub mod merge;
-mod number;
+pub mod number;
 pub mod place;
 pub mod prune;
 pub mod ranges;

@@ -217,8 +217,8 @@ fn level_columns() -> [Column; 6] {
     ]
 }
 
-/// `baseVolume` → `base_volume`.
-fn column_name(field: &str) -> String {
+/// The name of a field's column: `baseVolume` → `base_volume`.
+pub fn column_name(field: &str) -> String {
     if let Some((_, name)) = RENAMED.iter().find(|(from, _)| *from == field) {
         return (*name).to_owned();
     }

@@ -37,10 +37,23 @@ pub struct Latency {
     pub max: u64,
 }
 
-/// The durations of one hop.
-pub(crate) struct Hop(Mutex<Histogram<u64>>);
+/// The durations of one hop, in ns; exact to two digits, an hour at most.
+pub struct Hop(Mutex<Histogram<u64>>);
+
+impl Default for Hop {
+    fn default() -> Hop {
+        Hop::new()
+    }
+}
+
+impl std::fmt::Debug for Hop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.report().fmt(f)
+    }
+}
 
 impl Hop {
+    /// One without durations.
     pub fn new() -> Hop {
         let made = Histogram::new_with_bounds(1, LONGEST_NS, 2);
         Hop(Mutex::new(made.expect("the bounds are in order and two digits are allowed")))
@@ -55,8 +68,33 @@ impl Hop {
         self.lock().saturating_record_n(ns, count);
     }
 
+    /// Each of these was received then and is done at `now`.
+    pub fn note_all(&self, received: impl IntoIterator<Item = Nanos>, now: Nanos) {
+        let mut hop = self.lock();
+        for at in received {
+            hop.saturating_record(now.since(at));
+        }
+    }
+
+    /// How they are spread.
     pub fn report(&self) -> Latency {
-        let hop = self.lock();
+        Hop::of(&self.lock())
+    }
+
+    /// A copy of it, as it is.
+    pub fn copy(&self) -> Hop {
+        Hop(Mutex::new(self.lock().clone()))
+    }
+
+    /// How those are spread that came after a copy was made.
+    pub fn since(&self, copy: &Hop) -> Latency {
+        let mut hop = self.lock().clone();
+        // Both have the same bounds, and nothing is ever taken out.
+        let _ = hop.subtract(&*copy.lock());
+        Hop::of(&hop)
+    }
+
+    fn of(hop: &Histogram<u64>) -> Latency {
         let at = |quantile| hop.value_at_quantile(quantile);
         let count = hop.len();
         Latency {
@@ -69,7 +107,7 @@ impl Hop {
         }
     }
 
-    /// Appends the rows of a Prometheus histogram, in seconds.
+    /// Appends the rows of a Prometheus histogram, in seconds, each with this label (not empty).
     pub fn render(&self, name: &str, label: &str, out: &mut String) {
         let hop = self.lock().clone();
         let mut rows = hop.iter_recorded().map(|row| (row.value_iterated_to(), row)).peekable();

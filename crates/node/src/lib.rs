@@ -56,7 +56,7 @@ pub use client::{Client, ClientBuilder};
 pub use config::Config;
 pub use credentials::{Credentials, CredentialsError, ENV as CREDENTIALS_ENV};
 pub use error::Error;
-pub use latency::Latency;
+pub use latency::{Hop, Latency};
 pub use live::BookUnavailable;
 pub use metrics::{FeedReport, Metrics, SinkCounts};
 pub use net::{ProxyError, ProxySetting, TlsTrust};

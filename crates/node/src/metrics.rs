@@ -351,23 +351,24 @@ impl Metrics {
         if let Some(tape) = self.tape() {
             let failing = u64::from(tape.failing.is_some());
             for (name, help, kind, value) in [
-                ("tape_records_total", "Records on the tape", "counter", tape.records),
-                ("tape_bytes_total", "Bytes of records on the tape", "counter", tape.bytes),
-                ("tape_stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
-                ("tape_records_lost_total", "Records lost", "counter", tape.lost_records),
-                ("tape_failures_total", "Times that writing failed", "counter", tape.failures),
-                ("tape_converted_total", "Segments that became Parquet", "counter", tape.converted),
+                ("records_total", "Records on the tape", "counter", tape.records),
+                ("bytes_total", "Bytes of records on the tape", "counter", tape.bytes),
+                ("stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
+                ("records_lost_total", "Records lost", "counter", tape.lost_records),
+                ("failures_total", "Times that writing failed", "counter", tape.failures),
+                ("converted_total", "Segments that became Parquet", "counter", tape.converted),
                 (
-                    "tape_convert_failures_total",
-                    "Times that a segment could not be converted",
+                    "convert_failures_total",
+                    "Conversions that failed",
                     "counter",
                     tape.convert_failures,
                 ),
-                ("tape_failing", "Whether writing fails at the moment", "gauge", failing),
-                ("tape_lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
-                ("tape_queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
+                ("failing", "Whether writing fails at the moment", "gauge", failing),
+                ("lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
+                ("queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
             ] {
-                family(name, help, kind, vec![(String::new(), value)]);
+                let name = format!("market_data_tape_{name}");
+                family(&name, help, kind, vec![(String::new(), value)]);
             }
         }
         let mut out = out.replace("{}", "");

@@ -13,7 +13,9 @@ use crate::hub::{Hub, State};
 use crate::join::Out;
 use crate::pattern::Pattern;
 use crate::record::{Frame, Record};
-use std::collections::{HashMap, HashSet, VecDeque};
+use market_data_model::Nanos;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,6 +75,15 @@ enum Item {
     State { sub: u64, at: u32 },
 }
 
+impl Item {
+    fn received(&self) -> Option<Nanos> {
+        match self {
+            Item::Record { record, .. } => record.received(),
+            _ => None,
+        }
+    }
+}
+
 /// One subscription's account.
 #[derive(Default)]
 struct Lane {
@@ -92,7 +103,8 @@ struct Lane {
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<Item>,
-    lanes: HashMap<u64, Lane>,
+    /// By their numbers; few, so that a tree finds one sooner than a hash.
+    lanes: BTreeMap<u64, Lane>,
     records: usize,
     bytes: usize,
     answers: usize,
@@ -119,6 +131,8 @@ pub(crate) struct Outbox {
 /// What is to be sent.
 pub(crate) struct Taken {
     pub frames: Vec<Frame>,
+    /// When those that go out as they come were received.
+    pub received: Vec<Nanos>,
     pub close: Option<Close>,
     /// When to look again although nothing came.
     pub again: Option<Instant>,
@@ -260,7 +274,8 @@ impl Outbox {
             return self.ready.notify_one();
         }
         let Some(lane) = inner.lanes.get_mut(&sub.id) else { return };
-        if let Some(counts) = at.filter(|_| state).and_then(|at| lane.dirty.get(&at)) {
+        let waits = state && !lane.dirty.is_empty();
+        if let Some(counts) = at.filter(|_| waits).and_then(|at| lane.dirty.get(&at)) {
             // The state that waits covers it.
             if *counts {
                 lane.lost += 1;
@@ -277,6 +292,8 @@ impl Outbox {
             return;
         }
         let lost = std::mem::take(&mut lane.lost);
+        // Whoever has something to send looks again by himself.
+        let sleeps = inner.queue.is_empty();
         if lost > 0 {
             inner.queue.push_back(Item::Lost { sub: sub.id, count: Some(lost) });
         }
@@ -284,7 +301,9 @@ impl Outbox {
         inner.bytes += record.text().len();
         inner.queue.push_back(Item::Record { sub: sub.id, record: Arc::clone(record) });
         drop(inner);
-        self.ready.notify_one();
+        if sleeps {
+            self.ready.notify_one();
+        }
     }
 
     /// The server itself lost events that this subscription should have had.
@@ -299,8 +318,9 @@ impl Outbox {
 
     /// Takes at most `max` frames out.
     pub fn take(&self, hub: &Hub, max: usize, now: Instant) -> Taken {
-        let mut frames = Vec::new();
         let mut inner = self.lock();
+        let most = inner.queue.len().min(max);
+        let (mut frames, mut received) = (Vec::with_capacity(most), Vec::with_capacity(most));
         inner.release(now);
         while frames.len() < max {
             if matches!(inner.queue.front(), Some(Item::State { .. })) {
@@ -312,7 +332,10 @@ impl Outbox {
                 continue;
             }
             match inner.queue.pop_front() {
-                Some(item) => inner.send(hub, item, &mut frames),
+                Some(item) => {
+                    received.extend(item.received());
+                    inner.send(hub, item, &mut frames);
+                }
                 None => break,
             }
         }
@@ -323,7 +346,7 @@ impl Outbox {
         let close = inner.close.filter(|_| inner.queue.is_empty());
         drop(inner);
         self.drained.notify_waiters();
-        Taken { frames, close, again }
+        Taken { frames, received, close, again }
     }
 }
 
@@ -421,6 +444,19 @@ impl Inner {
     }
 }
 
+/// A record as clients get it. This is done for each record and client, so the text is made once
+/// at its full length.
+fn wrapped(sub: u64, seq: u64, record: &str) -> String {
+    let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let names = r#"{"sub":,"seq":,"record":}"#.len();
+    let mut frame = String::with_capacity(names + digits(sub) + digits(seq) + record.len());
+    // Writing to a string cannot fail.
+    let _ = write!(frame, "{{\"sub\":{sub},\"seq\":{seq},\"record\":");
+    frame.push_str(record);
+    frame.push('}');
+    frame
+}
+
 impl Lane {
     /// A record as the next frame, after its template if the client does not know that one.
     fn frame(
@@ -434,8 +470,7 @@ impl Lane {
         let seq = self.seq;
         if !self.binary {
             let text = record.text();
-            let frame = format!("{{\"sub\":{sub},\"seq\":{seq},\"record\":{text}}}");
-            return frames.push(Frame::Text(frame));
+            return frames.push(Frame::Text(wrapped(sub, seq, text)));
         }
         let packed = record.packed(&hub.templates);
         if told.insert(packed.template) {

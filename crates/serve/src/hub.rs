@@ -15,7 +15,7 @@ use crate::past::{Books, Past};
 use crate::record::Record;
 use crate::store::{Entry, Fresh, Kept, Store};
 use market_data::config::Serve;
-use market_data::{Lost, Overflow, Sink, SinkError, SinkSpec};
+use market_data::{Hop, Lost, Overflow, Sink, SinkError, SinkSpec};
 use market_data_model::event::FeedId;
 use market_data_model::{Batch, EventRef, Instrument, Subscription};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,8 @@ type Catalogue = BTreeMap<Box<str>, Arc<Instrument>>;
 /// The server's own figures.
 #[derive(Default)]
 pub(crate) struct Counts {
+    /// From receipt to the end of the write to a client's socket, of what goes out as it comes.
+    pub written: Hop,
     /// Events taken.
     pub events: AtomicU64,
     /// Frames handed to WebSocket clients.
@@ -233,13 +235,13 @@ impl State {
             Fresh::Nothing => {}
             Fresh::Link { text } => {
                 let all = |sub: &&Arc<Sub>| sub.channel.as_str() == "*" && sub.inst.as_str() == "*";
-                let record = Record::new(text);
+                let record = Record::live(text, event.header.ts_recv);
                 for sub in self.subs.iter().filter(all) {
                     sub.client.offer(sub, None, &record, false);
                 }
             }
             Fresh::Record { at, text, state } => {
-                let record = Record::new(text);
+                let record = Record::live(text, event.header.ts_recv);
                 for sub in self.route(at).iter() {
                     match sub.policy {
                         Policy::Conflate if state => sub.client.mark(sub, at),
@@ -254,6 +256,7 @@ impl State {
     fn tell_book(&mut self, at: u32, event: &EventRef<'_>) {
         let route = self.route(at);
         let Some(Entry { kept: Kept::Book(book), .. }) = self.store.entry(at) else { return };
+        let at_ns = event.header.ts_recv;
         let mut made: Vec<(Option<u16>, Arc<Record>)> = Vec::new();
         for sub in route.iter() {
             if sub.policy == Policy::Conflate {
@@ -263,9 +266,9 @@ impl State {
             let found = made.iter().find(|(depth, _)| *depth == sub.depth);
             let record = match (found, sub.depth) {
                 (Some((_, record)), _) => Arc::clone(record),
-                (None, None) => Record::new(text(event)),
+                (None, None) => Record::live(text(event), at_ns),
                 (None, Some(depth)) => match book.view(depth) {
-                    Some(text) => Record::new(text),
+                    Some(text) => Record::live(text, at_ns),
                     None => continue,
                 },
             };

@@ -18,6 +18,9 @@ pub const DEFAULT_ADDRESS: SocketAddr =
 /// Fewest and most bytes of a token.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
+/// Longest time for a client to take nothing, unless a program says otherwise.
+const WRITE_WAIT: Duration = Duration::from_secs(30);
+
 /// Least bytes of a head: hyper takes no less.
 const HEAD_BYTES_MIN: usize = 8192;
 
@@ -122,6 +125,8 @@ pub struct ServeOptions {
     pub head_wait: Duration,
     /// Most bytes of a head, 8192 at least.
     pub head_bytes: usize,
+    /// Longest time for a client to take nothing of what is written to it.
+    pub write_wait: Duration,
     /// Longest time for a WebSocket client to say nothing, not even a pong.
     pub idle_wait: Duration,
     /// Most messages of one WebSocket client a second, over ten seconds.
@@ -150,6 +155,7 @@ impl ServeOptions {
             history_bytes: config.history_bytes,
             head_wait: Duration::from_millis(config.head_ms.max(1)),
             head_bytes: config.head_bytes.max(HEAD_BYTES_MIN),
+            write_wait: WRITE_WAIT,
             idle_wait: Duration::from_millis(config.idle_ms.max(1)),
             max_requests: config.max_requests.max(1),
             tape: None,

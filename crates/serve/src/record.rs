@@ -4,17 +4,29 @@
 
 use crate::book::Text;
 use crate::pack::{Packed, Templates};
+use market_data_model::Nanos;
 use std::sync::{Arc, OnceLock};
 
 /// See the file's first comment.
 pub(crate) struct Record {
     text: Text,
     packed: OnceLock<Packed>,
+    received: Option<Nanos>,
 }
 
 impl Record {
     pub fn new(text: Text) -> Arc<Record> {
-        Arc::new(Record { text, packed: OnceLock::new() })
+        Arc::new(Record { text, packed: OnceLock::new(), received: None })
+    }
+
+    /// One that has just come.
+    pub fn live(text: Text, received: Nanos) -> Arc<Record> {
+        Arc::new(Record { text, packed: OnceLock::new(), received: Some(received) })
+    }
+
+    /// When it was received, if it goes out as it comes; `None` of what was and of states.
+    pub fn received(&self) -> Option<Nanos> {
+        self.received
     }
 
     /// As JSON.

@@ -9,8 +9,8 @@ use crate::ws;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -18,15 +18,21 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod arrow;
 mod book;
 mod csv;
 mod feeds;
 mod figures;
+mod form;
 mod health;
 mod lists;
 mod openapi;
+mod paging;
+mod tables;
 mod tape;
 mod watch;
+
+pub(crate) use form::Form;
 
 /// Longest body of a request; none of ours has one.
 const BODY_MAX: usize = 1024;
@@ -71,9 +77,9 @@ pub(crate) fn router(shared: &Arc<Shared>, beside: Option<Router>) -> Router {
 /// An answer that is an error.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    status: u16,
+    pub status: u16,
     code: &'static str,
-    message: String,
+    pub message: String,
 }
 
 impl Failure {
@@ -94,12 +100,6 @@ impl IntoResponse for Failure {
 /// JSON that is text already.
 pub(crate) fn json_text(body: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// Whether the client asks for CSV.
-pub(crate) fn wants_csv(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|kind| kind.trim().starts_with("text/csv"))
 }
 
 /// What stands behind the `?`; of a name that comes twice the last.
@@ -178,6 +178,7 @@ async fn socket(
         .protocols([PROTOCOL])
         .max_message_size(ws::MESSAGE_MAX)
         .max_frame_size(ws::MESSAGE_MAX)
+        .read_buffer_size(ws::READ_BUFFER)
         .on_upgrade(async move |socket| ws::serve(socket, shared, binary).await)
 }
 

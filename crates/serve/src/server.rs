@@ -1,8 +1,8 @@
 //! Connections: accepting them, limiting them, ending them.
 //!
-//! Invariants: at most `max_clients` connections; a head that does not come in
-//! time ends its connection, so does one that is too large; [`Server::stop`] returns
-//! within a bounded time.
+//! Invariants: at most `max_clients` connections, and some that are being turned away in words; a
+//! head that does not come in time ends its connection, so does one that is too large, and an
+//! answer that is not taken; [`Server::stop`] returns within a bounded time.
 
 use crate::hub::Hub;
 use crate::options::{OptionsError, ServeOptions};
@@ -12,14 +12,14 @@ use crate::scrub::SCRUBBERS_MAX;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use market_data::Metrics;
+use market_data::{Hop, Metrics};
 use market_data_model::Subscription;
 use market_data_model::event::FeedId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -34,8 +34,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Most connections, whatever the settings say.
 const CLIENTS_MAX: u32 = 100_000;
 /// What a connection too many is told.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const FULL: Refusal = Refusal {
+    status: "503 Service Unavailable",
+    code: "full",
+    message: "as many clients as may be are connected; max_clients in [serve] is their number",
+};
+/// What is told to who speaks plain text where all is encrypted.
+const PLAIN: Refusal = Refusal {
+    status: "400 Bad Request",
+    code: "not_encrypted",
+    message: "this port is encrypted: https:// and wss://",
+};
+/// First byte of whatever a TLS client says (RFC 8446, 5.1: a handshake).
+const HANDSHAKE: u8 = 22;
+/// Connections that are being told so at one time; others are just closed. An answer is so short
+/// that it never waits for the other side.
+const REFUSALS_MAX: usize = 1024;
+/// Those of them that are listened to until they end, how long, and how much they may still say.
+const LINGERERS_MAX: usize = 256;
+const LINGER_WAIT: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 16 << 10;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -108,6 +126,11 @@ impl Server {
         self.address
     }
 
+    /// From receipt to the end of the write to a client's socket, of what goes out as it comes.
+    pub fn written(&self) -> &Hop {
+        &self.shared.hub.counts.written
+    }
+
     /// See [`Hub::take_torn`].
     pub fn take_torn(&self) -> Vec<(FeedId, Subscription)> {
         self.shared.hub.take_torn()
@@ -127,10 +150,41 @@ impl Server {
     }
 }
 
+/// An answer to who is not let in as far as a request.
+struct Refusal {
+    status: &'static str,
+    code: &'static str,
+    message: &'static str,
+}
+
+impl Refusal {
+    /// Says it and closes. If there is room among `lingerers`, what the client still sends is
+    /// taken, or else it may be told of a broken connection before it has read the answer.
+    async fn tell(&self, mut socket: TcpStream, lingerers: &Semaphore) {
+        let Refusal { status, code, message } = self;
+        let body = format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"{message}\"}}}}");
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let all = async {
+            socket.write_all(answer.as_bytes()).await?;
+            socket.shutdown().await?;
+            let Ok(_place) = lingerers.try_acquire() else { return Ok(0) };
+            tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await
+        };
+        // Best effort: who does not take it has only the end of the connection.
+        drop(timeout(LINGER_WAIT, all).await);
+    }
+}
+
 async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
     let most = shared.options.max_clients.min(CLIENTS_MAX as usize) as u32;
     let tls = shared.options.tls.clone().map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(most as usize));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let lingerers = Arc::new(Semaphore::new(LINGERERS_MAX));
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
     loop {
@@ -146,12 +200,22 @@ async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
         match Arc::clone(&room).try_acquire_owned() {
             Ok(place) => {
                 let (router, shared) = (router.clone(), Arc::clone(&shared));
-                connections.spawn(greet((socket, place), router, shared, tls.clone()));
+                let lingerers = Arc::clone(&lingerers);
+                let tls = tls.clone().map(|tls| (tls, lingerers));
+                connections.spawn(greet((socket, place), router, shared, tls));
             }
             Err(_) => {
                 shared.hub.counts.turned_away.fetch_add(1, Relaxed);
-                // Best effort: who cannot take it at once has only the end of the connection.
-                drop(socket.try_write(FULL));
+                // Words make no sense within TLS, and a handshake for them is too much to ask.
+                let words =
+                    Arc::clone(&refusals).try_acquire_owned().ok().filter(|_| tls.is_none());
+                if let Some(one) = words {
+                    let lingerers = Arc::clone(&lingerers);
+                    connections.spawn(async move {
+                        FULL.tell(socket, &lingerers).await;
+                        drop(one);
+                    });
+                }
             }
         }
     }
@@ -166,19 +230,25 @@ async fn greet(
     (socket, place): (TcpStream, OwnedSemaphorePermit),
     router: Router,
     shared: Arc<Shared>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Arc<Semaphore>)>,
 ) {
     // Without it, small frames wait for each other.
     drop(socket.set_nodelay(true));
-    let socket = Placed::new(socket, place);
-    match tls {
-        None => converse(socket, router, shared).await,
-        Some(tls) => {
-            // A client that does not shake hands in time, or at all, is the other side's business.
-            if let Ok(Ok(socket)) = timeout(shared.options.head_wait, tls.accept(socket)).await {
-                converse(socket, router, shared).await;
-            }
+    let write_wait = shared.options.write_wait;
+    let Some((tls, lingerers)) = tls else {
+        return converse(Placed::new(socket, place, write_wait), router, shared).await;
+    };
+    // A client that does not shake hands in time, or at all, is the other side's business.
+    let shaken = async {
+        let mut first = [0];
+        if matches!(socket.peek(&mut first).await, Ok(1)) && first != [HANDSHAKE] {
+            PLAIN.tell(socket, &lingerers).await;
+            return None;
         }
+        tls.accept(Placed::new(socket, place, write_wait)).await.ok()
+    };
+    if let Ok(Some(socket)) = timeout(shared.options.head_wait, shaken).await {
+        converse(socket, router, shared).await;
     }
 }
 

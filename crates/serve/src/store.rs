@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Every instrument that something is known of, and that.
-    pub fn instruments(&self) -> impl Iterator<Item = (&Arc<str>, Vec<&Entry>)> {
+    pub fn instruments(&self) -> impl DoubleEndedIterator<Item = (&Arc<str>, Vec<&Entry>)> {
         let entries = |places: &Vec<u32>| places.iter().filter_map(|at| self.entry(*at)).collect();
         self.by_inst.iter().map(move |(inst, places)| (inst, entries(places)))
     }

@@ -1,7 +1,7 @@
 //! One WebSocket connection: its two halves, its keep-alive, its end.
 //!
 //! Invariants: a client that says nothing for too long, not even a pong, or too much, is
-//! closed; a write that takes longer than half a minute ends the connection; the hub is told when
+//! closed; a write that takes too long ends the connection; the hub is told when
 //! it is over.
 
 use crate::ask::Conversation;
@@ -11,20 +11,23 @@ use crate::server::Shared;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use market_data_model::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 /// Largest message a client may send, in bytes.
 pub(crate) const MESSAGE_MAX: usize = 16 << 10;
+/// Bytes that are read at once. Clients say little, and tungstenite clears this much before each
+/// try to read, which is whenever something is sent: with its 128 KiB that was most of the work.
+pub(crate) const READ_BUFFER: usize = 4 << 10;
 /// Frames written before the socket is flushed.
 const FRAMES_AT_ONCE: usize = 64;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Seconds over which the number of a client's messages is looked at.
 const RATE_OVER: u32 = 10;
-const WRITE_MAX: Duration = Duration::from_secs(30);
 /// How long the last words to a client may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// Sent when the service stops.
@@ -104,6 +107,7 @@ async fn write(
     shared: &Shared,
     stop: &mut watch::Receiver<bool>,
 ) {
+    let counts = &shared.hub.counts;
     let mut ping = Instant::now() + PING_EVERY;
     let mut leaving = false;
     loop {
@@ -115,8 +119,11 @@ async fn write(
         }
         let taken = client.take(&shared.hub, FRAMES_AT_ONCE, now);
         let any = !taken.frames.is_empty();
-        shared.hub.counts.frames.fetch_add(taken.frames.len() as u64, Relaxed);
+        let (received, number) = (taken.received, taken.frames.len() as u64);
         let send = async {
+            if !any && now < ping {
+                return Ok(());
+            }
             for frame in taken.frames {
                 sink.feed(frame.into()).await?;
             }
@@ -126,7 +133,7 @@ async fn write(
             sink.flush().await
         };
         let sent = tokio::select! {
-            sent = timeout(WRITE_MAX, send) => sent,
+            sent = timeout(shared.options.write_wait, send) => sent,
             // A client that does not read does not hold up the end.
             () = asked_to(stop, LAST_WORD) => return,
         };
@@ -137,6 +144,8 @@ async fn write(
             ping = now + PING_EVERY;
         }
         if any {
+            counts.frames.fetch_add(number, Relaxed);
+            counts.written.note_all(received, clock());
             continue;
         }
         let close = match taken.close {
@@ -160,6 +169,12 @@ async fn write(
             _ = stop.changed() => {}
         }
     }
+}
+
+/// Nanoseconds since 1970 UTC, by the clock of `tsRecv`.
+fn clock() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Returns `patience` after the server was asked to stop.

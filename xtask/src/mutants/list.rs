@@ -24,6 +24,14 @@ pub struct Mutant {
     pub edits: &'static [Edit],
 }
 
+impl Mutant {
+    /// Whether it breaks the server, which torture knows nothing of.
+    pub fn is_of_server(&self) -> bool {
+        self.edits.iter().any(|edit| edit.file.starts_with("crates/serve/"))
+    }
+}
+
+const ARROW: &str = "crates/serve/src/rest/arrow.rs";
 const PAST_TRADES: &str = "crates/okx/src/past/trades.rs";
 const FOLLOW: &str = "crates/okx/src/follow.rs";
 const INSTRUMENTS: &str = "crates/okx/src/feed/instruments.rs";
@@ -681,6 +689,20 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/okx/src/feed/handover.rs",
             old: "Stage::Live => self.is_covered(index) && !waits,",
             new: "Stage::Live => !waits,",
+        }],
+    },
+    Mutant {
+        name: "M75",
+        what: "a number that fits no column of Arrow is lost, not kept as text",
+        edits: &[Edit { file: ARROW, old: "        long.push(text);\n", new: "" }],
+    },
+    Mutant {
+        name: "M76",
+        what: "whoever pages down a list by ids gets its beginning",
+        edits: &[Edit {
+            file: "crates/serve/src/rest/paging.rs",
+            old: "page.first = page.before.is_none() || page.after.is_some();",
+            new: "page.first = true;",
         }],
     },
     Mutant {

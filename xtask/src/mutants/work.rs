@@ -14,6 +14,19 @@ const LEFT_OUT: &[&str] = &["target", ".git", "corpus"];
 /// How long a torture or test run of a broken tree may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The tests of the crates that mutants touch.
+pub const OF_OTHERS: &[&str] = &[
+    "test",
+    "--package",
+    "market-data-model",
+    "--package",
+    "market-data-okx",
+    "--package",
+    "market-data-top",
+];
+/// Those of the server that need no sockets.
+pub const OF_SERVER: &[&str] = &["test", "--package", "market-data-serve", "--lib"];
+
 /// How a run ended.
 pub enum End {
     /// Nobody noticed anything.
@@ -109,19 +122,10 @@ impl Workshop {
         })
     }
 
-    /// Runs the tests of the crates that mutants touch.
-    pub fn tests(&self) -> anyhow::Result<End> {
-        const TEST: [&str; 7] = [
-            "test",
-            "--package",
-            "market-data-model",
-            "--package",
-            "market-data-okx",
-            "--package",
-            "market-data-top",
-        ];
-        self.compile(&[&TEST[..], &["--quiet", "--no-run"]].concat())?;
-        let mut command = self.cargo(&[&TEST[..], &["--no-fail-fast"]].concat());
+    /// Runs tests: [`OF_SERVER`] or [`OF_OTHERS`].
+    pub fn tests(&self, which: &[&str]) -> anyhow::Result<End> {
+        self.compile(&[which, &["--quiet", "--no-run"]].concat())?;
+        let mut command = self.cargo(&[which, &["--no-fail-fast"]].concat());
         let (status, out) = run(&mut command)?;
         let failed = out.lines().find_map(|line| {
             let name = line.strip_prefix("---- ")?.strip_suffix(" stdout ----")?;

@@ -54,7 +54,13 @@ const OURS: [(&str, &[&str]); 14] = [
     ("market-data-top", &["market-data-model"]),
     (
         "market-data-serve",
-        &["market-data", "market-data-model", "market-data-sim", "market-data-tape"],
+        &[
+            "market-data",
+            "market-data-archive",
+            "market-data-model",
+            "market-data-sim",
+            "market-data-tape",
+        ],
     ),
     ("market-data-tape", &["market-data-model"]),
     ("market-data-archive", &["market-data-model"]),

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// How names of our metrics begin.
-const OURS: [&str; 3] = ["okx_", "market_data_", "tape_"];
+/// How names of our metrics begin, all of them.
+const OURS: [&str; 2] = ["okx_", "market_data_"];
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,7 +108,9 @@ fn get(address: &str, path: &str) -> String {
 /// Names of metrics and, of each, its labels, as `/metrics` has them.
 fn metrics(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in text.lines().filter(|line| OURS.iter().any(|prefix| line.starts_with(prefix))) {
+    let (_, body) = text.split_once("\r\n\r\n").unwrap_or(("", text));
+    for line in body.lines().filter(|line| !line.starts_with('#')) {
+        assert!(OURS.iter().any(|prefix| line.starts_with(prefix)), "named otherwise: {line}");
         let name = line.split(['{', ' ']).next().unwrap().to_owned();
         let labels = line.split_once('{').map_or("", |(_, rest)| rest.split('}').next().unwrap());
         let labels = labels.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));

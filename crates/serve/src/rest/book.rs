@@ -2,7 +2,7 @@
 //!
 //! Invariant: sums are exact; a book that is not live has no levels in the answer.
 
-use super::{Asked, Asks, Failure, csv, json_text, wants_csv};
+use super::{Asked, Asks, Failure, Form, arrow, csv, json_text, tables};
 use crate::ask::DEPTH_MAX;
 use crate::book::Mirror;
 use crate::server::Shared;
@@ -78,17 +78,34 @@ pub(crate) async fn book(
         "asks": asks,
     });
     drop(state);
-    if wants_csv(&headers) {
-        return Ok(csv::values(&csv::BOOK, &rows(&answer)));
+    formed(Form::wanted(&headers), &answer)
+}
+
+fn formed(form: Form, answer: &Value) -> Result<Response, Failure> {
+    match form {
+        Form::Csv => Ok(csv::values(tables::BOOK.csv, &rows(answer))),
+        Form::Arrow => {
+            let about = |(key, value): (&String, &Value)| match value {
+                Value::Array(_) | Value::Null => None,
+                Value::String(text) => Some((key.clone(), text.clone())),
+                value => Some((key.clone(), value.to_string())),
+            };
+            let about: Vec<_> =
+                answer.as_object().into_iter().flatten().filter_map(about).collect();
+            arrow::values(&tables::BOOK, &rows(answer), &about)
+        }
+        Form::Json => Ok(json_text(answer.to_string())),
     }
-    Ok(json_text(answer.to_string()))
 }
 
 fn rows(answer: &Value) -> Vec<Value> {
     let side = |name: &str, side: &'static str| {
         let levels = answer[name].as_array().cloned().unwrap_or_default();
-        levels.into_iter().map(move |level| {
-            json!({"side": side, "price": level[0], "quantity": level[1], "orders": level[2]})
+        levels.into_iter().enumerate().map(move |(at, level)| {
+            let (price, quantity, orders) = (&level[0], &level[1], &level[2]);
+            json!({
+                "side": side, "level": at, "price": price, "quantity": quantity, "orders": orders,
+            })
         })
     };
     side("bids", "bid").chain(side("asks", "ask")).collect()

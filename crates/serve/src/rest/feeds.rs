@@ -1,6 +1,7 @@
 //! `feeds`: how connections, sinks and the tape fare.
 
-use super::{Asked, Asks, Failure, csv, json_text, wants_csv};
+use super::paging::{Page, ROWS_MAX};
+use super::{Asked, Asks, Failure, Form, arrow, csv, json_text, tables};
 use crate::server::Shared;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -14,7 +15,7 @@ pub(crate) fn present(reports: &[FeedReport]) -> impl Iterator<Item = &FeedRepor
     reports.iter().filter(|feed| !feed.replaced)
 }
 
-/// `feeds`.
+/// `feeds?limit=&before=&after=`.
 ///
 /// # Errors
 /// When the query cannot be used.
@@ -23,10 +24,17 @@ pub(crate) async fn feeds(
     headers: HeaderMap,
     asks: Asks,
 ) -> Result<Response, Failure> {
-    Asked::read(asks, &[])?;
-    let feeds: Vec<Value> = present(&shared.metrics.reports()).map(feed).collect();
-    if wants_csv(&headers) {
-        return Ok(csv::values(&csv::FEEDS, &feeds));
+    let asked = Asked::read(asks, &["limit", "before", "after"])?;
+    let page = Page::of_numbers(&asked, ROWS_MAX, ROWS_MAX)?;
+    let reports = shared.metrics.reports();
+    let mut all: Vec<&FeedReport> = present(&reports).collect();
+    all.sort_by_key(|report| report.feed.0);
+    let fits = |report: &&FeedReport| page.holds(&u64::from(report.feed.0));
+    let feeds: Vec<Value> = page.cut(all.into_iter().filter(fits)).into_iter().map(feed).collect();
+    match Form::wanted(&headers) {
+        Form::Csv => return Ok(csv::values(tables::FEEDS.csv, &feeds)),
+        Form::Arrow => return arrow::values(&tables::FEEDS, &feeds, &[]),
+        Form::Json => {}
     }
     let sinks: Vec<Value> = shared
         .metrics

@@ -27,5 +27,9 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}");
     }
+    let name = "market_data_serve_receive_to_write_seconds";
+    let help = "From receipt to the end of the write to a client, of what goes out as it comes";
+    let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} histogram");
+    counts.written.render(name, "to=\"ws\"", &mut text);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -2,7 +2,9 @@
 //!
 //! Records are the very text that clients of `/ws` get.
 
-use super::{Asked, Asks, Failure, csv, json_text, wants_csv};
+use super::paging::{Page, ROWS_MAX};
+use super::tables::{self, Table};
+use super::{Asked, Asks, Failure, Form, arrow, csv, json_text};
 use crate::book::{Text, text};
 use crate::server::Shared;
 use crate::store::{BARS_MAX, Entry, GAPS_MAX, Kept, TRADES_MAX};
@@ -15,35 +17,34 @@ use market_data_model::{Batch, Instrument, Nanos};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Instruments in one answer, at most and usually.
-const INSTRUMENTS_MAX: usize = 5000;
+/// Records in one answer, usually.
 const USUAL: usize = 100;
 
 type Answer = Result<Response, Failure>;
 type Of = State<Arc<Shared>>;
 
-fn answer(name: &str, columns: &[&str], headers: &HeaderMap, list: &[Text]) -> Response {
-    if wants_csv(headers) {
-        return csv::records(columns, list);
-    }
-    json_text(format!("{{\"{name}\":[{}]}}", list.join(",")))
+fn answer(table: &Table, headers: &HeaderMap, list: &[Text]) -> Answer {
+    Ok(match Form::wanted(headers) {
+        Form::Csv => csv::records(table.csv, list),
+        Form::Arrow => arrow::table(table, list.iter().map(|text| &**text), &[])?,
+        Form::Json => json_text(format!("{{\"{}\":[{}]}}", table.name, list.join(","))),
+    })
 }
 
 fn unknown(inst: &str) -> Failure {
     Failure::new(404, "not_found", format!("nothing is known of {inst:?}"))
 }
 
-/// `instruments?q=&type=&limit=&after=`: the venue's whole list as it was at the start, and what is
-/// known since, by id.
+/// `instruments?q=&type=&limit=&before=&after=`: the venue's whole list as it was at the start, and
+/// what is known since, by id.
 pub(crate) async fn instruments(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
-    let asked = Asked::read(asks, &["q", "type", "limit", "after"])?;
-    let limit = asked.limit(USUAL, INSTRUMENTS_MAX)?;
+    let asked = Asked::read(asks, &["q", "type", "limit", "before", "after"])?;
+    let page = Page::of_ids(&asked, USUAL, ROWS_MAX)?;
     let q = asked.text("q").unwrap_or_default().to_ascii_uppercase();
     let kind = asked.text("type").map(str::to_ascii_uppercase);
-    let after = asked.text("after").unwrap_or_default();
     let fits = |instrument: &Instrument| {
         let is = instrument.inst_type.as_ref().map(|t| t.as_str());
-        *instrument.inst_id > *after
+        page.holds(&*instrument.inst_id)
             && (kind.is_none() || kind.as_deref() == is)
             && (instrument.inst_id.to_ascii_uppercase().contains(&q)
                 || instrument.symbol().to_ascii_uppercase().contains(&q))
@@ -62,9 +63,9 @@ pub(crate) async fn instruments(State(shared): Of, headers: HeaderMap, asks: Ask
     for (id, instrument) in listed {
         found.entry(id).or_insert_with(|| record((FeedId(0), Nanos(0)), instrument));
     }
-    let list: Vec<Text> = found.into_values().take(limit).collect();
+    let list: Vec<Text> = page.cut(found.into_values());
     drop(state);
-    Ok(answer("instruments", &csv::INSTRUMENTS, &headers, &list))
+    answer(&tables::INSTRUMENTS, &headers, &list)
 }
 
 /// The description that says most.
@@ -84,46 +85,6 @@ fn record((feed, ts_recv): (FeedId, Nanos), instrument: &Arc<Instrument>) -> Tex
     batch.get(0).map_or_else(|| "null".into(), |event| text(&event))
 }
 
-/// The limits of a page: a number behind `after` and before `before`, and the record's own time
-/// from `from` on and before `to`, in ms.
-struct Page {
-    before: Option<u64>,
-    after: Option<u64>,
-    from: Option<u64>,
-    to: Option<u64>,
-}
-
-impl Page {
-    fn read(asked: &Asked) -> Result<Page, Failure> {
-        let (before, after) = (asked.number("before")?, asked.number("after")?);
-        Ok(Page { before, after, from: asked.number("from")?, to: asked.number("to")? })
-    }
-
-    fn holds(&self, number: u64) -> bool {
-        self.before.is_none_or(|before| number < before)
-            && self.after.is_none_or(|after| number > after)
-    }
-
-    fn holds_time(&self, ms: u64) -> bool {
-        self.from.is_none_or(|from| ms >= from) && self.to.is_none_or(|to| ms < to)
-    }
-
-    /// Whether the oldest that fit are wanted, not the newest.
-    fn goes_up(&self) -> bool {
-        self.before.is_none() && self.to.is_none() && (self.after.is_some() || self.from.is_some())
-    }
-
-    /// So many of what fits, the oldest or the newest of it, oldest first.
-    fn cut(&self, fitting: impl DoubleEndedIterator<Item = Text>, limit: usize) -> Vec<Text> {
-        if self.goes_up() {
-            return fitting.take(limit).collect();
-        }
-        let mut list: Vec<Text> = fitting.rev().take(limit).collect();
-        list.reverse();
-        list
-    }
-}
-
 /// A whole number in a record's text; `None` if it has none.
 fn number(text: &str, name: &str) -> Option<u64> {
     let (_, rest) = text.split_once(name)?;
@@ -131,11 +92,16 @@ fn number(text: &str, name: &str) -> Option<u64> {
     rest[..end].parse().ok()
 }
 
+/// The venue's time of a record, ms.
+fn timestamp(text: &str) -> Option<u64> {
+    number(text, "\"timestamp\":")
+}
+
 /// `trades?inst=&limit=&before=&after=&from=&to=`: oldest first.
 pub(crate) async fn trades(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
     let asked = Asked::read(asks, &["inst", "limit", "before", "after", "from", "to"])?;
-    let (inst, page) = (asked.needed("inst")?, Page::read(&asked)?);
-    let limit = asked.limit(USUAL, TRADES_MAX)?;
+    let inst = asked.needed("inst")?;
+    let page = Page::of_numbers(&asked, USUAL, TRADES_MAX)?;
     let state = shared.hub.lock();
     let entries = state.store.of(inst);
     let series = entries.iter().filter_map(|entry| match &entry.kept {
@@ -146,13 +112,10 @@ pub(crate) async fn trades(State(shared): Of, headers: HeaderMap, asks: Asks) ->
     let Some((_, trades)) = series.min_by_key(|(other, _)| *other) else {
         return Err(unknown(inst));
     };
-    let fits = |(id, text): &&(u64, Text)| {
-        let at = || number(text, "\"timestamp\":").unwrap_or_default();
-        page.holds(*id) && page.holds_time(at())
-    };
-    let list = page.cut(trades.iter().filter(fits).map(|(_, text)| Arc::clone(text)), limit);
+    let fits = |(id, text): &&(u64, Text)| page.holds(id) && page.holds_time(timestamp(text));
+    let list = page.cut(trades.iter().filter(fits).map(|(_, text)| Arc::clone(text)));
     drop(state);
-    Ok(answer("trades", &csv::TRADES, &headers, &list))
+    answer(&tables::TRADES, &headers, &list)
 }
 
 /// `klines?inst=&interval=&channel=&limit=&before=&after=&from=&to=`: oldest first. Without
@@ -160,9 +123,9 @@ pub(crate) async fn trades(State(shared): Of, headers: HeaderMap, asks: Asks) ->
 pub(crate) async fn klines(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
     let known = ["inst", "interval", "channel", "limit", "before", "after", "from", "to"];
     let asked = Asked::read(asks, &known)?;
-    let (inst, page) = (asked.needed("inst")?, Page::read(&asked)?);
+    let inst = asked.needed("inst")?;
     let (interval, channel) = (asked.text("interval"), asked.text("channel"));
-    let limit = asked.limit(BARS_MAX, BARS_MAX)?;
+    let page = Page::of_numbers(&asked, BARS_MAX, BARS_MAX)?;
     let state = shared.hub.lock();
     let entries = state.store.of(inst);
     let series = entries.iter().find_map(|entry| match &entry.kept {
@@ -176,29 +139,35 @@ pub(crate) async fn klines(State(shared): Of, headers: HeaderMap, asks: Asks) ->
         _ => None,
     });
     let Some(bars) = series else { return Err(unknown(inst)) };
-    let fits = |(at, _): &(&u64, &(String, Text))| page.holds(**at) && page.holds_time(**at);
-    let list = page.cut(bars.iter().filter(fits).map(|(_, (_, text))| Arc::clone(text)), limit);
+    let fits = |(at, _): &(&u64, &(String, Text))| page.holds(*at) && page.holds_time(Some(**at));
+    let list = page.cut(bars.iter().filter(fits).map(|(_, (_, text))| Arc::clone(text)));
     drop(state);
-    Ok(answer("klines", &csv::KLINES, &headers, &list))
+    answer(&tables::KLINES, &headers, &list)
 }
 
-/// `tickers?inst=`: one, or all.
+/// `tickers?inst=&limit=&before=&after=&from=&to=`: one, or all by id.
 pub(crate) async fn tickers(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
-    let asked = Asked::read(asks, &["inst"])?;
+    let asked = Asked::read(asks, &["inst", "limit", "before", "after", "from", "to"])?;
     let inst = asked.text("inst");
+    let page = Page::of_ids(&asked, ROWS_MAX, ROWS_MAX)?;
     let state = shared.hub.lock();
+    let mut known = false;
     let mut list = Vec::new();
-    for entry in state.store.entries() {
-        if let Kept::Ticker(text, ..) = &entry.kept
-            && inst.is_none_or(|inst| inst == &*entry.inst)
-        {
-            list.push(Arc::clone(text));
+    for (id, entries) in
+        state.store.instruments().filter(|(id, _)| inst.is_none_or(|i| i == &***id))
+    {
+        for entry in entries {
+            let Kept::Ticker(text, ..) = &entry.kept else { continue };
+            known = true;
+            if page.holds(&**id) && page.holds_time(timestamp(text)) {
+                list.push(Arc::clone(text));
+            }
         }
     }
     drop(state);
     match inst {
-        Some(inst) if list.is_empty() => Err(unknown(inst)),
-        _ => Ok(answer("tickers", &csv::TICKERS, &headers, &list)),
+        Some(inst) if !known => Err(unknown(inst)),
+        _ => answer(&tables::TICKERS, &headers, &page.cut(list.into_iter())),
     }
 }
 
@@ -223,14 +192,27 @@ pub(crate) async fn values(State(shared): Of, asks: Asks) -> Answer {
     Ok(json_text(format!("{{\"values\":{{{}}}}}", list.join(","))))
 }
 
-/// `gaps?limit=&from=&to=`: newest first, the open ones first of all.
+/// `gaps?feed=&limit=&before=&after=&from=&to=`: newest first, the open ones first of all; of one
+/// feed by their numbers.
 pub(crate) async fn gaps(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
-    let asked = Asked::read(asks, &["limit", "from", "to"])?;
-    let (limit, page) = (asked.limit(USUAL, GAPS_MAX)?, Page::read(&asked)?);
-    let fits =
-        |text: &&Text| page.holds_time(number(text, "\"tsRecv\":").unwrap_or_default() / 1_000_000);
+    let asked = Asked::read(asks, &["feed", "limit", "before", "after", "from", "to"])?;
+    let feed = asked.number("feed")?;
+    let page = Page::of_numbers(&asked, USUAL, GAPS_MAX)?;
+    let key = |text: &Text| number(text, "\"gap\":").unwrap_or_default();
+    let fits = |text: &&Text| {
+        let at = number(text, "\"tsRecv\":").map(|ns| ns / 1_000_000);
+        feed.is_none_or(|feed| number(text, "\"feed\":") == Some(feed))
+            && page.holds(&key(text))
+            && page.holds_time(at)
+    };
     let state = shared.hub.lock();
-    let list: Vec<Text> = state.store.gaps().filter(fits).take(limit).cloned().collect();
+    let mut all: Vec<Text> = state.store.gaps().filter(fits).cloned().collect();
     drop(state);
-    Ok(answer("gaps", &csv::GAPS, &headers, &list))
+    all.reverse();
+    if feed.is_some() {
+        all.sort_by_key(key);
+    }
+    let mut list = page.cut(all.into_iter());
+    list.reverse();
+    answer(&tables::GAPS, &headers, &list)
 }

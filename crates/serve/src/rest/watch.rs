@@ -1,6 +1,7 @@
 //! `watch`: one row for each instrument that is followed.
 
-use super::{Asked, Asks, Failure, csv, json_text, wants_csv};
+use super::paging::{Page, ROWS_MAX};
+use super::{Asked, Asks, Failure, Form, arrow, csv, json_text, tables};
 use crate::server::Shared;
 use crate::store::{Entry, Kept};
 use axum::extract::State;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// Closing prices in `spark`.
 const SPARK_MAX: usize = 60;
 
-/// `watch`.
+/// `watch?limit=&before=&after=`: by id.
 ///
 /// # Errors
 /// When the query cannot be used.
@@ -23,23 +24,24 @@ pub(crate) async fn watch(
     headers: HeaderMap,
     asks: Asks,
 ) -> Result<Response, Failure> {
-    Asked::read(asks, &[])?;
+    let asked = Asked::read(asks, &["limit", "before", "after"])?;
+    let page = Page::of_ids(&asked, ROWS_MAX, ROWS_MAX)?;
     let state = shared.hub.lock();
     // Families, kinds and the like, of which some channels speak, have no price.
     let priced = |entry: &&Entry| {
         matches!(entry.kept, Kept::Ticker(..) | Kept::Trades(_) | Kept::Book(_) | Kept::Bars(..))
     };
-    let rows: Vec<Value> = state
-        .store
-        .instruments()
-        .filter(|(_, entries)| entries.iter().any(priced))
-        .map(|(inst, entries)| row(inst, &entries))
-        .collect();
+    let fits = |(inst, entries): &(&Arc<str>, Vec<&Entry>)| {
+        page.holds(&***inst) && entries.iter().any(priced)
+    };
+    let chosen = page.cut(state.store.instruments().filter(fits));
+    let rows: Vec<Value> = chosen.iter().map(|(inst, entries)| row(inst, entries)).collect();
     drop(state);
-    if wants_csv(&headers) {
-        return Ok(csv::values(&csv::WATCH, &rows));
-    }
-    Ok(json_text(json!({"watch": rows}).to_string()))
+    Ok(match Form::wanted(&headers) {
+        Form::Csv => csv::values(tables::WATCH.csv, &rows),
+        Form::Arrow => arrow::values(&tables::WATCH, &rows, &[])?,
+        Form::Json => json_text(json!({"watch": rows}).to_string()),
+    })
 }
 
 fn row(inst: &str, entries: &[&Entry]) -> Value {

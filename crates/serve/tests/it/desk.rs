@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+/// Frames a second of the usual exchange: enough that no test waits for the next one.
+const RATE: u32 = 100;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,10 +40,10 @@ impl Desk {
 
     /// A desk that may not have received anything yet.
     pub async fn unready(change: impl FnOnce(&mut ServeOptions)) -> Desk {
-        Desk::opened(1, None, change).await
+        Desk::opened(RATE, None, change).await
     }
 
-    /// An exchange so many times busier than usual, and a tape.
+    /// An exchange that sends so many frames a second, and a tape.
     pub async fn busy(
         rate: u32,
         tape: Option<&std::path::Path>,
@@ -187,6 +189,18 @@ impl Client {
 pub async fn get(address: SocketAddr, path: &str, more: &str) -> (u16, String, String) {
     let host = if more.contains("Host:") { String::new() } else { format!("Host: {address}\r\n") };
     ask(address, &format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n{more}\r\n")).await
+}
+
+/// The body of a GET that must answer 200, whatever is in it.
+pub async fn bytes(address: SocketAddr, path: &str, more: &str) -> Vec<u8> {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+    let body = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    answer.split_off(body)
 }
 
 pub async fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {

@@ -1,6 +1,8 @@
 //! REST, the page, and who may come in.
 
-use super::desk::{Desk, ask, get, token};
+use super::desk::{Desk, ask, bytes, get, token};
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
 use market_data::config::Config;
 use market_data_serve::{OptionsError, ServeOptions, bind};
 use serde_json::{Value, json};
@@ -27,7 +29,26 @@ async fn every_path_answers() {
         let (status, head, body) = get(desk.address, path, "Accept: text/csv\r\n").await;
         assert!(status == 200 && head.contains("text/csv"), "{path}: {head}");
         assert_eq!(body.lines().count(), 1 + list.as_array().unwrap().len().max(1), "{path}");
+        let arrow = arrow(&desk, path).await;
+        assert_eq!(arrow.num_rows(), list.as_array().unwrap().len(), "{path}");
+        // Whatever JSON has, Arrow has; one row is enough, as all have the same.
+        let (schema, first) = (arrow.schema(), list[0].as_object().unwrap().clone());
+        let names: Vec<String> =
+            schema.fields().iter().map(|f| f.name().replace('_', "")).collect();
+        for key in first.keys().filter(|key| !["v", "type", "exchange"].contains(&key.as_str())) {
+            let renamed = match key.as_str() {
+                "timestamp" => "tsevent".to_owned(),
+                "seqId" => "seq".to_owned(),
+                key => key.to_ascii_lowercase(),
+            };
+            assert!(names.contains(&renamed), "{path}: {key} is not among {names:?}");
+        }
     }
+    let book = arrow(&desk, "/api/v1/book?inst=BTC-USDT&depth=3").await;
+    assert_eq!(
+        (book.num_rows(), book.schema().metadata()["market_data.state"].as_str()),
+        (6, "live")
+    );
     let values = desk.json("/api/v1/values?inst=BTC-USDT-SWAP").await;
     assert_eq!(values["values"]["mark-price"]["channel"], "mark-price");
     assert!(desk.json("/api/v1/gaps").await["gaps"].is_array());
@@ -52,6 +73,55 @@ async fn every_path_answers() {
     let document = desk.json("/openapi.json").await;
     assert!(document["paths"].as_object().unwrap().contains_key("/api/v1/book"));
     desk.stop_server().await;
+}
+
+/// A path's table in Arrow.
+async fn arrow(desk: &Desk, path: &str) -> RecordBatch {
+    let accept = "Accept: application/vnd.apache.arrow.stream\r\n";
+    let bytes = bytes(desk.address, path, accept).await;
+    StreamReader::try_new(&*bytes, None).unwrap().next().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn lists_are_paged() {
+    let desk = Desk::open().await;
+    while desk.json("/api/v1/tickers").await["tickers"].as_array().unwrap().len() < 2
+        || desk.json("/api/v1/watch").await["watch"].as_array().unwrap().len() < 3
+    {}
+    for (path, key) in
+        [("instruments?q=USDT&type=SPOT", "instId"), ("tickers?", "instId"), ("watch?", "instId")]
+    {
+        let name = path.split('?').next().unwrap();
+        let all = keys(&desk, &format!("{path}&limit=1000"), name, key).await;
+        assert!(all.len() > 1 && all.is_sorted(), "{path}: {all:?}");
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        while up.len() < all.len() {
+            let after = up.last().map_or(String::new(), |id| format!("&after={id}"));
+            up.extend(keys(&desk, &format!("{path}&limit=2{after}"), name, key).await);
+        }
+        while down.len() < all.len() {
+            let before = down.first().map_or("&before=~".to_owned(), |id| format!("&before={id}"));
+            let page = keys(&desk, &format!("{path}&limit=2{before}"), name, key).await;
+            down.splice(0..0, page);
+        }
+        assert_eq!((&up, &down), (&all, &all), "{path}");
+        for end in [format!("after={}", all[all.len() - 1]), format!("before={}", all[0])] {
+            assert!(keys(&desk, &format!("{path}&{end}"), name, key).await.is_empty(), "{path}");
+        }
+    }
+    let feeds = keys(&desk, "feeds?after=0&limit=1", "feeds", "feed").await;
+    assert_eq!(feeds, ["1"]);
+    assert!(keys(&desk, "feeds?before=1", "feeds", "feed").await.is_empty());
+    assert!(keys(&desk, "tickers?to=1", "tickers", "instId").await.is_empty());
+    assert!(keys(&desk, "gaps?feed=1&before=1", "gaps", "gap").await.is_empty());
+    desk.stop_server().await;
+}
+
+/// One field of all rows of a list.
+async fn keys(desk: &Desk, path: &str, name: &str, key: &str) -> Vec<String> {
+    let list = desk.json(&format!("/api/v1/{path}")).await[name].clone();
+    let text = |row: &Value| row[key].to_string().trim_matches('"').to_owned();
+    list.as_array().unwrap().iter().map(text).collect()
 }
 
 #[tokio::test]

@@ -51,7 +51,14 @@ async fn what_is_served_is_served_encrypted() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // Whoever does not shake hands gets nothing in plain text.
     let (_, head, body) = crate::desk::get(desk.address, "/healthz", "").await;
-    assert!(!head.contains("HTTP/1.1 200") && !body.contains("status"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 400 ") && body.contains("\"code\":\"not_encrypted\""),
+        "{head}"
+    );
+    // Nor does who begins as TLS does and goes on otherwise.
+    let (_, head, body) =
+        crate::desk::ask(desk.address, "\u{16}\u{3}\u{1}GET / HTTP/1.1\r\n\r\n").await;
+    assert!(!head.contains("HTTP") && !body.contains("status"), "{head}");
     desk.stop_server().await;
 }
 
