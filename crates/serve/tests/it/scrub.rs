@@ -22,8 +22,8 @@ fn is(record: &Value, kind: &str) -> bool {
     record["type"] == *kind
 }
 
-/// What a client of everything about an instrument gets. Behind the first time and before the second
-/// it is all that came.
+/// What a client of everything about an instrument gets. Behind the first time and before the
+/// second it is all that came.
 async fn watch(client: &mut Client) -> (Vec<Value>, u64, u64) {
     let ask = r#"{"op":"subscribe","inst":"BTC-USDT","channel":"*","policy":"gap"}"#;
     client.say(ask).await;
