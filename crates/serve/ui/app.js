@@ -21,6 +21,7 @@ const body = document.body;
 const gaps = new Gaps(() => {
   watch.redraw();
   market.look();
+  health.refresh();
 });
 const watch = new Watch({ gaps, onChoose: (inst) => go(`#/${encodeURIComponent(inst)}`) });
 const socket = new Socket((now) => {
@@ -30,6 +31,7 @@ const socket = new Socket((now) => {
     list();
   } else {
     lostAt ??= now.failures ? Date.now() : null;
+    if (lostAt) health.lost();
   }
   showLink();
 });

@@ -24,6 +24,16 @@ export class Health {
     this.#again();
   }
 
+  /** Asks at once: something has changed. */
+  refresh() {
+    this.#again();
+  }
+
+  /** There is nobody to ask. */
+  lost() {
+    this.#word('unknown', 'health unknown');
+  }
+
   #again = async () => {
     clearTimeout(this.#timer);
     try {
