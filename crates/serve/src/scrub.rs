@@ -239,7 +239,8 @@ impl<'a> Reading<'a> {
         let during = during.into_values().filter(|(at, _)| *at < next);
         Page {
             next,
-            end: end && next < self.ask.to,
+            // What a full page has cut off is later.
+            end: end && self.to == self.ask.to && next < self.ask.to,
             state,
             records: after.into_values().collect(),
             tickers: during.map(|(_, text)| text).collect(),
