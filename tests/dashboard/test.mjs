@@ -193,6 +193,7 @@ try {
   await check('a server that is gone is said so', async () => {
     await stop(server.child);
     await until('the banner', () => browser.value(`!document.getElementById('banner').hidden && document.body.dataset.link === 'lost'`));
+    await until('no word about health', async () => (await text('health-text')) === 'health unknown');
     await browser.picture(join(pictures, 'disconnected.png'));
   });
 

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Read `hub.rs` (events to clients), `store.rs` and `book.rs` (the present state), `past.rs` and
-//! `join.rs` (what was), `scrub.rs` and `recorded.rs` (what was, page by page), `client.rs` (what waits for one client), `record.rs` and `pack.rs` (how a
-//! record is written), `ws.rs` and `ask.rs` (the socket), `rest.rs` (everything else),
-//! `guard.rs` (who may come in), `server.rs` (connections), `tls.rs` (encrypted ones).
+//! `join.rs` (what was), `scrub.rs` and `recorded.rs` (the same, page by page), `client.rs` (what
+//! waits for one client), `record.rs` and `pack.rs` (how a record is written), `ws.rs` and `ask.rs`
+//! (the socket), `rest.rs` (everything else), `guard.rs` (who may come in), `server.rs`
+//! (connections), `tls.rs` (encrypted ones).
 //!
 //! Invariants: nothing here ever holds a feed back; no queue is unbounded; a book that missed
 //! something is not served as live; no bytes from outside make it panic.

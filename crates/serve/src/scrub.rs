@@ -6,9 +6,9 @@
 //! as `replay` and `/ws` give.
 //!
 //! Invariants: a record is on one page of a reader that goes on at `next`, and in the order of
-//! receipt; a page holds `limit` records, [`BYTES_MAX`] bytes, and what else one input brought; reading is off the
-//! feeds' and the sink's threads, one reader works at a time, and one that nobody waits for any
-//! more ends.
+//! receipt; a page holds `limit` records, [`BYTES_MAX`] bytes, and what else one input brought;
+//! reading is off the feeds' and the sink's threads, one reader works at a time, and one that
+//! nobody waits for any more ends.
 
 use crate::book::{Text, text};
 use crate::past::Books;
@@ -239,7 +239,8 @@ impl<'a> Reading<'a> {
         let during = during.into_values().filter(|(at, _)| *at < next);
         Page {
             next,
-            end: end && next < self.ask.to,
+            // What a full page has cut off is later.
+            end: end && self.to == self.ask.to && next < self.ask.to,
             state,
             records: after.into_values().collect(),
             tickers: during.map(|(_, text)| text).collect(),

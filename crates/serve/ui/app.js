@@ -21,6 +21,7 @@ const body = document.body;
 const gaps = new Gaps(() => {
   watch.redraw();
   market.look();
+  health.refresh();
 });
 const watch = new Watch({ gaps, onChoose: (inst) => go(`#/${encodeURIComponent(inst)}`) });
 const socket = new Socket((now) => {
@@ -30,6 +31,7 @@ const socket = new Socket((now) => {
     list();
   } else {
     lostAt ??= now.failures ? Date.now() : null;
+    if (lostAt) health.lost();
   }
   showLink();
 });
@@ -88,8 +90,14 @@ function go(hash) {
   else location.hash = hash;
 }
 
-function route() {
+/** What the address names: an instrument or `health`, and a moment in ms or `null`. */
+function address() {
   const [name, moment] = decodeURIComponent(location.hash.replace(/^#\/?/, '')).split('@');
+  return [name, moment ? read(moment) : null];
+}
+
+function route() {
+  const [name, at] = address();
   const isHealth = name === 'health';
   body.dataset.view = isHealth ? 'health' : 'instrument';
   health.shown = isHealth;
@@ -110,7 +118,6 @@ function route() {
     showTab('chart');
   }
   document.title = `${inst} · market-data`;
-  const at = moment && read(moment);
   if (at != null && Math.abs(at - replay.at) >= 1) toPast(at);
 }
 addEventListener('hashchange', route);
@@ -140,8 +147,8 @@ function showReplay() {
   showLink();
   soon(bar.draw);
   // The address names the moment while it stands still.
-  if (replay.on && !replay.playing && body.dataset.view !== 'health') {
-    history.replaceState(null, '', `#/${encodeURIComponent(market.inst ?? '')}@${bar.address}`);
+  if (replay.on && !replay.playing && market.inst && body.dataset.view !== 'health') {
+    history.replaceState(null, '', `#/${encodeURIComponent(market.inst)}@${bar.address}`);
   }
 }
 by('replay-open').addEventListener('click', () => (replay.on ? toLive() : toPast()));
@@ -230,7 +237,7 @@ async function begin() {
   // A recording alone has no present: its page begins at its beginning.
   const range = replay.on ? null : await replay.range().catch(() => null);
   body.dataset.tape = !range ? 'none' : range.growing ? 'growing' : 'whole';
-  if (range && !range.growing && !replay.on) toPast(range.from + 2_000);
+  if (range && !range.growing && !replay.on) toPast(address()[1] ?? range.from + 2_000);
 }
 gaps.start();
 begin();

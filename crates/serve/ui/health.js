@@ -24,6 +24,16 @@ export class Health {
     this.#again();
   }
 
+  /** Asks at once: something has changed. */
+  refresh() {
+    this.#again();
+  }
+
+  /** There is nobody to ask. */
+  lost() {
+    this.#word('unknown', 'health unknown');
+  }
+
   #again = async () => {
     clearTimeout(this.#timer);
     try {
@@ -132,11 +142,12 @@ export class Health {
     const now = Date.now();
     const [long, tick] = this.#span(now);
     const x = (at) => ((at - (now - long)) / long) * width;
+    const step = tick * Math.ceil(42 / ((tick / long) * width)); // so that words have room
     paint.fillStyle = colour('--line');
     paint.fillRect(0, height - 16.5, width, 1);
     paint.font = `10px ${colour('--mono')}`;
     paint.fillStyle = colour('--text-2');
-    for (let at = Math.ceil((now - long) / tick) * tick; at < now; at += tick) {
+    for (let at = Math.ceil((now - long) / step) * step; at < now; at += step) {
       paint.fillRect(Math.round(x(at)), height - 16, 1, 4);
       paint.textAlign = x(at) > width - 30 ? 'right' : 'center';
       paint.fillText(clock(at, false).slice(0, 5), x(at), height - 2);

@@ -15,6 +15,10 @@ export class Trades {
   #seen = new Set();
   #letters = 1;
 
+  constructor() {
+    new ResizeObserver(() => this.#body.clientWidth && soon(this.draw)).observe(this.#body);
+  }
+
   clear() {
     this.#waiting = [];
     this.#sizes = [];

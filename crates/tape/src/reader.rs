@@ -93,8 +93,8 @@ impl SegmentInfo {
         SegmentReader::new(file, number).map_err(io_error(path))
     }
 
-    /// Times of its first and last record, by the heads of the blocks; `None` when it holds no whole
-    /// block.
+    /// Times of its first and last record, by the heads of the blocks; `None` when it holds no
+    /// whole block.
     ///
     /// # Errors
     /// [`ReadError::Io`].

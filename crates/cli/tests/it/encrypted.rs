@@ -1,4 +1,5 @@
-//! A server that is encrypted (`[serve] cert_file`) and wants a token, as `health` and `top` find it.
+//! A server that is encrypted (`[serve] cert_file`) and wants a token, as `health` and `top` find
+//! it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use super::run::{command, run};
