@@ -66,7 +66,7 @@ pub enum Command {
     Verify(cmd::verify::VerifyArgs),
     /// Turn a tape into Parquet files
     Convert(cmd::convert::ConvertArgs),
-    /// Fetch the past over REST into Parquet files
+    /// Fetch the past over REST and from daily files into Parquet
     Backfill(cmd::backfill::BackfillArgs),
     /// Say how good a tape or an archive is, day by day
     Report(cmd::report::ReportArgs),

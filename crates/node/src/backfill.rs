@@ -2,8 +2,8 @@
 //! also from OKX's daily files.
 //!
 //! `market-data backfill` calls [`backfill`]. What to ask for is `okx::past`'s business, how
-//! often and what becomes of it `work.rs`; `files.rs` does daily files before it; `there.rs` knows what the archive has already, and
-//! `journal.rs` keeps answers until their rows are in it.
+//! often and what becomes of it `work.rs`; `files.rs` does daily files before it; `there.rs` knows
+//! what the archive has already, and `journal.rs` keeps answers until their rows are in it.
 //!
 //! Invariants: nothing is fetched twice, whatever ends the process; a stretch counts as filled only
 //! with all its rows in the archive; the files of a recording are not touched.

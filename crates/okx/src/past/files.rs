@@ -23,7 +23,7 @@ const DAY_MS: u64 = 86_400_000;
 const SHIFT_MS: u64 = 8 * 3_600_000;
 /// A day's file is there on the second day after it (docs, 2026-08-22).
 const AFTER_DAYS: u64 = 2;
-/// Bytes of a zipped row (from sizes and numbers of rows that others tell of, 2023 to 2026: 5 to 8).
+/// Bytes of a zipped row (from sizes and numbers of rows that others tell of, 2023 to 2026).
 const ROW_BYTES: u64 = 7;
 /// Trades of one page of REST, and its time: 20 pages in 2 s, and a tenth more.
 const PAGE: (u64, u64) = (100, 110);

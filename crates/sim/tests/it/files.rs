@@ -116,7 +116,7 @@ fn the_list_has_limits() {
     let good = listing(day() - 9, day());
     assert_eq!(code(&good), "0");
     assert_eq!(code(&listing(day() - 10, day())), "50076");
-    let eleven = vec!["BTC-USDT"; 11].join(",");
+    let eleven = ["BTC-USDT"; 11].join(",");
     assert_eq!(code(&good.replace("=BTC-USDT", &format!("={eleven}"))), "51000");
     assert_eq!(code(&good.replace("module=1", "module=9")), "51000");
     assert_eq!(code(&good.replace("instType=SWAP", "instType=SPOT")), "50014");
