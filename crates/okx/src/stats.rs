@@ -117,8 +117,7 @@ pub struct FeedStatus {
     pub lines: Vec<LineStatus>,
     /// Times that a connection was replaced by one that had caught up.
     pub hand_overs: u64,
-    /// What witnesses have said of books, by book and witness; of those of which one has said
-    /// anything.
+    /// What witnesses have said of books, by book and witness; empty if nobody asks them.
     pub witnesses: Vec<WitnessStatus>,
 }
 

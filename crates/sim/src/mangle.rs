@@ -40,12 +40,14 @@ pub fn rot(text: &str, rng: &mut Rng) -> Option<String> {
     let (head, _) = text.split_once("\"action\":\"update\"")?;
     let of = |name: &&&str| head.contains(&format!("\"channel\":\"{name}\""));
     WITNESSED.iter().find(of)?;
-    // A level is `["px","sz",…`; where its size ends stands `","0","`, the old third element.
-    let ends: Vec<usize> = text
-        .match_indices("\",\"0\",\"")
-        .map(|(at, _)| at)
-        .filter(|at| text[..*at].rsplit('"').next() != Some("0"))
-        .collect();
+    // A level is `["px","sz",…`.
+    let size_end = |(at, _): (usize, &str)| {
+        let px = at + 2;
+        let size = px + text[px..].find("\",\"")? + 3;
+        let end = size + text[size..].find('"')?;
+        (&text[size..end] != "0").then_some(end)
+    };
+    let ends: Vec<usize> = text.match_indices("[\"").filter_map(size_end).collect();
     if ends.is_empty() {
         return None;
     }

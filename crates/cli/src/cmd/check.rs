@@ -55,7 +55,8 @@ FAIL with the reasons (exit code 1).
 
 PASS means: enough messages came; every row was decoded exactly; every drill was recovered from; \
 at the end everything is live and no gap is open; and no record is missing without a gap that says \
-so (record numbers, links of books and trade ids are checked). With --sim-faults the faults end \
+so (record numbers, links of books and trade ids are checked); and neither REST nor another channel \
+said something else of a live book than it was at the same id. With --sim-faults the faults end \
 with the time, and up to a minute is given to recover.
 
 With --channels all it follows every public channel there is, each for what suits it of the \

@@ -161,8 +161,25 @@ fn is_witnessed(sub: &Sub) -> bool {
 }
 
 impl OkxFeed {
-    /// What the witnesses have said so far, of each book of which one has said anything.
+    /// What the witnesses have said so far, those included that have not been asked yet, so that
+    /// who counts differences sees the first of them.
     pub(super) fn witness_statuses(&self) -> Vec<WitnessStatus> {
+        let mut counts = self.witness.counts.clone();
+        if self.witnesses() {
+            let all = || (0..).zip(&self.subs).filter(|(_, sub)| sub.wanted);
+            let others: Vec<(&str, Kind)> = all()
+                .filter_map(|(_, sub)| match sub.spec.map(|spec| spec.form) {
+                    Some(Form::Book(form)) => Some((&*sub.subscription.key, Kind::of(form)?)),
+                    _ => None,
+                })
+                .collect();
+            for (index, sub) in all().filter(|(_, sub)| is_witnessed(sub)) {
+                counts.entry((index, Kind::Rest)).or_default();
+                for (_, kind) in others.iter().filter(|(key, _)| *key == &*sub.subscription.key) {
+                    counts.entry((index, *kind)).or_default();
+                }
+            }
+        }
         let status = |((index, kind), tally): (&(u32, Kind), &Tally)| WitnessStatus {
             book: self.subs[*index as usize].subscription.clone(),
             witness: kind.as_str(),
@@ -170,7 +187,7 @@ impl OkxFeed {
             differ: tally.differ,
             skipped: tally.skipped,
         };
-        self.witness.counts.iter().map(status).collect()
+        counts.iter().map(status).collect()
     }
 
     /// The feed starts: its first turn comes at some time within the first interval, which is
