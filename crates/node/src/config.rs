@@ -84,6 +84,8 @@ pub struct Config {
     pub trades: Trades,
     /// What becomes of bars that never came.
     pub bars: Bars,
+    /// What becomes of settlements of funding that nobody heard of.
+    pub funding: Funding,
     /// Where events go.
     pub output: Output,
     /// Where everything received is recorded.
@@ -183,6 +185,14 @@ pub struct Bars {
     pub refill: bool,
 }
 
+/// What becomes of settlements of funding that nobody heard of.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Funding {
+    /// Whether they are fetched over REST.
+    pub refill: bool,
+}
+
 /// Where events go.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -267,6 +277,7 @@ impl Default for Config {
             books: Books::default(),
             trades: Trades::default(),
             bars: Bars::default(),
+            funding: Funding::default(),
             output: Output::default(),
             tape: Tape::default(),
             serve: Serve::default(),
@@ -325,6 +336,12 @@ impl Default for Books {
 impl Default for Trades {
     fn default() -> Trades {
         Trades { refill: true }
+    }
+}
+
+impl Default for Funding {
+    fn default() -> Funding {
+        Funding { refill: true }
     }
 }
 
@@ -415,6 +432,7 @@ impl Config {
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
             "TRADES_REFILL" => self.trades.refill = word(value)?,
             "BARS_REFILL" => self.bars.refill = word(value)?,
+            "FUNDING_REFILL" => self.funding.refill = word(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
             "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
@@ -498,6 +516,7 @@ impl Config {
             deltas: self.books.deltas,
             refill: self.trades.refill,
             bars: self.bars.refill,
+            funding: self.funding.refill,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
             relay: self.serve.enabled && self.serve.okx,
             tape: self.tape.enabled.then(|| self.tape.settings()),

@@ -36,6 +36,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+mod silent;
+pub use silent::Predecessor;
+use silent::Silent;
+
 /// Batches with news of instruments waiting at the supervisor.
 const NEWS_MAX: usize = 64;
 /// Most of the settings that go into the head of each segment of a tape, in bytes.
@@ -110,6 +114,8 @@ pub struct Service {
     change: Option<mpsc::Sender<ChangeAsk>>,
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
+    /// What is to be done when the process before has ended, if there is one.
+    silent: Option<Silent>,
     replay: Option<RunningReplay>,
     /// The frames of all connections, until a relay takes them.
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
@@ -147,9 +153,9 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let io = Arc::new(ways_out(&options)?);
         let rest = Arc::clone(&io.rest);
-        let known = options.tape.as_ref().filter(|tape| tape.resume);
+        let known = options.tape.as_ref().filter(|tape| tape.resume && !options.successor);
         let known = known.map(|tape| recorder::known(&tape.dir)).unwrap_or_default();
-        let recorder = start_recorder(&options)?;
+        let (recorder, silent) = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
         let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
@@ -175,6 +181,7 @@ impl Service {
             home: home.as_ref().map(|home| home.runtime().clone()),
             fleet: Arc::clone(&fleet),
             known: Mutex::new(known),
+            silent: silent.as_ref().map(Silent::flag).unwrap_or_default(),
             options,
         };
         let (loads, listeners) = open_planned(&yard, &prepared.plan.connections)?;
@@ -203,7 +210,19 @@ impl Service {
         let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut tasks, &anchor_rest, lanes, &lines);
         let (change, replay, _home) = (Some(change), None, home);
-        Ok(Service { metrics, catalogue, fleet, tasks, change, sinks, tape, replay, tapped, _home })
+        Ok(Service {
+            metrics,
+            catalogue,
+            fleet,
+            tasks,
+            change,
+            sinks,
+            tape,
+            silent,
+            replay,
+            tapped,
+            _home,
+        })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -244,6 +263,7 @@ impl Service {
             change: None,
             sinks,
             tape: None,
+            silent: None,
             replay: Some(RunningReplay { stop, ended, end: None, copied }),
             tapped: None,
             _home: None,
@@ -383,6 +403,8 @@ impl Service {
     /// Closes every connection, drains and flushes the sinks, at most for a few seconds.
     pub async fn stop(mut self) -> StopReport {
         let until = tokio::time::Instant::now() + STOP_WAIT;
+        // What was never to be heard is not recorded either.
+        drop(self.silent.take());
         // First, so that nothing is opened while everything closes.
         self.tasks.shutdown().await;
         for line in self.lines() {
@@ -512,8 +534,11 @@ fn open_planned(
     Ok((loads, listeners))
 }
 
-fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder, Lanes)>, Error> {
-    let Some(settings) = &options.tape else { return Ok(None) };
+/// A recorder, if one is wanted, and what it waits for, if it does not begin at once.
+type Recording = (Option<(recorder::Recorder, Lanes)>, Option<Silent>);
+
+fn start_recorder(options: &ServiceOptions) -> Result<Recording, Error> {
+    let Some(settings) = &options.tape else { return Ok((None, None)) };
     let endpoints = &options.endpoints;
     let mut about = format!(
         "[venue]\npublic_url = {:?}\nbusiness_url = {:?}\nrest_url = {:?}\n",
@@ -530,7 +555,12 @@ fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder
         }
     }
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
-    recorder::start(settings, about).map(Some)
+    if !options.successor {
+        return Ok((Some(recorder::start(settings, about)?), None));
+    }
+    let (recorder, lanes, begin) = recorder::start_later(settings, about)?;
+    let silent = Silent::new(settings, begin);
+    Ok((Some((recorder, lanes)), Some(silent)))
 }
 
 fn run_recorder(

@@ -52,8 +52,10 @@ pub(crate) enum Timer {
     Refill,
     /// A snapshot may be asked for again over REST.
     Fetch(u32),
-    /// Missing bars may be asked for. (Stands last: states of feeds hold these by number.)
+    /// Missing bars may be asked for.
     Bars,
+    /// Missing settlements may be asked for. (Stands last: states of feeds hold these by number.)
+    Funding,
 }
 
 /// Timers by time and by name.
@@ -72,7 +74,7 @@ impl Timer {
             }
             Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
-            Timer::Login | Timer::Refill | Timer::Bars => None,
+            Timer::Login | Timer::Refill | Timer::Bars | Timer::Funding => None,
         }
     }
 }
@@ -80,7 +82,7 @@ impl Timer {
 impl Timer {
     /// Whether it is of the feed rather than of its connection.
     pub(crate) fn is_of_feed(self) -> bool {
-        matches!(self, Timer::Refill | Timer::Bars)
+        matches!(self, Timer::Refill | Timer::Bars | Timer::Funding)
     }
 }
 

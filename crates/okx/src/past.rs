@@ -14,7 +14,7 @@
 //! known already; any bytes may be handed in.
 
 mod bars;
-mod funding;
+pub(crate) mod funding;
 mod trades;
 
 use crate::channel::figures::FigureRow;

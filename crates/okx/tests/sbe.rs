@@ -261,7 +261,7 @@ fn a_restored_feed_goes_on_as_the_original() {
         let mut one = lived(joined);
         let mut bytes = Vec::new();
         one.feed.checkpoint(&mut bytes);
-        assert_eq!(bytes[0], 7);
+        assert_eq!(bytes[0], 8);
         let mut json = config(&[BOOK]);
         json.sbe = false;
         let other_socket = RestoreError::Malformed("it is of the other kind of socket");

@@ -13,7 +13,11 @@ mod decode;
 #[cfg(target_os = "linux")]
 mod deploy;
 mod every;
+#[cfg(unix)]
+mod funding;
 mod instruments;
+#[cfg(unix)]
+mod killed;
 mod live;
 mod login;
 mod past;
@@ -24,6 +28,8 @@ mod reload;
 mod restart;
 mod run;
 mod sbe;
+#[cfg(unix)]
+mod take_over;
 mod tape;
 #[cfg(all(feature = "top", target_os = "linux"))]
 mod top;

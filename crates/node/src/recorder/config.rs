@@ -22,6 +22,8 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         known: config.known.clone(),
         more_lines: config.lines.saturating_sub(1),
         rotate_ns: config.rotate_ns,
+        funding: config.funding,
+        successor: config.successor,
     }
 }
 
@@ -40,5 +42,7 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.known = taped.known;
     config.lines = taped.more_lines.saturating_add(1);
     config.rotate_ns = taped.rotate_ns;
+    config.funding = taped.funding;
+    config.successor = taped.successor;
     config
 }

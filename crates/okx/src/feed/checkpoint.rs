@@ -11,7 +11,7 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_BARS`] ends before the lines, [`VERSION_BINARY`] before the bars, too,
+//! [`VERSION_LINES`] ends before the funding, [`VERSION_BARS`] before the lines, too, [`VERSION_BINARY`] before the bars, too,
 //! [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
@@ -19,6 +19,7 @@
 use super::bars::Bars;
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
+use super::funding::Funding;
 use super::lines::{Lines, LinesState};
 use super::login::Login;
 use super::refill::Refill;
@@ -33,8 +34,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Version of the bytes.
-const VERSION: u8 = 7;
-/// The version before, without the lines.
+const VERSION: u8 = 8;
+/// The version before, without the funding.
+const VERSION_LINES: u8 = 7;
+/// The version before that, without the lines.
 const VERSION_BARS: u8 = 6;
 /// The version before that, without the bars.
 const VERSION_BINARY: u8 = 5;
@@ -88,7 +91,8 @@ impl fmt::Display for RestoreError {
 impl std::error::Error for RestoreError {}
 
 impl OkxFeed {
-    /// Appends the whole state between two inputs, its configuration excepted.
+    /// Appends the whole state between two inputs, its configuration excepted; nothing while what
+    /// it has to say is held back, because that is part of it.
     ///
     /// More than [`CHECKPOINT_BYTES_MAX`] bytes are not read again; the caller looks at the length.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
@@ -109,6 +113,8 @@ impl OkxFeed {
             login,
             refill,
             bars,
+            funding,
+            held,
             binary,
             lines,
             row: _,
@@ -117,6 +123,9 @@ impl OkxFeed {
             orderly,
             stopping,
         } = self;
+        if held.is_some() {
+            return;
+        }
         let mut arguments: Vec<(&[u8], u32)> =
             by_argument.iter().map(|(text, index)| (&**text, *index)).collect();
         arguments.sort_unstable();
@@ -130,7 +139,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        let parts = (state, login, refill, binary, bars, lines.state());
+        let parts = (state, login, refill, binary, bars, lines.state(), funding);
         *out = postcard::to_extend(&parts, std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
@@ -146,7 +155,8 @@ impl OkxFeed {
     /// [`RestoreError`] when the bytes are not a state that this version wrote.
     pub fn restore(config: OkxConfig, bytes: &[u8]) -> Result<OkxFeed, RestoreError> {
         let (version, rest) = bytes.split_first().ok_or(RestoreError::Damaged)?;
-        let known = [VERSION, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
+        let known =
+            [VERSION, VERSION_LINES, VERSION_BARS, VERSION_BINARY, VERSION_LOGIN, VERSION_STATE];
         if !known.contains(version) {
             return Err(RestoreError::Version(*version));
         }
@@ -162,23 +172,31 @@ impl OkxFeed {
             _ => postcard::take_from_bytes::<Login>(rest).map_err(unread)?,
         };
         let ((refill, binary), rest) = match *version {
-            VERSION | VERSION_BARS | VERSION_BINARY => {
+            VERSION | VERSION_LINES | VERSION_BARS | VERSION_BINARY => {
                 postcard::take_from_bytes::<(Refill, Binary)>(rest).map_err(unread)?
             }
             _ => (Default::default(), rest),
         };
         let (bars, rest) = match *version {
-            VERSION | VERSION_BARS => postcard::take_from_bytes::<Bars>(rest).map_err(unread)?,
+            VERSION | VERSION_LINES | VERSION_BARS => {
+                postcard::take_from_bytes::<Bars>(rest).map_err(unread)?
+            }
             _ => (Bars::default(), rest),
         };
         let (lines, rest) = match *version {
-            VERSION => postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?,
+            VERSION | VERSION_LINES => {
+                postcard::take_from_bytes::<LinesState>(rest).map_err(unread)?
+            }
             _ => (Default::default(), rest),
+        };
+        let (funding, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<Funding>(rest).map_err(unread)?,
+            _ => (Funding::default(), rest),
         };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary, bars), lines)
+        rebuild(config, state, (login, refill, binary, bars), (lines, funding))
             .map_err(RestoreError::Malformed)
     }
 }
@@ -187,7 +205,7 @@ fn rebuild(
     config: OkxConfig,
     state: State,
     (login, refill, binary, bars): (Login, Refill, Binary, Bars),
-    lines: LinesState,
+    (lines, funding): (LinesState, Funding),
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -210,8 +228,11 @@ fn rebuild(
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
     let all = all.chain(login.stand_ins()).chain(refill.subscriptions());
-    if !all.chain(bars.subscriptions()).all(exists) {
+    if !all.chain(bars.subscriptions()).chain(funding.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
+    }
+    if !funding.is_sound() {
+        return Err("what it knows of funding cannot be");
     }
     if !config.sbe && !binary.is_blank() {
         return Err("it is of the other kind of socket");
@@ -243,6 +264,9 @@ fn rebuild(
         login,
         refill,
         bars,
+        funding,
+        // A state is written by feeds that hold nothing back.
+        held: None,
         binary,
         lines,
         row: Default::default(),
