@@ -42,7 +42,7 @@ use market_data_tape::writer::TapeStats;
 use market_data_tape::{Compression, TapeOptions, TapeWriter};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -217,8 +217,8 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
 pub(crate) fn start_later(
     settings: &TapeSettings,
     about: String,
-) -> Result<(Recorder, Lanes, Sender<()>), Error> {
-    let (begin, begun) = std::sync::mpsc::channel();
+) -> Result<(Recorder, Lanes, SyncSender<()>), Error> {
+    let (begin, begun) = std::sync::mpsc::sync_channel(1);
     let (recorder, lanes) = run(settings, options(settings, about), (None, Some(begun)))?;
     Ok((recorder, lanes, begin))
 }

@@ -29,7 +29,7 @@ use market_data_tape::reader::Tape;
 use std::collections::BTreeSet;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -114,8 +114,6 @@ pub struct Service {
     change: Option<mpsc::Sender<ChangeAsk>>,
     sinks: Vec<RunningSink>,
     tape: Option<RunningTape>,
-    /// What is to be done when the process before has ended, if there is one.
-    silent: Option<Silent>,
     replay: Option<RunningReplay>,
     /// The frames of all connections, until a relay takes them.
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the relay is of that feature"))]
@@ -132,6 +130,8 @@ struct RunningReplay {
 }
 
 struct RunningTape {
+    /// What is to be done when the process before has ended, if there is one.
+    silent: Option<Silent>,
     shared: Arc<recorder::Shared>,
     ended: oneshot::Receiver<Option<String>>,
     news: JoinSet<()>,
@@ -155,7 +155,7 @@ impl Service {
         let rest = Arc::clone(&io.rest);
         let known = options.tape.as_ref().filter(|tape| tape.resume && !options.successor);
         let known = known.map(|tape| recorder::known(&tape.dir)).unwrap_or_default();
-        let (recorder, silent) = start_recorder(&options)?;
+        let recorder = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;
         let (queues, sinks) = start_sinks(&metrics, sinks, home.is_some())?;
         let (tape, lanes) = run_recorder(recorder, &metrics, &queues);
@@ -181,7 +181,7 @@ impl Service {
             home: home.as_ref().map(|home| home.runtime().clone()),
             fleet: Arc::clone(&fleet),
             known: Mutex::new(known),
-            silent: silent.as_ref().map(Silent::flag).unwrap_or_default(),
+            silent: tape.as_ref().map(RunningTape::silent_flag).unwrap_or_default(),
             options,
         };
         let (loads, listeners) = open_planned(&yard, &prepared.plan.connections)?;
@@ -210,19 +210,7 @@ impl Service {
         let lines = lock(&fleet).lines.clone();
         start_anchors(&options, &mut tasks, &anchor_rest, lanes, &lines);
         let (change, replay, _home) = (Some(change), None, home);
-        Ok(Service {
-            metrics,
-            catalogue,
-            fleet,
-            tasks,
-            change,
-            sinks,
-            tape,
-            silent,
-            replay,
-            tapped,
-            _home,
-        })
+        Ok(Service { metrics, catalogue, fleet, tasks, change, sinks, tape, replay, tapped, _home })
     }
 
     /// Starts the sinks and plays a tape into them, as if it came from the venue; nothing is
@@ -263,7 +251,6 @@ impl Service {
             change: None,
             sinks,
             tape: None,
-            silent: None,
             replay: Some(RunningReplay { stop, ended, end: None, copied }),
             tapped: None,
             _home: None,
@@ -404,7 +391,7 @@ impl Service {
     pub async fn stop(mut self) -> StopReport {
         let until = tokio::time::Instant::now() + STOP_WAIT;
         // What was never to be heard is not recorded either.
-        drop(self.silent.take());
+        drop(self.tape.as_mut().and_then(|tape| tape.silent.take()));
         // First, so that nothing is opened while everything closes.
         self.tasks.shutdown().await;
         for line in self.lines() {
@@ -492,6 +479,11 @@ fn thread<T: Send + 'static>(
 }
 
 impl RunningTape {
+    /// Raised while feeds are made silent.
+    fn silent_flag(&self) -> Arc<AtomicBool> {
+        self.silent.as_ref().map(Silent::flag).unwrap_or_default()
+    }
+
     /// The drivers are gone, so the recorder is about to end.
     async fn stop(mut self, until: tokio::time::Instant) -> TapeReport {
         let ended = tokio::time::timeout_at(until, self.ended).await;
@@ -534,11 +526,11 @@ fn open_planned(
     Ok((loads, listeners))
 }
 
-/// A recorder, if one is wanted, and what it waits for, if it does not begin at once.
-type Recording = (Option<(recorder::Recorder, Lanes)>, Option<Silent>);
+/// A recorder, and what it waits for, if it does not begin at once.
+type Recording = (recorder::Recorder, Lanes, Option<Silent>);
 
-fn start_recorder(options: &ServiceOptions) -> Result<Recording, Error> {
-    let Some(settings) = &options.tape else { return Ok((None, None)) };
+fn start_recorder(options: &ServiceOptions) -> Result<Option<Recording>, Error> {
+    let Some(settings) = &options.tape else { return Ok(None) };
     let endpoints = &options.endpoints;
     let mut about = format!(
         "[venue]\npublic_url = {:?}\nbusiness_url = {:?}\nrest_url = {:?}\n",
@@ -556,23 +548,25 @@ fn start_recorder(options: &ServiceOptions) -> Result<Recording, Error> {
     }
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
     if !options.successor {
-        return Ok((Some(recorder::start(settings, about)?), None));
+        let (recorder, lanes) = recorder::start(settings, about)?;
+        return Ok(Some((recorder, lanes, None)));
     }
     let (recorder, lanes, begin) = recorder::start_later(settings, about)?;
     let silent = Silent::new(settings, begin);
-    Ok((Some((recorder, lanes)), Some(silent)))
+    Ok(Some((recorder, lanes, Some(silent))))
 }
 
 fn run_recorder(
-    recorder: Option<(recorder::Recorder, Lanes)>,
+    recorder: Option<Recording>,
     metrics: &Metrics,
     queues: &[Queue],
 ) -> (Option<RunningTape>, Option<Lanes>) {
-    let Some((recorder, lanes)) = recorder else { return (None, None) };
+    let Some((recorder, lanes, silent)) = recorder else { return (None, None) };
     metrics.set_tape(&recorder.shared);
     let mut news = JoinSet::new();
     news.spawn(recorder::publish_news(recorder.news, Publisher::new(queues)));
-    (Some(RunningTape { shared: recorder.shared, ended: recorder.ended, news }), Some(lanes))
+    let (shared, ended) = (recorder.shared, recorder.ended);
+    (Some(RunningTape { silent, shared, ended, news }), Some(lanes))
 }
 
 /// Asks for books over REST beside the feeds, if that is wanted; ends with the supervisor.

@@ -5,8 +5,8 @@
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
 //! `feed/refill.rs` (trades that never came), `feed/bars.rs` (bars that never came),
 //! `feed/funding.rs` (settlements that nobody heard of), `feed/known.rs` (what the process before
-//! knew), `feed/successor.rs` (silent until that one has ended), `feed/lines.rs`, `feed/arbiter.rs` and
-//! `feed/handover.rs` (two connections for the same subscriptions),
+//! knew), `feed/successor.rs` (silent until that one has ended), `feed/lines.rs`,
+//! `feed/arbiter.rs` and `feed/handover.rs` (two connections for the same subscriptions),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),

@@ -24,7 +24,8 @@ use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
 use market_data::{
-    Command, Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport,
+    Command, Ended, Prepared, Service, ServiceOptions, SinkError, SinkReport, StopReport,
+    TapeReport,
 };
 use market_data_serve::Server;
 use reload::Reload;
@@ -151,12 +152,7 @@ pub async fn run(
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     if args.dry_run {
-        let about = plan::About {
-            endpoints: &options.endpoints,
-            tape: options.tape.as_ref().map(|tape| tape.dir.as_path()),
-        };
-        let text = plan::text(&prepared.plan, &about, args.json, console.out_paint())?;
-        console.data(text.as_bytes())?;
+        print_plan(args, (&options, &prepared), console)?;
         source.close().await;
         return Ok(ExitCode::SUCCESS);
     }
@@ -175,14 +171,8 @@ pub async fn run(
     let began = Instant::now();
     let mut reload = Reload::new(args, &config, &options);
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
-    if args.take_over {
-        match take_over::take(&mut service, &mut stop).await {
-            Ok(true) => {}
-            other => {
-                service.stop().await;
-                return other.map(|_| ExitCode::SUCCESS);
-            }
-        }
+    if args.take_over && !take_over::take(&mut service, &mut stop).await? {
+        return Ok(ExitCode::SUCCESS);
     }
     let server = match opened {
         Some(opened) => opened.start(&mut service).await,
@@ -205,6 +195,20 @@ pub async fn run(
     console.words(&summary(&before, &report, began.elapsed()));
     door.close();
     verdict(&report)
+}
+
+fn print_plan(
+    args: &RunArgs,
+    (options, prepared): (&ServiceOptions, &Prepared),
+    console: &Console,
+) -> anyhow::Result<()> {
+    let about = plan::About {
+        endpoints: &options.endpoints,
+        tape: options.tape.as_ref().map(|tape| tape.dir.as_path()),
+    };
+    let text = plan::text(&prepared.plan, &about, args.json, console.out_paint())?;
+    console.data(text.as_bytes())?;
+    Ok(())
 }
 
 impl RunArgs {

@@ -22,7 +22,7 @@ pub(crate) struct Chunk {
     pub actions: Vec<Action>,
     /// `n` of the last event that came out so far; 0 = none.
     pub last_n: u64,
-    /// Whether what came out is not all here: a mistake of ours ended the feed, or there was no room.
+    /// Whether what came out is not all here: a mistake of ours ended the feed, or room was short.
     pub failed: bool,
     /// Whether the feed's state is among the items; then it is the last of them, but for the end.
     pub has_state: bool,

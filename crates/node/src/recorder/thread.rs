@@ -107,8 +107,8 @@ impl Recording {
         recording
     }
 
-    /// Waits until this process is the one that records, and records then what came meanwhile. False
-    /// if it never is: the service ends, or gives up.
+    /// Waits until this process is the one that records, and then records what came meanwhile.
+    /// False if it never is: the service ends, or gives up.
     pub fn wait(&mut self, queue: &Receiver<Chunk>, begun: &Receiver<()>) -> bool {
         // Bounded by the lanes: what is here counts as queued.
         let mut held = Vec::new();

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -36,11 +36,11 @@ pub(super) struct Silent {
     dir: PathBuf,
     resume: bool,
     flag: Arc<AtomicBool>,
-    begin: Sender<()>,
+    begin: SyncSender<()>,
 }
 
 impl Silent {
-    pub fn new(settings: &TapeSettings, begin: Sender<()>) -> Silent {
+    pub fn new(settings: &TapeSettings, begin: SyncSender<()>) -> Silent {
         let flag = Arc::new(AtomicBool::new(true));
         Silent { dir: settings.dir.clone(), resume: settings.resume, flag, begin }
     }
@@ -76,7 +76,8 @@ impl Service {
     /// *Cancel safety:* a call that is dropped before the other has answered changes nothing.
     pub async fn take_over(&mut self) -> Result<Predecessor, Error> {
         let cannot = |why: &str| Error::TakeOver(why.to_owned());
-        let Some(Silent { dir, resume, .. }) = &self.silent else {
+        let silent = self.tape.as_ref().and_then(|tape| tape.silent.as_ref());
+        let Some(Silent { dir, resume, .. }) = silent else {
             return Err(cannot("this service records by itself already"));
         };
         let (dir, resume) = (dir.clone(), *resume);
@@ -117,7 +118,8 @@ impl Service {
 
     /// Lets everything out that was held back.
     async fn speak(&mut self, known: BTreeMap<Subscription, Known>) {
-        let Some(silent) = self.silent.take() else { return };
+        let silent = self.tape.as_mut().and_then(|tape| tape.silent.take());
+        let Some(silent) = silent else { return };
         silent.flag.store(false, Relaxed);
         // A recorder that is gone has said so.
         let _ = silent.begin.send(());

@@ -11,7 +11,8 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LINES`] ends before the funding, [`VERSION_BARS`] before the lines, too, [`VERSION_BINARY`] before the bars, too,
+//! [`VERSION_LINES`] ends before the funding, [`VERSION_BARS`] before the lines, too,
+//! [`VERSION_BINARY`] before the bars, too,
 //! [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
@@ -29,7 +30,7 @@ use crate::channel::{self, Form};
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
 use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
-use market_data_model::Nanos;
+use market_data_model::{Nanos, Subscription};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -231,22 +232,17 @@ fn rebuild(
     if !all.chain(bars.subscriptions()).chain(funding.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
     }
-    if !funding.is_sound() {
-        return Err("what it knows of funding cannot be");
-    }
     if !config.sbe && !binary.is_blank() {
         return Err("it is of the other kind of socket");
     }
-    sound(&link, (&login, &refill, &bars), (&binary, subs.len()), requests.max(get_number))?;
+    sound(
+        &link,
+        (&login, &refill, &bars, &funding),
+        (&binary, subs.len()),
+        requests.max(get_number),
+    )?;
     let lines = Lines::restored(lines, subs.len())?;
-    for sub in &mut subs {
-        complete(sub, &emit)?;
-    }
-    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
-    let by_key: BTreeMap<_, u32> = keys.collect();
-    if by_key.len() != subs.len() {
-        return Err("it has a subscription twice");
-    }
+    let by_key = keyed(&mut subs, &emit)?;
     Ok(OkxFeed {
         config,
         beside: false,
@@ -265,7 +261,6 @@ fn rebuild(
         refill,
         bars,
         funding,
-        // A state is written by feeds that hold nothing back.
         held: None,
         binary,
         lines,
@@ -277,10 +272,21 @@ fn rebuild(
     })
 }
 
+/// Completes the subscriptions; gives their places by what they are to.
+fn keyed(subs: &mut [Sub], emit: &Emitter) -> Result<BTreeMap<Subscription, u32>, &'static str> {
+    subs.iter_mut().try_for_each(|sub| complete(sub, emit))?;
+    let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
+    let by_key: BTreeMap<_, u32> = keys.collect();
+    if by_key.len() != subs.len() {
+        return Err("it has a subscription twice");
+    }
+    Ok(by_key)
+}
+
 /// Whether the parts are what inputs can have made of them.
 fn sound(
     link: &Link,
-    (login, refill, bars): (&Login, &Refill, &Bars),
+    (login, refill, bars, funding): (&Login, &Refill, &Bars, &Funding),
     (binary, subs): (&Binary, usize),
     counted: u64,
 ) -> Result<(), &'static str> {
@@ -290,6 +296,7 @@ fn sound(
         (login.is_sound(), "its login was tried more often than it can have been"),
         (refill.is_sound(), "what it fetches is more than it may"),
         (bars.is_sound(), "what it knows of bars cannot be"),
+        (funding.is_sound(), "what it knows of funding cannot be"),
         (binary.is_sound(subs), "what it knows of the binary socket cannot be"),
         (counted < u64::MAX, "its counts are at their end"),
     ];

@@ -99,7 +99,7 @@ pub async fn open(
     Ok(Some((Opened { bound, options, hub }, sink)))
 }
 
-/// The channels of which records may come: fetched settlements are of one that nobody subscribes to.
+/// The channels of which records may come: nobody subscribes to that of fetched settlements.
 pub fn channels(prepared: &Prepared) -> impl Iterator<Item = String> {
     let own = prepared.subscriptions.iter().map(|s| s.channel.to_string());
     let kept = prepared.subscriptions.iter().map(|s| kept_as(&s.channel).to_owned());

@@ -1,8 +1,8 @@
 //! `market-data run --take-over`: from the process that records in the directory to this one,
 //! without a hole; and that other process's side of it.
 //!
-//! The node's `Service::take_over` does it ([0033](../../../../../docs/decisions/0033-take-over.md));
-//! this file decides when, and says what came of it.
+//! The node's `Service::take_over` does it (decision 0033); this file decides when, and says what
+//! came of it.
 //!
 //! Invariants: the old process is asked only when everything is live here; while it has not
 //! answered, whatever goes wrong here ends this process and leaves that one alone.
