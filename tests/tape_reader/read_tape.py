@@ -248,12 +248,14 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in range(1, 33):
+        if version not in range(1, 129):
             return {}
         fields = {
             "login": bool(version - 1 & 1),
             "refill": bool(version - 1 & 2),
             "sbe": bool(version - 1 & 4),
+            "funding": bool(version - 1 & 64),
+            "successor": bool(version - 1 & 128),
             "url": b.text(),
             "view_depth": b.varint(),
             "deltas": bool(b.byte()),
@@ -289,6 +291,8 @@ def payload(kind, b):
         return {"subscriptions": b.subscriptions()}
     if kind == 25:
         return {"subscriptions": [b.subscription()]}
+    if kind == 28:
+        return {"known": [b.known() for _ in range(b.varint())]}
     if kind == 26:
         return {"instruments": b.instruments()}
     if kind in (16, 17, 20, 24, 27, 30):

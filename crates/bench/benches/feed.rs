@@ -57,6 +57,7 @@ fn run() -> Result<(), String> {
     frame_table(&streams, settings.repetitions);
     book_table(&streams, settings.repetitions);
     line_table(&streams, settings.repetitions);
+    id_table(&streams, settings.repetitions);
     // Memory is told by a process that does nothing else.
     let exe = std::env::current_exe().map_err(|e| e.to_string())?;
     for width in ["1400", "2700"] {
@@ -165,7 +166,10 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
 
 /// What a second line costs: the first copy of a frame while there is another line, and both.
 fn line_table(streams: &[Stream], repetitions: usize) {
-    println!("\n{:<8} {:>10} {:>12} {:>14}", "lines", "one, ns", "of two, ns", "both copies");
+    println!(
+        "\n{:<8} {:>10} {:>12} {:>14} {:>10} {:>10}",
+        "lines", "one, ns", "of two, ns", "both copies", "of two", "both"
+    );
     for group in Group::ALL {
         let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
         let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
@@ -182,8 +186,39 @@ fn line_table(streams: &[Stream], repetitions: usize) {
         ];
         let ns = medians(&mut cases, repetitions).into_iter().map(|ns| ns / frames as f64);
         let ns: Vec<f64> = ns.collect();
-        println!("{:<8} {:>10.0} {:>12.0} {:>14.0}", group.name(), ns[0], ns[1], ns[2]);
+        println!(
+            "{:<8} {:>10.0} {:>12.0} {:>14.0} {:>9.2}x {:>9.2}x",
+            group.name(),
+            ns[0],
+            ns[1],
+            ns[2],
+            ns[1] / ns[0],
+            ns[2] / ns[0]
+        );
     }
+}
+
+/// What the account of trade ids costs: of a frame of trades all together, and alone.
+fn id_table(streams: &[Stream], repetitions: usize) {
+    let streams: Vec<_> = streams.iter().map(|s| s.only(Group::Trades)).collect();
+    let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Trades)).collect();
+    let frames: usize = chosen.iter().map(Vec::len).sum();
+    if frames < 20 {
+        return;
+    }
+    let (chosen, ids) = (&chosen, &systems::trade_ids(&chosen));
+    let one = systems::Lines::One;
+    let mut cases = [
+        Case { name: "frame", pass: Box::new(move || systems::lines(chosen, one)) },
+        Case { name: "ids", pass: Box::new(move || systems::account(ids)) },
+    ];
+    let ns: Vec<f64> =
+        medians(&mut cases, repetitions).into_iter().map(|ns| ns / frames as f64).collect();
+    let share = ns[1] / ns[0] * 100.0;
+    println!(
+        "\ntrades: {:.0} ns a frame, of which the account of ids is {:.1} ns, {share:.1} %",
+        ns[0], ns[1]
+    );
 }
 
 fn book_table(streams: &[Stream], repetitions: usize) {

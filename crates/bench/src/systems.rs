@@ -97,6 +97,8 @@ pub fn lines(streams: &Streams<'_>, how: Lines) -> u64 {
         config.lines = if how == Lines::One { 1 } else { 2 };
         let mut feed = OkxFeed::new(config);
         let two = how != Lines::One;
+        // It asks for its connections, which are then up.
+        feed.handle(Nanos(1), Input::Start, &mut out);
         let mut give = |n: u64, line: u8, news: LineNews<'_>| {
             out.clear();
             let input = match (line, news) {
@@ -107,7 +109,6 @@ pub fn lines(streams: &Streams<'_>, how: Lines) -> u64 {
             feed.handle(Nanos(n), input, &mut out);
             out.events.len() as u64
         };
-        give(1, 0, LineNews::Opened);
         for line in 0..=u8::from(two) {
             give(1, line, LineNews::Opened);
             for argument in &arguments {
@@ -123,6 +124,33 @@ pub fn lines(streams: &Streams<'_>, how: Lines) -> u64 {
         }
     }
     sum
+}
+
+/// The ids of all trades, with how many fills each row stands for, by instrument.
+pub fn trade_ids(streams: &Streams<'_>) -> Vec<Vec<(u64, Option<u64>)>> {
+    let mut series: FxHashMap<String, Vec<(u64, Option<u64>)>> = FxHashMap::default();
+    for frame in streams.iter().flatten() {
+        let Ok(Frame::Data(data)) = frame::parse(frame) else { continue };
+        for raw in data.data.items() {
+            if let Ok(read) = trades::decode(raw, &mut Unknowns::default()) {
+                let of = series.entry(data.arg.as_str().to_owned()).or_default();
+                of.push((read.trade.trade_id, read.trade.count.map(u64::from)));
+            }
+        }
+    }
+    series.into_values().collect()
+}
+
+/// What proves that no trade is missing or comes twice, and nothing else.
+pub fn account(ids: &[Vec<(u64, Option<u64>)>]) -> u64 {
+    let mut lost = 0;
+    for list in ids {
+        let mut series = trades::Series::default();
+        for (id, fills) in list {
+            lost += u64::from(black_box(series.take(*id, *fills)) != trades::Link::Follows);
+        }
+    }
+    lost
 }
 
 /// Envelope and rows.

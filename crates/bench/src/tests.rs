@@ -67,3 +67,17 @@ fn updates_have_the_levels_they_should() {
         systems::apply_sorted(&changes, books, || 0).1
     );
 }
+
+#[test]
+fn one_line_and_two_say_the_same_but_for_their_own_lives() {
+    let stream = stream();
+    let frames = [stream.select(Group::Mix)];
+    let [one, of_two, both] = [systems::Lines::One, systems::Lines::OneOfTwo, systems::Lines::Both]
+        .map(|how| systems::lines(&frames, how));
+    // A session and its subscriptions are told by each line; rows once.
+    assert!(one > 4_000, "{one} records");
+    assert!(of_two - one < 200 && both == of_two, "{one}, {of_two}, {both}");
+    let ids = systems::trade_ids(&[stream.select(Group::Trades)]);
+    assert!(ids.iter().map(Vec::len).sum::<usize>() > 500);
+    assert_eq!(systems::account(&ids), 0, "none is missing, none comes twice");
+}

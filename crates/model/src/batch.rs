@@ -205,7 +205,11 @@ impl Batch {
     /// Appends a copy of an event of another batch whose names are this one's too, or were until
     /// this one's grew.
     pub fn push(&mut self, event: &EventRef<'_>) {
-        let header = *event.header;
+        self.push_under(*event.header, event);
+    }
+
+    /// The same under another header.
+    pub fn push_under(&mut self, header: Header, event: &EventRef<'_>) {
         let other = match event.body {
             Body::Ticker(x) => return self.push_ticker(header, *x),
             Body::Trade(x) => return self.push_trade(header, *x),

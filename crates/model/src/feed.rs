@@ -85,6 +85,9 @@ pub enum Command {
     Resync(Subscription),
     /// The venue changed these instruments.
     Instruments(Vec<Arc<Instrument>>),
+    /// The process before has ended, and this is how far its feeds had come: a feed that was silent
+    /// until now ([`Known`]; decision 0033) goes on from there. Others ignore it.
+    TakeOver(Vec<Known>),
     /// Close the connection and stay down.
     Stop,
 }
@@ -111,7 +114,8 @@ pub struct Known {
     /// Of what.
     pub subscription: Subscription,
     /// The id of the last trade before which nothing is missing, or the opening time (ms) of the
-    /// first bar whose end was not told; `None` = the channel has neither.
+    /// first bar whose end was not told, or the time (ms) of the last settlement of funding before
+    /// which nothing is missing; `None` = the channel has none of these.
     pub last: Option<u64>,
     /// When its last data came.
     pub heard: Nanos,

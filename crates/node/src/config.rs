@@ -86,6 +86,8 @@ pub struct Config {
     pub trades: Trades,
     /// What becomes of bars that never came.
     pub bars: Bars,
+    /// What becomes of settlements of funding that nobody heard of.
+    pub funding: Funding,
     /// Where events go.
     pub output: Output,
     /// Where everything received is recorded.
@@ -188,6 +190,14 @@ pub struct Bars {
     pub refill: bool,
 }
 
+/// What becomes of settlements of funding that nobody heard of.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Funding {
+    /// Whether they are fetched over REST.
+    pub refill: bool,
+}
+
 /// Where events go.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -274,6 +284,7 @@ impl Default for Config {
             books: Books::default(),
             trades: Trades::default(),
             bars: Bars::default(),
+            funding: Funding::default(),
             output: Output::default(),
             tape: Tape::default(),
             serve: Serve::default(),
@@ -333,6 +344,12 @@ impl Default for Books {
 impl Default for Trades {
     fn default() -> Trades {
         Trades { refill: true }
+    }
+}
+
+impl Default for Funding {
+    fn default() -> Funding {
+        Funding { refill: true }
     }
 }
 
@@ -425,6 +442,7 @@ impl Config {
             "BOOKS_VIEW_DEPTH" => self.books.view_depth = number(value)?,
             "TRADES_REFILL" => self.trades.refill = word(value)?,
             "BARS_REFILL" => self.bars.refill = word(value)?,
+            "FUNDING_REFILL" => self.funding.refill = word(value)?,
             "BOOKS_DELTAS" => self.books.deltas = word(value)?,
             "OUTPUT_SINKS" => self.output.sinks = list(),
             "OUTPUT_OVERFLOW" => self.output.overflow = word(value)?,
@@ -509,6 +527,7 @@ impl Config {
             deltas: self.books.deltas,
             refill: self.trades.refill,
             bars: self.bars.refill,
+            funding: self.funding.refill,
             refresh: Duration::from_secs(self.venue.refresh_seconds.max(1)),
             relay: self.serve.enabled && self.serve.okx,
             tape: self.tape.enabled.then(|| self.tape.settings()),

@@ -66,6 +66,9 @@ pub enum Error {
     /// Recording cannot start.
     #[error("cannot record: {0}")]
     Tape(market_data_tape::writer::OpenError),
+    /// Another process cannot be taken over from.
+    #[error("cannot take over: {0}")]
+    TakeOver(String),
     /// A file or a socket of this machine.
     #[error("cannot {what}: {source}")]
     Io {
@@ -88,6 +91,10 @@ impl Error {
             Error::Tape(_) => Some(
                 "choose another directory (`run --tape DIR`, `watch --record DIR`), or record \
                  nothing (`run --no-tape`)",
+            ),
+            Error::TakeOver(_) => Some(
+                "the log of the other process may say what keeps it; without --take-over a new \
+                 process begins where the tape of the old one ends",
             ),
             Error::Replay(_) => {
                 Some("name the directory that `market-data run` recorded to (by default `tape`)")

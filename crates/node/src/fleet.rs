@@ -22,7 +22,7 @@ use market_data_okx::channel::{self, Path};
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_tape::encode_config;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -72,6 +72,8 @@ pub(crate) struct Yard {
     pub fleet: Arc<Mutex<Fleet>>,
     /// What the feeds of the process before knew; each is handed out once.
     pub known: Mutex<BTreeMap<Subscription, Known>>,
+    /// Whether feeds are silent when they are made, because another process still records.
+    pub silent: Arc<AtomicBool>,
 }
 
 impl Yard {
@@ -133,7 +135,8 @@ impl Yard {
         let mut known = lock(&self.known);
         let mut known: Vec<Known> =
             lock(&carried).iter().filter_map(|one| known.remove(one)).collect();
-        let catalogue = Arc::clone(&self.catalogue);
+        let (catalogue, silent) = (Arc::clone(&self.catalogue), Arc::clone(&self.silent));
+        let funding = options.funding;
         let (taped, beside) = (self.lanes.is_some(), self.beside);
         Box::new(move |feed| {
             let subscriptions = lock(&carried).clone();
@@ -150,6 +153,8 @@ impl Yard {
             config.login = login;
             config.refill = refill;
             config.bars = bars;
+            config.funding = funding;
+            config.successor = silent.load(Relaxed);
             // A fresh feed after a panic begins afresh.
             config.known = std::mem::take(&mut known);
             config.lines = lines;

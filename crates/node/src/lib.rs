@@ -47,6 +47,7 @@ pub mod sim_server;
 pub mod sink;
 mod skew;
 mod supervisor;
+pub mod take_over;
 #[cfg(test)]
 mod testing;
 mod venue;
@@ -63,7 +64,7 @@ pub use net::{ProxyError, ProxySetting, TlsTrust};
 pub use options::{LineSettings, OneCore, ParquetSettings, ServiceOptions, TapeSettings, Want};
 pub use recorder::TapeReport;
 pub use replay::{ReplayEnd, ReplaySettings, Speed};
-pub use service::{Ended, Service, SinkReport, StopReport};
+pub use service::{Ended, Predecessor, Service, SinkReport, StopReport};
 pub use sink::{
     Counter, Delivery, EventReceiver, InOrder, JsonLines, Lost, Overflow, Processor, ProcessorSink,
     Sink, SinkError, SinkSpec, TradeOrder, channel_sink,

@@ -408,8 +408,12 @@ impl<F: Driven> Driver<F> {
                 self.ready.push(cut::cut(&mut self.out.events, said, &names));
             }
         }
-        if let Err(panic) = handled {
-            self.replace_feed(now, &words(&*panic));
+        match handled {
+            Err(panic) => self.replace_feed(now, &words(&*panic)),
+            Ok(()) if self.feed.is_spent() => {
+                self.replace_feed(now, "it held back more than it may");
+            }
+            Ok(()) => {}
         }
     }
 

@@ -133,6 +133,11 @@ pub struct ServiceOptions {
     pub refill: bool,
     /// Let each bar say what it is worth, and fetch bars that never came over REST.
     pub bars: bool,
+    /// Fetch settlements of funding that nobody heard of over REST.
+    pub funding: bool,
+    /// Connect and follow everything, but say and record nothing before
+    /// [`Service::take_over`](crate::Service::take_over): another process still records.
+    pub successor: bool,
     /// How many connections carry the same subscriptions.
     pub lines: LineSettings,
     /// Time between two comparisons of a live book of a connection with what REST and other
@@ -177,6 +182,8 @@ impl Default for ServiceOptions {
             deltas: true,
             refill: true,
             bars: true,
+            funding: true,
+            successor: false,
             lines: LineSettings::default(),
             witness: Duration::ZERO,
             seed: 0,

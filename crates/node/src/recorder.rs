@@ -42,6 +42,7 @@ use market_data_tape::writer::TapeStats;
 use market_data_tape::{Compression, TapeOptions, TapeWriter};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -204,6 +205,29 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
         }
         Err(error) => return Err(Error::Tape(error)),
     };
+    run(settings, options, (Some(place), None))
+}
+
+/// Starts the thread, which touches nothing before it hears from the sender: until then another
+/// process records. What the lanes send waits in memory, no more than [`QUEUE_BYTES_MAX`]; dropping
+/// the sender unheard means that nothing is ever recorded.
+///
+/// # Errors
+/// When there is no thread to be had.
+pub(crate) fn start_later(
+    settings: &TapeSettings,
+    about: String,
+) -> Result<(Recorder, Lanes, SyncSender<()>), Error> {
+    let (begin, begun) = std::sync::mpsc::sync_channel(1);
+    let (recorder, lanes) = run(settings, options(settings, about), (None, Some(begun)))?;
+    Ok((recorder, lanes, begin))
+}
+
+fn run(
+    settings: &TapeSettings,
+    options: TapeOptions,
+    (place, begun): (Option<Result<TapeWriter, String>>, Option<Receiver<()>>),
+) -> Result<(Recorder, Lanes), Error> {
     let round = AtomicU64::new(1);
     let shared = Arc::new(Shared { dir: settings.dir.clone(), round, ..Shared::default() });
     let (chunks, queue) = std::sync::mpsc::sync_channel(CHUNKS_MAX);
@@ -219,7 +243,8 @@ pub(crate) fn start(settings: &TapeSettings, about: String) -> Result<(Recorder,
         thread::Recording::new(Arc::clone(&shared), options, settings.digests, news_sender, place);
     thread.converter = wake.map_err(what("Parquet files"))?;
     let work = move || {
-        let lost = thread.run(&queue);
+        let begins = begun.is_none_or(|begun| thread.wait(&queue, &begun));
+        let lost = if begins { thread.run(&queue) } else { None };
         // Nobody listens once the service was dropped.
         drop(done.send(lost));
     };

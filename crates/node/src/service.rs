@@ -29,12 +29,16 @@ use market_data_tape::reader::Tape;
 use std::collections::BTreeSet;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+
+mod silent;
+pub use silent::Predecessor;
+use silent::Silent;
 
 /// Batches with news of instruments waiting at the supervisor.
 const NEWS_MAX: usize = 64;
@@ -126,6 +130,8 @@ struct RunningReplay {
 }
 
 struct RunningTape {
+    /// What is to be done when the process before has ended, if there is one.
+    silent: Option<Silent>,
     shared: Arc<recorder::Shared>,
     ended: oneshot::Receiver<Option<String>>,
     news: JoinSet<()>,
@@ -147,7 +153,7 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let io = Arc::new(ways_out(&options)?);
         let rest = Arc::clone(&io.rest);
-        let known = options.tape.as_ref().filter(|tape| tape.resume);
+        let known = options.tape.as_ref().filter(|tape| tape.resume && !options.successor);
         let known = known.map(|tape| recorder::known(&tape.dir)).unwrap_or_default();
         let recorder = start_recorder(&options)?;
         let home = options.one_core.map(Home::start).transpose()?;
@@ -175,6 +181,7 @@ impl Service {
             home: home.as_ref().map(|home| home.runtime().clone()),
             fleet: Arc::clone(&fleet),
             known: Mutex::new(known),
+            silent: tape.as_ref().map(RunningTape::silent_flag).unwrap_or_default(),
             options,
         };
         let (loads, listeners) = open_planned(&yard, &prepared.plan.connections)?;
@@ -383,6 +390,8 @@ impl Service {
     /// Closes every connection, drains and flushes the sinks, at most for a few seconds.
     pub async fn stop(mut self) -> StopReport {
         let until = tokio::time::Instant::now() + STOP_WAIT;
+        // What was never to be heard is not recorded either.
+        drop(self.tape.as_mut().and_then(|tape| tape.silent.take()));
         // First, so that nothing is opened while everything closes.
         self.tasks.shutdown().await;
         for line in self.lines() {
@@ -470,6 +479,11 @@ fn thread<T: Send + 'static>(
 }
 
 impl RunningTape {
+    /// Raised while feeds are made silent.
+    fn silent_flag(&self) -> Arc<AtomicBool> {
+        self.silent.as_ref().map(Silent::flag).unwrap_or_default()
+    }
+
     /// The drivers are gone, so the recorder is about to end.
     async fn stop(mut self, until: tokio::time::Instant) -> TapeReport {
         let ended = tokio::time::timeout_at(until, self.ended).await;
@@ -512,7 +526,10 @@ fn open_planned(
     Ok((loads, listeners))
 }
 
-fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder, Lanes)>, Error> {
+/// A recorder, and what it waits for, if it does not begin at once.
+type Recording = (recorder::Recorder, Lanes, Option<Silent>);
+
+fn start_recorder(options: &ServiceOptions) -> Result<Option<Recording>, Error> {
     let Some(settings) = &options.tape else { return Ok(None) };
     let endpoints = &options.endpoints;
     let mut about = format!(
@@ -530,19 +547,26 @@ fn start_recorder(options: &ServiceOptions) -> Result<Option<(recorder::Recorder
         }
     }
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
-    recorder::start(settings, about).map(Some)
+    if !options.successor {
+        let (recorder, lanes) = recorder::start(settings, about)?;
+        return Ok(Some((recorder, lanes, None)));
+    }
+    let (recorder, lanes, begin) = recorder::start_later(settings, about)?;
+    let silent = Silent::new(settings, begin);
+    Ok(Some((recorder, lanes, Some(silent))))
 }
 
 fn run_recorder(
-    recorder: Option<(recorder::Recorder, Lanes)>,
+    recorder: Option<Recording>,
     metrics: &Metrics,
     queues: &[Queue],
 ) -> (Option<RunningTape>, Option<Lanes>) {
-    let Some((recorder, lanes)) = recorder else { return (None, None) };
+    let Some((recorder, lanes, silent)) = recorder else { return (None, None) };
     metrics.set_tape(&recorder.shared);
     let mut news = JoinSet::new();
     news.spawn(recorder::publish_news(recorder.news, Publisher::new(queues)));
-    (Some(RunningTape { shared: recorder.shared, ended: recorder.ended, news }), Some(lanes))
+    let (shared, ended) = (recorder.shared, recorder.ended);
+    (Some(RunningTape { silent, shared, ended, news }), Some(lanes))
 }
 
 /// Asks for books over REST beside the feeds, if that is wanted; ends with the supervisor.

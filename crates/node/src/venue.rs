@@ -24,6 +24,14 @@ pub(crate) trait Driven: Feed + Send + 'static {
     }
     /// Appends its state for the tape; nothing if it has none to give.
     fn checkpoint(&self, _out: &mut Vec<u8>) {}
+    /// Whether it holds back what it has to say.
+    fn is_silent(&self) -> bool {
+        false
+    }
+    /// Whether it held back too much and is of no use any more.
+    fn is_spent(&self) -> bool {
+        false
+    }
 }
 
 impl Driven for OkxFeed {
@@ -45,5 +53,13 @@ impl Driven for OkxFeed {
 
     fn checkpoint(&self, out: &mut Vec<u8>) {
         OkxFeed::checkpoint(self, out);
+    }
+
+    fn is_silent(&self) -> bool {
+        OkxFeed::is_silent(self)
+    }
+
+    fn is_spent(&self) -> bool {
+        OkxFeed::is_spent(self)
     }
 }

@@ -4,8 +4,9 @@
 //! whatever comes in becomes events and actions. Its parts: `feed/session.rs` (up, down, silence),
 //! `feed/asks.rs` (requests, acks, refusals, resyncs), `feed/login.rs` (who needs a login),
 //! `feed/refill.rs` (trades that never came), `feed/bars.rs` (bars that never came),
-//! `feed/known.rs` (what the process before knew), `feed/lines.rs`, `feed/arbiter.rs` and
-//! `feed/handover.rs` (two connections for the same subscriptions),
+//! `feed/funding.rs` (settlements that nobody heard of), `feed/known.rs` (what the process before
+//! knew), `feed/successor.rs` (silent until that one has ended), `feed/lines.rs`,
+//! `feed/arbiter.rs` and `feed/handover.rs` (two connections for the same subscriptions),
 //! `feed/data.rs` (rows to events),
 //! `feed/fast.rs` (the short way), `feed/binary.rs` (the binary socket),
 //! `feed/instruments.rs` (what the venue says of instruments),
@@ -27,6 +28,7 @@ use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
 use bars::Bars;
 use emit::{Emitter, Place};
+use funding::Funding;
 use lines::Lines;
 use login::Login;
 use market_data_model::*;
@@ -50,6 +52,7 @@ mod data;
 mod emit;
 mod fast;
 mod figures;
+mod funding;
 mod handover;
 mod instruments;
 mod known;
@@ -59,6 +62,7 @@ mod opening;
 mod refill;
 mod session;
 mod sub;
+mod successor;
 #[cfg(test)]
 mod tests;
 mod upcoming;
@@ -87,6 +91,10 @@ pub struct OkxConfig {
     pub refill: bool,
     /// Whether each bar says what it is worth, and bars that never came are fetched over REST.
     pub bars: bool,
+    /// Whether settlements of funding that came while nobody listened are fetched over REST.
+    pub funding: bool,
+    /// Nothing comes out before [`Command::TakeOver`] says how far the process before had come.
+    pub successor: bool,
     /// What the feeds of the process before knew of these subscriptions: what came meanwhile is
     /// missing.
     pub known: Vec<Known>,
@@ -123,6 +131,8 @@ impl OkxConfig {
             login: false,
             refill: false,
             bars: false,
+            funding: false,
+            successor: false,
             known: Vec::new(),
             sbe: false,
             lines: 1,
@@ -182,6 +192,9 @@ pub struct OkxFeed {
     refill: Refill,
     bars: Bars,
     witness: Witness,
+    funding: Funding,
+    /// What a successor has to say once it may; `None` = it comes out at once.
+    held: Option<Box<successor::Held>>,
     binary: binary::Binary,
     lines: Lines,
     /// Room for the book row being read.
@@ -205,6 +218,7 @@ impl OkxFeed {
         let wanted = config.subscriptions.clone();
         let mut feed = OkxFeed {
             link: Link::new(config.seed),
+            held: config.successor.then(Box::default),
             config,
             beside: false,
             emit,
@@ -221,6 +235,7 @@ impl OkxFeed {
             refill: Refill::default(),
             bars: Bars::default(),
             witness: Witness::default(),
+            funding: Funding::default(),
             binary: Default::default(),
             lines: Lines::default(),
             row: BookRow::default(),
@@ -272,7 +287,8 @@ impl OkxFeed {
             refused: wanted().filter(|sub| sub.stage == Stage::Refused).count(),
             open_gaps: self.subs.iter().filter(|sub| sub.gap.is_some()).count()
                 + self.refill.holes()
-                + self.bars.holes(),
+                + self.bars.holes()
+                + self.funding.holes(),
             trades_filled: self.refill.filled(),
             bars_filled: self.bars.filled(),
             bars_missing: self.bars.missing(),
@@ -357,6 +373,7 @@ impl OkxFeed {
                     self.instrument_changed(now, instrument, None, out);
                 }
             }
+            Command::TakeOver(known) => self.take_over(now, known, out),
             Command::Stop => self.stop(now, out),
         }
     }
@@ -379,6 +396,7 @@ impl OkxFeed {
                 Timer::Fetch(sub) => self.depth_due(sub),
                 Timer::Bars => self.bars_next(now, out),
                 Timer::Witness => self.witness_next(now, out),
+                Timer::Funding => self.funding_next(now, out),
             }
         }
         self.unanswered(now, unanswered, out);
@@ -426,6 +444,7 @@ impl Feed for OkxFeed {
         // Again, for rows just learnt that are older than what they announce.
         self.upcoming(now, out);
         out.events.set_names(self.emit.names());
+        self.keep_back(out);
     }
 
     fn deadline(&self) -> Option<Nanos> {

@@ -210,6 +210,20 @@ pub const BARS_SPACING_NS: u64 = SECOND / 5;
 /// Answers that bring none of the bars asked for before they count as nowhere to be had (ours: the
 /// caches of OKX may each be some seconds behind).
 pub const BARS_LOOKS_MAX: u32 = 5;
+/// Most rows of `funding-rate-history` (changelog, 2025-06-19).
+pub const REST_PAYMENTS_MAX: usize = 400;
+/// Between two requests of a connection for settlements of funding (ours: OKX allows 10 in 2 s to
+/// an address and instrument).
+pub const FUNDING_SPACING_NS: u64 = SECOND / 4;
+/// Most settlements that one gap fetches (ours: three months of every hour, which is how far back
+/// OKX has them).
+pub const FUNDING_MISSING_MAX: usize = 2_400;
+/// Answers without the newest settlement asked for before the rest is taken as it is (ours: with
+/// the waits between them about four minutes).
+pub const FUNDING_LOOKS_MAX: u32 = 12;
+/// Most events that a successor holds back until the process before has ended (ours: ten seconds of
+/// 10,000 records a second, some 100 MB).
+pub const HELD_EVENTS_MAX: usize = 100_000;
 /// Unfinished or unproven bars of one series whose trades are added up at a time (ours).
 pub const BARS_MADE_MAX: usize = 32;
 /// How long a row may wait for the one before it, which the other line may bring (ours: more than

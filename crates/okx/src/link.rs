@@ -54,9 +54,10 @@ pub(crate) enum Timer {
     Fetch(u32),
     /// Missing bars may be asked for.
     Bars,
-    /// A book's turn to be compared begins or ends. (Stands last: states of feeds hold these by
-    /// number.)
+    /// A book's turn to be compared begins or ends.
     Witness,
+    /// Missing settlements may be asked for. (Stands last: states of feeds hold these by number.)
+    Funding,
 }
 
 /// Timers by time and by name.
@@ -75,7 +76,7 @@ impl Timer {
             }
             Timer::Fetch(sub) => Some(sub),
             Timer::Open | Timer::Close | Timer::Retry | Timer::Silence | Timer::Send => None,
-            Timer::Login | Timer::Refill | Timer::Bars | Timer::Witness => None,
+            Timer::Login | Timer::Refill | Timer::Bars | Timer::Witness | Timer::Funding => None,
         }
     }
 }
@@ -83,7 +84,7 @@ impl Timer {
 impl Timer {
     /// Whether it is of the feed rather than of its connection.
     pub(crate) fn is_of_feed(self) -> bool {
-        matches!(self, Timer::Refill | Timer::Bars | Timer::Witness)
+        matches!(self, Timer::Refill | Timer::Bars | Timer::Witness | Timer::Funding)
     }
 }
 

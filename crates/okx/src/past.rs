@@ -16,7 +16,7 @@
 mod bars;
 mod csv;
 mod files;
-mod funding;
+pub(crate) mod funding;
 mod seen;
 mod trades;
 

@@ -69,6 +69,8 @@ fn record_line(record: &Record<'_>) -> Result<Fields, market_data_tape::DecodeEr
                 fields.push(number("more_lines", config.more_lines));
                 fields.push(number("rotate_ns", config.rotate_ns));
                 fields.push(number("witness_ns", config.witness_ns));
+                fields.push(number("funding", config.funding));
+                fields.push(number("successor", config.successor));
                 fields.push(subscriptions(&config.subscriptions));
                 fields.push(instruments(&config.instruments));
             }
@@ -122,6 +124,7 @@ fn input_fields(input: &Input<'_>, kind: u8, fields: &mut Fields) {
             fields.push(subscriptions(std::slice::from_ref(one)));
         }
         Input::Command(Command::Instruments(list)) => fields.push(instruments(list)),
+        Input::Command(Command::TakeOver(list)) => fields.push(known(list)),
         Input::Line { line, news } => {
             fields.push(number("line", line));
             let (input, of) = match *news {

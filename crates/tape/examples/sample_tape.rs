@@ -113,6 +113,8 @@ fn full_config(subscriptions: &[Subscription]) -> FeedConfig {
         more_lines: 1,
         rotate_ns: 86_400_000_000_000,
         witness_ns: 10_000_000_000,
+        funding: true,
+        successor: true,
     }
 }
 
@@ -125,6 +127,7 @@ fn put_everything(tape: &mut TapeWriter) {
         Command::Unsubscribe(Vec::new()),
         Command::Reconnect,
         Command::HandOver,
+        Command::TakeOver(full_config(&subscriptions).known),
         Command::Resync(subscriptions[0].clone()),
         Command::Instruments(instruments()),
         Command::Stop,

@@ -23,6 +23,11 @@ const MORE: u64 = 8;
 const LINES: u64 = 16;
 /// Behind that: how often books are compared.
 const WITNESS: u64 = 32;
+const FUNDING: u64 = 64;
+const SUCCESSOR: u64 = 128;
+
+/// All of them.
+const FLAGS: u64 = LOGIN | REFILL | SBE | MORE | LINES | WITNESS | FUNDING | SUCCESSOR;
 
 /// What a feed is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +61,10 @@ pub struct FeedConfig {
     /// Time between two turns of books to be compared with what else the venue says of them, in
     /// ns; 0 = never.
     pub witness_ns: u64,
+    /// Whether it fetches settlements of funding that came while nobody listened.
+    pub funding: bool,
+    /// Whether it was silent until it was told how far the process before had come.
+    pub successor: bool,
 }
 
 /// The bytes of a configuration.
@@ -70,6 +79,8 @@ pub fn encode_config(config: &FeedConfig) -> Vec<u8> {
         (more, MORE),
         (lines, LINES),
         (config.witness_ns > 0, WITNESS),
+        (config.funding, FUNDING),
+        (config.successor, SUCCESSOR),
     ];
     let version: u64 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let version = VERSION + version;
@@ -102,7 +113,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let version = cursor.varint("version of a feed's configuration")?;
     let flags = match version.checked_sub(VERSION) {
-        Some(flags) if flags <= LOGIN | REFILL | SBE | MORE | LINES | WITNESS => flags,
+        Some(flags) if flags <= FLAGS => flags,
         _ => return Err(DecodeError::Value { what: "configuration version", value: version }),
     };
     let mut config = FeedConfig {
@@ -120,10 +131,12 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
         more_lines: 0,
         rotate_ns: 0,
         witness_ns: 0,
+        funding: flags & FUNDING > 0,
+        successor: flags & SUCCESSOR > 0,
     };
     if flags & MORE > 0 {
         config.bars = cursor.flag("bars")?;
-        config.known = take_list(&mut cursor, "what was known", take_known)?;
+        config.known = take_all_known(&mut cursor)?;
     }
     if flags & LINES > 0 {
         config.more_lines = cursor.byte("lines")?;
@@ -135,7 +148,7 @@ pub fn decode_config(bytes: &[u8]) -> Result<FeedConfig, DecodeError> {
     Ok(config)
 }
 
-fn put_known(out: &mut Vec<u8>, list: &[Known]) {
+pub(crate) fn put_known(out: &mut Vec<u8>, list: &[Known]) {
     put_varint(out, list.len() as u64);
     for Known { subscription, last, heard } in list {
         put_text(out, &subscription.channel);
@@ -143,6 +156,10 @@ fn put_known(out: &mut Vec<u8>, list: &[Known]) {
         put_option(out, *last, put_varint);
         put_varint(out, heard.0);
     }
+}
+
+pub(crate) fn take_all_known(cursor: &mut Cursor<'_>) -> Result<Vec<Known>, DecodeError> {
+    take_list(cursor, "what was known", take_known)
 }
 
 fn take_known(cursor: &mut Cursor<'_>) -> Result<Known, DecodeError> {

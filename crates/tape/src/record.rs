@@ -9,8 +9,8 @@
 use crate::bytes::varint_len;
 use crate::bytes::{Cursor, DecodeError, put_bytes, put_option, put_text, put_varint};
 use crate::bytes::{unzigzag, zigzag};
-use crate::feed_config::{put_instruments, put_subscriptions, take_instruments};
-use crate::feed_config::{take_subscription, take_subscriptions};
+use crate::feed_config::{put_instruments, put_known, put_subscriptions};
+use crate::feed_config::{take_all_known, take_instruments, take_subscription, take_subscriptions};
 use market_data_model::{Command, FeedId, Input, LineNews, Nanos};
 
 /// The feed of records that concern the whole tape.
@@ -33,6 +33,7 @@ pub mod kind {
     pub const RESYNC: u8 = 25;
     pub const INSTRUMENTS: u8 = 26;
     pub const STOP: u8 = 27;
+    pub const TAKE_OVER: u8 = 28;
     pub const HAND_OVER: u8 = 30;
     pub const LINE: u8 = 31;
     pub const OUTPUTS: u8 = 32;
@@ -186,6 +187,7 @@ impl<'a> Record<'a> {
             }
             kind::STOP => Input::Command(Command::Stop),
             kind::HAND_OVER => Input::Command(Command::HandOver),
+            kind::TAKE_OVER => Input::Command(Command::TakeOver(take_all_known(&mut cursor)?)),
             kind::LINE => line(cursor)?,
             kind => return Ok(Entry::Other { kind, payload: self.payload }),
         };
@@ -345,6 +347,7 @@ fn input_kind(input: &Input<'_>) -> u8 {
         Input::Command(Command::Instruments(_)) => kind::INSTRUMENTS,
         Input::Command(Command::Stop) => kind::STOP,
         Input::Command(Command::HandOver) => kind::HAND_OVER,
+        Input::Command(Command::TakeOver(_)) => kind::TAKE_OVER,
         Input::Line { .. } => kind::LINE,
     }
 }
@@ -378,6 +381,7 @@ fn put_input(input: &Input<'_>, out: &mut Vec<u8>) {
             put_text(out, &one.key);
         }
         Input::Command(Command::Instruments(list)) => put_instruments(out, list),
+        Input::Command(Command::TakeOver(list)) => put_known(out, list),
         Input::Start
         | Input::Opened
         | Input::Tick

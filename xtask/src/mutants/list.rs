@@ -706,6 +706,24 @@ pub const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "M71",
+        what: "the last trade that the old process told is told by its successor, too",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/successor.rs",
+            old: "let again = id <= last && last - id < Series::RESTART;",
+            new: "let again = id < last && last - id < Series::RESTART;",
+        }],
+    },
+    Mutant {
+        name: "M72",
+        what: "a history of funding that is behind counts as all there is",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/funding.rs",
+            old: "if !newest && !last_look {",
+            new: "if !newest && !last_look && false {",
+        }],
+    },
+    Mutant {
         name: "L1",
         what: "what needs a login is asked for without waiting for it",
         edits: &[Edit {

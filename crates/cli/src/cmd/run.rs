@@ -3,7 +3,7 @@
 //! Settings come from the file, the environment and the flags, the later over the earlier; the
 //! node's `config.rs` reads them. `run/plan.rs` prints the plan of `--dry-run`, `run/replay.rs`
 //! plays a tape instead of connecting, `run/serve.rs` serves what comes, `run/reload.rs` follows
-//! other subscriptions on SIGHUP.
+//! other subscriptions on SIGHUP, `run/take_over.rs` begins where a running process ends.
 //! This file starts the service, logs how it fares, and says at
 //! the end what became of every sink.
 //!
@@ -24,7 +24,8 @@ use anyhow::Context as _;
 use clap::Args;
 use market_data::config::{Config, ConfigError, LogFormat as ConfigFormat};
 use market_data::{
-    Command, Ended, Prepared, Service, SinkError, SinkReport, StopReport, TapeReport,
+    Command, Ended, Prepared, Service, ServiceOptions, SinkError, SinkReport, StopReport,
+    TapeReport,
 };
 use market_data_serve::Server;
 use reload::Reload;
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use take_over::Door;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -40,6 +42,7 @@ mod plan;
 mod reload;
 mod replay;
 pub mod serve;
+mod take_over;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +51,7 @@ Examples:
   market-data run --config market-data.toml --log-format json
   market-data run --sim                            then open http://127.0.0.1:9870
   market-data run --sim --for 10s --no-serve
+  market-data run --config market-data.toml --take-over   a new version without a hole
   market-data run --replay tape --config market-data.toml   yesterday into every sink
   MARKET_DATA_SUBSCRIBE_INSTRUMENTS='*-USDT-SWAP' market-data run
 
@@ -106,6 +110,10 @@ pub struct RunArgs {
     /// Record nothing
     #[arg(long)]
     no_tape: bool,
+    /// Take over from the process that records in the same directory: follow everything first, then
+    /// let it end, and go on without a hole
+    #[arg(long, conflicts_with_all = ["dry_run", "no_tape", "replay", "sim"])]
+    take_over: bool,
     /// Records to stdout besides the sinks of the settings; with --dry-run the plan as JSON
     #[arg(long)]
     json: bool,
@@ -134,25 +142,27 @@ pub async fn run(
     let mut stop = Stop::listen();
     let mut options = config.options().map_err(bad_settings)?;
     options.seed = unix_ns();
+    options.successor = args.take_over;
+    if args.take_over {
+        take_over::check(&options)?;
+    }
     let source = Source::open(&args.source, &mut options).await?;
     let prepared = tokio::select! {
         prepared = market_data::prepare(&options) => prepared.map_err(Failure::from)?,
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     if args.dry_run {
-        let about = plan::About {
-            endpoints: &options.endpoints,
-            tape: options.tape.as_ref().map(|tape| tape.dir.as_path()),
-        };
-        let text = plan::text(&prepared.plan, &about, args.json, console.out_paint())?;
-        console.data(text.as_bytes())?;
+        print_plan(args, (&options, &prepared), console)?;
         source.close().await;
         return Ok(ExitCode::SUCCESS);
     }
     say_start(&prepared);
     let mut sinks = config.sinks().map_err(Failure::from)?;
     let tape = options.tape.as_ref().map(|tape| &*tape.dir);
-    let (opened, sink) = serve::open(&config.serve, &prepared, tape).await?.unzip();
+    // A process that is still to end has the address.
+    let when = if args.take_over { serve::When::Later } else { serve::When::Now };
+    let (opened, sink) = serve::open(&config.serve, &prepared, (tape, when)).await?.unzip();
+    let mut door = Door::at(tape);
     // First, so that what the user asked for is summed up last.
     sinks.splice(0..0, sink);
     let to_terminal = std::io::stdout().is_terminal() && config.output.sinks.contains(&stdout());
@@ -161,10 +171,16 @@ pub async fn run(
     let began = Instant::now();
     let mut reload = Reload::new(args, &config, &options);
     let mut service = Service::start(options, prepared, sinks).map_err(Failure::from)?;
-    let server = opened.map(|opened| opened.start(&mut service));
+    if args.take_over && !take_over::take(&mut service, &mut stop).await? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let server = match opened {
+        Some(opened) => opened.start(&mut service).await,
+        None => None,
+    };
     notify::ready();
     let served = server.as_ref().map(|serving| &serving.server);
-    let asks = (&mut stop, &mut reload);
+    let asks = (&mut stop, &mut reload, &mut door);
     let why = until_the_end(&mut service, served, args.time, asks, status).await;
     console.status("");
     tracing::info!(why, "stopping");
@@ -177,7 +193,22 @@ pub async fn run(
     let report = service.stop().await;
     source.close().await;
     console.words(&summary(&before, &report, began.elapsed()));
+    door.close();
     verdict(&report)
+}
+
+fn print_plan(
+    args: &RunArgs,
+    (options, prepared): (&ServiceOptions, &Prepared),
+    console: &Console,
+) -> anyhow::Result<()> {
+    let about = plan::About {
+        endpoints: &options.endpoints,
+        tape: options.tape.as_ref().map(|tape| tape.dir.as_path()),
+    };
+    let text = plan::text(&prepared.plan, &about, args.json, console.out_paint())?;
+    console.data(text.as_bytes())?;
+    Ok(())
 }
 
 impl RunArgs {
@@ -236,7 +267,7 @@ async fn until_the_end(
     service: &mut Service,
     server: Option<&Server>,
     time: Option<Duration>,
-    (stop, reload): (&mut Stop, &mut Reload<'_>),
+    (stop, reload, door): (&mut Stop, &mut Reload<'_>, &mut Door),
     console: Option<&Console>,
 ) -> &'static str {
     let mut redraw = interval(REDRAW);
@@ -263,6 +294,7 @@ async fn until_the_end(
                 due.set(beat.due());
             }
             () = stop.asked() => return "asked to",
+            () = door.asked() => return "another process takes over",
             due = reload.due() => if reload.act(due, service, server).await {
                 (all_live, began) = (false, Instant::now());
             },

@@ -4,6 +4,7 @@
 //! `sim/tape.rs` is the one that serves a recording.
 
 use crate::failure::Failure;
+use crate::instant;
 use crate::out::console::Console;
 use crate::out::paint::Colour;
 use crate::out::table::{Align, Cell, Table};
@@ -11,6 +12,7 @@ use crate::signals::Stop;
 use crate::source::{profile, universe, unix_ns};
 use clap::Args;
 use market_data::sim_server::{self, SimOptions, SimServer};
+use market_data_model::Nanos;
 use market_data_sim::{FaultProfile, SimConfig};
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +48,9 @@ pub struct SimArgs {
     /// Same seed, same market
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// The time at the exchange when it starts, instead of this machine's
+    #[arg(long, value_name = "TIME", value_parser = instant::parse, conflicts_with = "tape")]
+    start: Option<Nanos>,
     /// How badly it behaves
     #[arg(long, value_name = "PROFILE", default_value = "none", value_parser = profile)]
     faults: FaultProfile,
@@ -87,7 +92,7 @@ pub async fn run(args: &SimArgs, console: &Console) -> anyhow::Result<ExitCode> 
         universe: args.universe,
         rate: args.rate,
         lives: args.lives,
-        ..SimConfig::new(args.seed, unix_ns())
+        ..SimConfig::new(args.seed, args.start.map_or_else(unix_ns, |start| start.0))
     };
     let options = SimOptions { listen: args.listen, config };
     let server = sim_server::serve(options).await.map_err(|why| not_started(args, &why))?;

@@ -14,7 +14,11 @@ mod decode;
 mod deploy;
 mod encrypted;
 mod every;
+#[cfg(unix)]
+mod funding;
 mod instruments;
+#[cfg(unix)]
+mod killed;
 mod live;
 mod login;
 mod past;
@@ -25,6 +29,8 @@ mod reload;
 mod restart;
 mod run;
 mod sbe;
+#[cfg(unix)]
+mod take_over;
 mod tape;
 #[cfg(all(feature = "top", target_os = "linux"))]
 mod top;

@@ -11,13 +11,13 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-const INSTRUMENTS: [&str; 2] = ["BTC-USDT", "ETH-USDT-SWAP"];
-const CHANNELS: [&str; 5] = ["books", "tickers", "trades", "trades-all", "candle1s"];
+pub const INSTRUMENTS: [&str; 2] = ["BTC-USDT", "ETH-USDT-SWAP"];
+pub const CHANNELS: [&str; 5] = ["books", "tickers", "trades", "trades-all", "candle1s"];
 /// How long nobody records: some bars of a second end meanwhile.
 const AWAY: Duration = Duration::from_millis(1_300);
 
 /// A process that ends with the test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -28,7 +28,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let told = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
         assert!(told.expect("kill is there").success());
     }
@@ -36,10 +36,13 @@ impl Running {
 
 /// The exchange, and where it listens.
 fn exchange() -> (Running, String) {
-    let mut child = command(&["sim", "--listen", "127.0.0.1:0", "--seed", "11"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
+    exchange_with(&[])
+}
+
+/// The same, with further flags.
+pub fn exchange_with(flags: &[&str]) -> (Running, String) {
+    let args = [&["sim", "--listen", "127.0.0.1:0", "--seed", "11"], flags].concat();
+    let mut child = command(&args).stderr(Stdio::piped()).spawn().expect("the command starts");
     let mut said = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
     let running = Running(child);
     let first = said.next().expect("it greets").expect("it writes UTF-8");
@@ -50,11 +53,24 @@ fn exchange() -> (Running, String) {
     (running, url)
 }
 
-fn record(url: &str, dir: &str) -> (Running, Lines<BufReader<ChildStdout>>) {
-    let args = ["run", "--url", url, "--tape", dir, "--no-serve", "--json", "--log-level", "error"];
-    let mut child = command(&args)
-        .env("MARKET_DATA_SUBSCRIBE_INSTRUMENTS", INSTRUMENTS.join(","))
-        .env("MARKET_DATA_SUBSCRIBE_CHANNELS", CHANNELS.join(","))
+/// What a recorder says.
+pub type Records = Lines<BufReader<ChildStdout>>;
+
+fn record(url: &str, dir: &str) -> (Running, Records) {
+    record_with(url, dir, (&INSTRUMENTS, &CHANNELS), &["--no-serve"])
+}
+
+/// A recorder of these channels of these instruments, with further flags.
+pub fn record_with(
+    url: &str,
+    dir: &str,
+    (instruments, channels): (&[&str], &[&str]),
+    flags: &[&str],
+) -> (Running, Records) {
+    let args = ["run", "--url", url, "--tape", dir, "--json", "--log-level", "error"];
+    let mut child = command(&[&args, flags].concat())
+        .env("MARKET_DATA_SUBSCRIBE_INSTRUMENTS", instruments.join(","))
+        .env("MARKET_DATA_SUBSCRIBE_CHANNELS", channels.join(","))
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
@@ -65,7 +81,7 @@ fn record(url: &str, dir: &str) -> (Running, Lines<BufReader<ChildStdout>>) {
 
 /// Reads records until every series has finished a bar, every book is live, and each gap that
 /// opened has closed.
-fn until_well(lines: &mut Lines<BufReader<ChildStdout>>) {
+pub fn until_well(lines: &mut Records) {
     let (mut open, mut finished, mut books, mut traded) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for line in lines {

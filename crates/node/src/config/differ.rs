@@ -22,6 +22,7 @@ impl Config {
             books,
             trades,
             bars,
+            funding,
             output,
             tape,
             serve,
@@ -52,6 +53,7 @@ impl Config {
         differ("books.deltas", &books.deltas, &other.books.deltas);
         differ("trades.refill", &trades.refill, &other.trades.refill);
         differ("bars.refill", &bars.refill, &other.bars.refill);
+        differ("funding.refill", &funding.refill, &other.funding.refill);
         let Output { sinks, overflow, queue, in_order } = output;
         differ("output.sinks", sinks, &other.output.sinks);
         differ("output.overflow", overflow, &other.output.overflow);

@@ -35,6 +35,7 @@ impl<F: Driven> Driver<F> {
         if let Some(tape) = &mut self.setup.tape {
             tape.failed(now, why);
         }
+        let silent = self.feed.is_silent();
         let said = self.out.events.iter().last().map_or(self.last_n, |event| event.header.n);
         let (url, subscriptions) = (&self.setup.url, lock(&self.setup.carried).clone());
         let reason = format!("a mistake of ours: {why}");
@@ -45,6 +46,10 @@ impl<F: Driven> Driver<F> {
             &reason,
             At { feed: self.id, n: said, now },
         );
+        if silent {
+            // Nobody has heard of the feed that fails.
+            self.out.events.clear();
+        }
         self.numbers.replaced.store(true, Relaxed);
         self.id = FeedId(self.setup.ids.fetch_add(1, Relaxed));
         self.setup.current.store(self.id.0, Relaxed);

@@ -22,7 +22,7 @@ pub(crate) struct Chunk {
     pub actions: Vec<Action>,
     /// `n` of the last event that came out so far; 0 = none.
     pub last_n: u64,
-    /// Whether a mistake of ours ended the feed, so that what came out is not all its own.
+    /// Whether what came out is not all here: a mistake of ours ended the feed, or room was short.
     pub failed: bool,
     /// Whether the feed's state is among the items; then it is the last of them, but for the end.
     pub has_state: bool,
@@ -148,6 +148,14 @@ impl Chunk {
     fn push(&mut self, ts: Nanos, bytes: &[u8], what: What) {
         self.bytes.extend_from_slice(bytes);
         self.items.push(Item { ts, len: bytes.len(), what });
+    }
+
+    /// Leaves out what came of the inputs, which then cannot be summed up.
+    pub fn forget_outputs(&mut self) {
+        self.batches.clear();
+        self.actions.clear();
+        self.failed = true;
+        self.cost = self.bytes();
     }
 
     /// Bytes of text and of the list of items.

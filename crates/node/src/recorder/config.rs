@@ -23,6 +23,8 @@ pub(crate) fn tape_config(config: &OkxConfig) -> FeedConfig {
         more_lines: config.lines.saturating_sub(1),
         rotate_ns: config.rotate_ns,
         witness_ns: config.witness_ns,
+        funding: config.funding,
+        successor: config.successor,
     }
 }
 
@@ -42,5 +44,7 @@ pub(crate) fn feed_config(feed: FeedId, taped: FeedConfig) -> OkxConfig {
     config.lines = taped.more_lines.saturating_add(1);
     config.rotate_ns = taped.rotate_ns;
     config.witness_ns = taped.witness_ns;
+    config.funding = taped.funding;
+    config.successor = taped.successor;
     config
 }

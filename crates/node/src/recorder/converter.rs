@@ -39,7 +39,7 @@ impl Drop for Wake {
     }
 }
 
-/// Starts the thread.
+/// Starts the thread; it has nothing to do before the first call.
 ///
 /// # Errors
 /// When there is no thread to be had.
@@ -49,9 +49,7 @@ pub(super) fn start(settings: ParquetSettings, shared: Arc<Shared>) -> std::io::
     let converter = Converter { settings, shared, stop: Arc::clone(&stop) };
     let work = move || converter.run(&waiting);
     std::thread::Builder::new().name("convert".to_owned()).spawn(work)?;
-    let wake = Wake { calls, stop };
-    wake.call();
-    Ok(wake)
+    Ok(Wake { calls, stop })
 }
 
 struct Converter {

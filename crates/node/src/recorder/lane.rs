@@ -92,8 +92,11 @@ impl Lane {
     /// Takes the feed's state behind all of its inputs so far, as `write` appends it.
     pub fn state(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.running && !self.chunk.failed {
-            self.round = self.shared.round.load(Relaxed);
+            let round = self.shared.round.load(Relaxed);
             self.chunk.state(self.last, write);
+            if self.chunk.has_state {
+                self.round = round;
+            }
         }
     }
 
@@ -148,6 +151,11 @@ impl Lane {
         // Counted first, so that the recorder never takes off what was not put on.
         let queued = self.shared.queue_bytes.fetch_add(cost, Relaxed);
         if queued > 0 && queued + cost > QUEUE_BYTES_MAX {
+            // The inputs are worth more than a sum over what came of them.
+            chunk.forget_outputs();
+            self.shared.queue_bytes.fetch_sub(cost - chunk.cost, Relaxed);
+        }
+        if queued > 0 && queued + chunk.cost > QUEUE_BYTES_MAX {
             return self.lose(chunk, "its queue is full");
         }
         match self.chunks.try_send(chunk) {

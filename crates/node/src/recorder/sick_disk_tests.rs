@@ -146,7 +146,7 @@ impl Bench {
         let (sender, news) = mpsc::channel(NEWS_MAX);
         let shared_too = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            thread::Recording::new(shared_too, options, true, sender, Ok(writer)).run(&queue)
+            thread::Recording::new(shared_too, options, true, sender, Some(Ok(writer))).run(&queue)
         });
         let mut lane = Lanes { shared: Arc::clone(&shared), chunks, digests: true }.lane(0);
         lane.start(base, FEED, b"config".to_vec());

@@ -94,7 +94,7 @@ async fn what_does_not_fit_is_counted_and_told() {
     let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
     let shared_too = Arc::clone(&shared);
     let thread = std::thread::spawn(move || {
-        thread::Recording::new(shared_too, options, true, news_sender, Ok(writer)).run(&queue)
+        thread::Recording::new(shared_too, options, true, news_sender, Some(Ok(writer))).run(&queue)
     });
     // Goes on as soon as there is room again.
     while shared.report().queue_bytes > 0 {
@@ -161,7 +161,8 @@ fn a_loss_at_the_very_end_is_told_too() {
     drop(lane);
     let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
     let (news, _kept) = mpsc::channel(8);
-    let recording = thread::Recording::new(Arc::clone(&shared), options, true, news, Ok(writer));
+    let recording =
+        thread::Recording::new(Arc::clone(&shared), options, true, news, Some(Ok(writer)));
     assert_eq!(recording.run(&queue), None);
     assert_eq!(shared.report().lost_records, 1);
     let found = findings(folder.path());
@@ -169,4 +170,71 @@ fn a_loss_at_the_very_end_is_told_too() {
         panic!("{found:?}")
     };
     assert_eq!(lost.records, Some(1));
+}
+
+#[tokio::test]
+async fn what_comes_before_this_process_may_record_is_recorded_then_or_never() {
+    for begins in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("tape");
+        let settings = TapeSettings::new(&dir);
+        let (recorder, lanes, begin) = start_later(&settings, String::new()).unwrap();
+        let mut lane = lanes.lane(10);
+        drop(lanes);
+        let base = crate::clock::wall_now();
+        lane.start(base, FEED, b"config".to_vec());
+        lane.input(base + 1, &Input::Start);
+        lane.send();
+        assert!(!dir.exists(), "another process has the directory");
+        match begins {
+            true => begin.send(()).unwrap(),
+            false => drop(begin),
+        }
+        lane.input(base + 2, &Input::Opened);
+        drop(lane);
+        assert_eq!(recorder.ended.await, Ok(None));
+        assert_eq!(dir.exists(), begins);
+        if begins {
+            let said = read(&dir);
+            assert_eq!(said.iter().filter(|(.., said)| said.starts_with("Input")).count(), 2);
+            assert_eq!(recorder.shared.report().queue_bytes, 0);
+            assert!(findings(&dir).is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn inputs_for_which_there_is_room_are_kept_even_if_their_outputs_are_too_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TapeSettings::new(folder.path());
+    let (recorder, lanes, begin) = start_later(&settings, String::new()).unwrap();
+    let mut lane = lanes.lane(0);
+    drop(lanes);
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    lane.input(base + 1, &Input::Start);
+    lane.send();
+    let mut batch = market_data_model::Batch::default();
+    let header = market_data_model::Header {
+        feed: FEED,
+        n: 1,
+        channel: None,
+        inst: None,
+        ts_event: None,
+        ts_recv: base,
+    };
+    // Heavier than the queue.
+    for _ in 0..=QUEUE_BYTES_MAX / 160 {
+        batch.push_ticker(header, market_data_model::Ticker::default());
+    }
+    lane.input(base + 2, &Input::Opened);
+    lane.events(&Arc::new(batch));
+    lane.send();
+    begin.send(()).unwrap();
+    drop(lane);
+    assert_eq!(recorder.ended.await, Ok(None));
+    assert_eq!(recorder.shared.report().lost_records, 0);
+    assert_eq!(recorder.shared.report().queue_bytes, 0);
+    let said = read(folder.path());
+    assert_eq!(said.iter().filter(|(.., said)| said.starts_with("Input")).count(), 2);
 }

@@ -22,7 +22,7 @@ use market_data_tape::{Put, TapeOptions, TapeWriter};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -32,6 +32,8 @@ const DIGEST_INPUTS: u64 = 4096;
 const DIGEST_NS: u64 = 1_000_000_000;
 /// Longest nap: the tape's times are short, and this is only a guard.
 const NAP_MAX: Duration = Duration::from_secs(1);
+/// How often somebody who waits for another process looks whether it is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Why lanes lose.
 const FULL: &str = "the recorder's queue was full";
 
@@ -77,7 +79,7 @@ impl Recording {
         options: TapeOptions,
         digests: bool,
         news: mpsc::Sender<TapeLoss>,
-        opened: Result<TapeWriter, String>,
+        opened: Option<Result<TapeWriter, String>>,
     ) -> Recording {
         let now = wall_now();
         let mut recording = Recording {
@@ -92,8 +94,9 @@ impl Recording {
             feeds: BTreeMap::new(),
         };
         match opened {
-            Ok(writer) => recording.opened(writer),
-            Err(why) => {
+            None => {}
+            Some(Ok(writer)) => recording.opened(writer),
+            Some(Err(why)) => {
                 let dir = recording.shared.dir.display();
                 tracing::error!(%dir, %why, "recording has failed; trying again, the feeds go on");
                 recording.shared.failures.fetch_add(1, Relaxed);
@@ -104,19 +107,49 @@ impl Recording {
         recording
     }
 
+    /// Waits until this process is the one that records, and then records what came meanwhile.
+    /// False if it never is: the service ends, or gives up.
+    pub fn wait(&mut self, queue: &Receiver<Chunk>, begun: &Receiver<()>) -> bool {
+        // Bounded by the lanes: what is here counts as queued.
+        let mut held = Vec::new();
+        loop {
+            match begun.try_recv() {
+                Ok(()) => break,
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return false,
+            }
+            match queue.recv_timeout(LOOK_EVERY) {
+                Ok(chunk) => held.push(chunk),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        self.try_again(wall_now());
+        for chunk in held {
+            self.work(chunk);
+        }
+        true
+    }
+
+    fn work(&mut self, chunk: Chunk) {
+        self.take(&chunk);
+        self.shared.queue_bytes.fetch_sub(chunk.cost, Relaxed);
+        self.shared.recycle(chunk);
+        self.tick(wall_now());
+    }
+
     /// Records until the last lane is gone; says what is lost without a word on the tape.
     pub fn run(mut self, queue: &Receiver<Chunk>) -> Option<String> {
+        if let Some(converter) = &self.converter {
+            // For what an earlier process left.
+            converter.call();
+        }
         loop {
             match queue.recv_timeout(self.nap()) {
-                Ok(chunk) => {
-                    self.take(&chunk);
-                    self.shared.queue_bytes.fetch_sub(chunk.cost, Relaxed);
-                    self.shared.recycle(chunk);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(chunk) => self.work(chunk),
+                Err(RecvTimeoutError::Timeout) => self.tick(wall_now()),
                 Err(RecvTimeoutError::Disconnected) => return self.close(),
             }
-            self.tick(wall_now());
         }
     }
 

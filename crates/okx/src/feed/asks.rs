@@ -66,6 +66,7 @@ impl OkxFeed {
         sub.heal(now, (None, None, None), &mut self.emit, out);
         self.abandon_holes(now, index, out);
         self.abandon_bars(now, index, out);
+        self.abandon_funding(now, index, out);
         self.stop_timers(index);
         let sub = &mut self.subs[index as usize];
         let told = matches!(sub.stage, Stage::Asked | Stage::Live);
@@ -331,7 +332,7 @@ impl OkxFeed {
         sub.attempts = 0;
         sub.refusals = 0;
         sub.started = true;
-        if sub.follow.is_none() && !self.await_bars(now, index) {
+        if sub.follow.is_none() && !self.awaits_funding(index) && !self.await_bars(now, index) {
             let sub = &mut self.subs[index as usize];
             sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
         }
@@ -534,6 +535,7 @@ impl OkxFeed {
     /// that is gone, and the venue says nothing of such an end.
     pub(super) fn renew(&mut self, now: Nanos, index: u32, out: &mut Outbox) {
         self.abandon_bars(now, index, out);
+        self.abandon_funding(now, index, out);
         if self.lines.is_pair() {
             self.lines.renewed.push((1 - self.lines.at(), index));
         }

@@ -146,6 +146,13 @@ impl Bars {
             self.series.insert(index, Series { next, last: None });
         }
     }
+
+    /// The same, unless rows have shown where it is.
+    pub(super) fn begin_unless_begun(&mut self, index: u32, next: u64) {
+        if !self.series.contains_key(&index) {
+            self.begin(index, next);
+        }
+    }
 }
 
 /// No bar opens later than this (the year 2286), in ms.
@@ -249,6 +256,17 @@ impl OkxFeed {
         }
         self.close_hole_if_full(now, at, out);
         true
+    }
+
+    /// Nobody told the bars from `next` up to the one that opens at `open_ms`.
+    pub(super) fn hole_before(
+        &mut self,
+        now: Nanos,
+        index: u32,
+        (next, open_ms): (u64, u64),
+        out: &mut Outbox,
+    ) {
+        self.hole_of_bars(now, index, (Series { next, last: None }, open_ms), out);
     }
 
     /// Rows prove that the bars from `series.next` to `open_ms` never came.

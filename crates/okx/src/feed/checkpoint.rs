@@ -11,7 +11,7 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LINES`] ends before the witness, [`VERSION_BARS`] before the lines, too,
+//! [`VERSION_LINES`] ends before the witness and the funding, [`VERSION_BARS`] before the lines, too,
 //! [`VERSION_BINARY`] before the bars, too, [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
@@ -19,6 +19,7 @@
 use super::bars::Bars;
 use super::binary::Binary;
 use super::emit::{Emitter, EmitterState};
+use super::funding::Funding;
 use super::lines::{Lines, LinesState};
 use super::login::Login;
 use super::refill::Refill;
@@ -35,7 +36,7 @@ use std::fmt;
 
 /// Version of the bytes.
 const VERSION: u8 = 8;
-/// The version before, without the witness.
+/// The version before, without the witness and the funding.
 const VERSION_LINES: u8 = 7;
 /// The version before that, without the lines.
 const VERSION_BARS: u8 = 6;
@@ -91,7 +92,8 @@ impl fmt::Display for RestoreError {
 impl std::error::Error for RestoreError {}
 
 impl OkxFeed {
-    /// Appends the whole state between two inputs, its configuration excepted.
+    /// Appends the whole state between two inputs, its configuration excepted; nothing while what
+    /// it has to say is held back, because that is part of it.
     ///
     /// More than [`CHECKPOINT_BYTES_MAX`] bytes are not read again; the caller looks at the length.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
@@ -113,6 +115,8 @@ impl OkxFeed {
             refill,
             bars,
             witness,
+            funding,
+            held,
             binary,
             lines,
             row: _,
@@ -121,6 +125,9 @@ impl OkxFeed {
             orderly,
             stopping,
         } = self;
+        if held.is_some() {
+            return;
+        }
         let mut arguments: Vec<(&[u8], u32)> =
             by_argument.iter().map(|(text, index)| (&**text, *index)).collect();
         arguments.sort_unstable();
@@ -134,7 +141,7 @@ impl OkxFeed {
         );
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-        let parts = (state, login, refill, binary, bars, lines.state(), witness);
+        let parts = (state, login, refill, binary, bars, lines.state(), witness, funding);
         *out = postcard::to_extend(&parts, std::mem::take(out))
             .expect("a vector takes every byte, and no part of a state refuses to be written");
         let sum = crc32fast::hash(&out[start + HEAD..]);
@@ -188,10 +195,14 @@ impl OkxFeed {
             VERSION => postcard::take_from_bytes::<Witness>(rest).map_err(unread)?,
             _ => (Witness::default(), rest),
         };
+        let (funding, rest) = match *version {
+            VERSION => postcard::take_from_bytes::<Funding>(rest).map_err(unread)?,
+            _ => (Funding::default(), rest),
+        };
         if !rest.is_empty() {
             return Err(RestoreError::Malformed("it goes on behind its end"));
         }
-        rebuild(config, state, (login, refill, binary, bars), (lines, witness))
+        rebuild(config, state, (login, refill, binary, bars), (lines, witness, funding))
             .map_err(RestoreError::Malformed)
     }
 }
@@ -200,7 +211,7 @@ fn rebuild(
     config: OkxConfig,
     state: State,
     (login, refill, binary, bars): (Login, Refill, Binary, Bars),
-    (lines, witness): (LinesState, Witness),
+    (lines, witness, funding): (LinesState, Witness, Funding),
 ) -> Result<OkxFeed, &'static str> {
     let (
         emit,
@@ -223,21 +234,24 @@ fn rebuild(
     let known = arguments.iter().map(|(_, index)| *index);
     let all = asked.copied().chain(timed).chain(known).chain(gets.values().copied());
     let all = all.chain(login.stand_ins()).chain(refill.subscriptions());
-    if !all.chain(bars.subscriptions()).chain(witness.subscriptions()).all(exists) {
+    let all = all.chain(bars.subscriptions()).chain(witness.subscriptions());
+    if !all.chain(funding.subscriptions()).all(exists) {
         return Err("it speaks of a subscription that it does not have");
     }
     if !config.sbe && !binary.is_blank() {
         return Err("it is of the other kind of socket");
     }
-    sound(&link, (&login, &refill, &bars), (&binary, subs.len()), requests.max(get_number))?;
+    sound(
+        &link,
+        (&login, &refill, &bars, &funding),
+        (&binary, subs.len()),
+        requests.max(get_number),
+    )?;
     let lines = Lines::restored(lines, subs.len())?;
-    for sub in &mut subs {
-        complete(sub, &emit)?;
-    }
+    let by_key = keyed(&mut subs, &emit)?;
     if !witness.is_sound(&subs) {
         return Err("what its witnesses have said cannot be");
     }
-    let by_key = by_name(&subs)?;
     Ok(OkxFeed {
         config,
         beside: false,
@@ -256,6 +270,8 @@ fn rebuild(
         refill,
         bars,
         witness,
+        funding,
+        held: None,
         binary,
         lines,
         row: Default::default(),
@@ -266,17 +282,21 @@ fn rebuild(
     })
 }
 
-/// Where each subscription stands.
-fn by_name(subs: &[Sub]) -> Result<BTreeMap<Subscription, u32>, &'static str> {
+/// Completes the subscriptions; gives their places by what they are to.
+fn keyed(subs: &mut [Sub], emit: &Emitter) -> Result<BTreeMap<Subscription, u32>, &'static str> {
+    subs.iter_mut().try_for_each(|sub| complete(sub, emit))?;
     let keys = subs.iter().zip(0..).map(|(sub, index)| (sub.subscription.clone(), index));
     let by_key: BTreeMap<_, u32> = keys.collect();
-    if by_key.len() == subs.len() { Ok(by_key) } else { Err("it has a subscription twice") }
+    if by_key.len() != subs.len() {
+        return Err("it has a subscription twice");
+    }
+    Ok(by_key)
 }
 
 /// Whether the parts are what inputs can have made of them.
 fn sound(
     link: &Link,
-    (login, refill, bars): (&Login, &Refill, &Bars),
+    (login, refill, bars, funding): (&Login, &Refill, &Bars, &Funding),
     (binary, subs): (&Binary, usize),
     counted: u64,
 ) -> Result<(), &'static str> {
@@ -286,6 +306,7 @@ fn sound(
         (login.is_sound(), "its login was tried more often than it can have been"),
         (refill.is_sound(), "what it fetches is more than it may"),
         (bars.is_sound(), "what it knows of bars cannot be"),
+        (funding.is_sound(), "what it knows of funding cannot be"),
         (binary.is_sound(subs), "what it knows of the binary socket cannot be"),
         (counted < u64::MAX, "its counts are at their end"),
     ];

@@ -159,6 +159,8 @@ impl OkxFeed {
         let sub = &mut self.subs[index as usize];
         sub.started = true;
         let awaited = self.config.bars && matches!(sub.spec.map(|s| s.form), Some(Form::Bar(..)));
+        let awaited = awaited || self.awaits_funding(index);
+        let sub = &mut self.subs[index as usize];
         if sub.follow.is_none() && sub.series.is_none() && !awaited {
             sub.heal(now, (None, None, Some(Healed::Resumed)), &mut self.emit, out);
         }

@@ -155,6 +155,14 @@ impl Emitter {
         }
     }
 
+    /// Of what was said so far, only `n` events come out, and so many trades do not.
+    pub(crate) fn renumbered(&mut self, n: u64, trades: u64) {
+        self.stats.records -= self.n.saturating_sub(n);
+        self.n = n;
+        self.stats.trades = self.stats.trades.saturating_sub(trades);
+        self.stats.trades_repeated += trades;
+    }
+
     /// For an event that counts nowhere: it has the number of the one before.
     pub(crate) fn header_beside(&self, now: Nanos, place: Place, ts: Option<Nanos>) -> Header {
         let Place { channel, inst } = place;

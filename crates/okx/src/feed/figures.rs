@@ -93,6 +93,7 @@ impl OkxFeed {
             }
         }
         let place = self.place_of(index, record);
+        self.settled(now, index, (&form.sheet, &record.cells), out);
         self.emit.stats.figures += 1;
         let header = self.emit.header(now, place, record.ts);
         out.events.push_figures(header, Figures::new(&form.sheet, &record.cells, &record.text));

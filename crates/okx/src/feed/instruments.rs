@@ -104,6 +104,7 @@ impl OkxFeed {
         if self.refill_answer(now, (id, status, body), out)
             || self.bars_answer(now, (id, status, body), out)
             || self.witness_answer(now, (id, status, body), out)
+            || self.funding_answer(now, (id, status, body), out)
             || self.depth_said(now, (id, status, body), out)
         {
             return;

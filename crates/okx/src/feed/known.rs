@@ -22,6 +22,7 @@ impl OkxFeed {
                     series.last().map(|last| missing.unwrap_or(last).min(last))
                 }
                 (None, Some(Form::Bar(..))) => self.bars.proven(at),
+                (None, Some(Form::Figures(_))) => self.funding.told(at),
                 _ => None,
             };
             let heard = sub.heard?;
@@ -34,12 +35,14 @@ impl OkxFeed {
     pub(super) fn begin_known(&mut self) {
         for Known { subscription, last, heard } in std::mem::take(&mut self.config.known) {
             let Some(&index) = self.by_key.get(&subscription) else { continue };
+            let funding = self.is_funding(index);
             let sub = &mut self.subs[index as usize];
             sub.heard = Some(heard);
             match (&mut sub.series, last) {
                 (Some(series), Some(last)) => {
                     series.take(last, None);
                 }
+                (None, Some(last)) if funding => self.funding.begin(index, last),
                 (None, Some(next)) if self.config.bars => self.bars.begin(index, next),
                 _ => {}
             }

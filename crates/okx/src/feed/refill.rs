@@ -184,6 +184,9 @@ impl OkxFeed {
         if let Some(due) = self.bars_due().filter(|_| !self.stopping) {
             self.timers.set(Timer::Bars, due.max(now));
         }
+        if let Some(due) = self.funding_due().filter(|_| !self.stopping) {
+            self.timers.set(Timer::Funding, due.max(now));
+        }
         if let Some(due) = self.refill_due().filter(|_| !self.stopping) {
             self.timers.set(Timer::Refill, due.max(now));
         }

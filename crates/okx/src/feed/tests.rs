@@ -9,12 +9,14 @@ use market_data_model::time::SECOND;
 
 mod bars;
 mod flat;
+mod funding;
 mod lines;
 mod lives;
 mod login;
 mod opening;
 mod refill;
 mod relisted;
+mod successor;
 mod upcoming;
 mod witness;
 

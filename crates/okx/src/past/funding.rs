@@ -11,15 +11,18 @@ use super::{Row, Took, Wish};
 use crate::channel::Unknowns;
 use crate::channel::figures::{FigureRow, FiguresForm, decode};
 use crate::json::Raw;
+use market_data_model::FilledFrom;
 use market_data_model::figures::{Cell, Column, Shape, Sheet};
 use std::collections::BTreeMap;
 
-pub(super) const HISTORY: &str = "/api/v5/public/funding-rate-history";
+pub(crate) const HISTORY: &str = "/api/v5/public/funding-rate-history";
 /// Most payments of one answer (changelog, 2025-06-19).
 const PAGE: u64 = 400;
 /// A payment this young may not be in the history yet (ours), milliseconds.
 const YOUNG_MS: u64 = 3_600_000;
 const TIME: &str = "fundingTime";
+/// Stands last.
+const FILLED: &str = "filledFrom";
 const RATE: &str = "per interval; 0.0001 is 0.01 %";
 
 const fn column(
@@ -37,12 +40,33 @@ const COLUMNS: &[Column] = &[
     column("fundingRate", Shape::Decimal, RATE, "rate that was predicted"),
     column("realizedRate", Shape::Decimal, RATE, "rate that was paid"),
     column(TIME, Shape::Millis, "ms UTC", "when it was paid"),
+    column(FILLED, Shape::Word(&["rest"]), "", "`rest`: it was fetched, as all of them are"),
 ];
 
-pub(super) const FORM: FiguresForm = FiguresForm {
+impl FigureRow {
+    /// Says in a payment that it was fetched.
+    pub(crate) fn mark_fetched(&mut self) {
+        let start = self.text.len() as u32;
+        self.text.push_str(FilledFrom::Rest.as_str());
+        if let Some(cell) = self.cells.last_mut() {
+            *cell = Cell::Text(start, self.text.len() as u32);
+        }
+    }
+
+    /// When the payment was, in ms; `None` if it does not say.
+    pub(crate) fn paid_ms(&self) -> Option<u64> {
+        let column = COLUMNS.iter().position(|column| column.name == TIME);
+        match column.and_then(|at| self.cells.get(at)) {
+            Some(Cell::Count(at)) => Some(*at),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) const FORM: FiguresForm = FiguresForm {
     sheet: Sheet {
         kind: "funding_rate_history",
-        about: "What longs paid shorts at a settlement, fetched over REST by `backfill`.",
+        about: "What longs paid shorts at a settlement, fetched over REST.",
         columns: COLUMNS,
     },
     time: None,
@@ -82,10 +106,8 @@ impl Payments {
             if decode(row, None, &FORM, &mut read, &mut Unknowns::default()).is_err() {
                 continue;
             }
-            let column = COLUMNS.iter().position(|column| column.name == TIME);
-            let Some(Cell::Count(at)) = column.and_then(|at| read.cells.get(at)).copied() else {
-                continue;
-            };
+            let Some(at) = read.paid_ms() else { continue };
+            read.mark_fetched();
             let ours = read.inst_id == wish.inst_id;
             if !ours || !(wish.from_ms..self.after).contains(&at) {
                 continue;

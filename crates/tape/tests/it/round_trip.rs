@@ -40,7 +40,8 @@ proptest! {
         instruments in proptest::collection::vec(instrument(), 0..5),
         numbers: (u16, bool, u64, bool, bool, bool, bool),
         heard in proptest::collection::vec((any::<Option<u64>>(), any::<u64>()), 0..3),
-        (more_lines, rotate_ns, witness_ns) in (0u8..3, 0u64..3, 0u64..3),
+        (more_lines, rotate_ns, witness_ns, funding, successor) in
+            (0u8..3, 0u64..3, 0u64..3, any::<bool>(), any::<bool>()),
     ) {
         let subscriptions: Vec<Subscription> =
             names.iter().map(|(c, k)| Subscription::new(c, k)).collect();
@@ -65,6 +66,8 @@ proptest! {
             more_lines,
             rotate_ns,
             witness_ns,
+            funding,
+            successor,
         };
         let bytes = encode_config(&config);
         prop_assert_eq!(decode_config(&bytes), Ok(config));

@@ -1,7 +1,7 @@
 //! What the tests share: made-up records, tapes written from them, and what was read back.
 
 use market_data_model::{
-    Command, Decimal, FeedId, Input, InstType, Instrument, Nanos, Qty, Subscription,
+    Command, Decimal, FeedId, Input, InstType, Instrument, Known, Nanos, Qty, Subscription,
 };
 use market_data_tape::digest::Xxh64;
 use market_data_tape::{Anchor, Damage, Entry, FeedStart, Item, Lost, Outputs, Range, Tape};
@@ -124,6 +124,10 @@ pub fn instrument() -> impl Strategy<Value = Arc<Instrument>> {
     })
 }
 
+fn known((subscription, last, heard): (Subscription, Option<u64>, u64)) -> Known {
+    Known { subscription, last, heard: Nanos(heard) }
+}
+
 fn what() -> impl Strategy<Value = What> {
     let subscriptions = || proptest::collection::vec(subscription(), 0..4);
     let command = prop_oneof![
@@ -131,6 +135,8 @@ fn what() -> impl Strategy<Value = What> {
         subscriptions().prop_map(Command::Unsubscribe),
         Just(Command::Reconnect),
         Just(Command::HandOver),
+        proptest::collection::vec((subscription(), any::<Option<u64>>(), any::<u64>()), 0..3)
+            .prop_map(|list| Command::TakeOver(list.into_iter().map(known).collect())),
         subscription().prop_map(Command::Resync),
         proptest::collection::vec(instrument(), 0..3).prop_map(Command::Instruments),
         Just(Command::Stop),

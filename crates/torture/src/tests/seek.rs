@@ -34,6 +34,8 @@ fn taped(config: &OkxConfig) -> Vec<u8> {
         sbe: config.sbe,
         bars: config.bars,
         known: config.known.clone(),
+        funding: config.funding,
+        successor: config.successor,
     })
 }
 

@@ -126,7 +126,7 @@ impl<'a> Reload<'a> {
             tracing::warn!(channel = left.channel, why = %left.why, "left out of all channels");
         }
         if let Some(server) = server {
-            server.follow(prepared.subscriptions.iter().map(|s| s.channel.to_string()));
+            server.follow(super::serve::channels(&prepared));
         }
         match service.change(wants.clone(), prepared).await {
             Ok(changed) => {

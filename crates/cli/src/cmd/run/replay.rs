@@ -6,6 +6,7 @@
 //! command line; a sink that is slow is waited for, at any speed.
 
 use super::reload::Reload;
+use super::take_over::Door;
 use super::{RunArgs, bad_settings, say_news, stdout, tape_line, until_the_end, verdict};
 use crate::cmd::replay::{open, within};
 use crate::duration::Words;
@@ -79,7 +80,8 @@ pub async fn run(
     tracing::info!(path = %path.display(), speed = %flags.speed, "playing a tape");
     let mut service = Service::replay(settings, sinks).map_err(Failure::from)?;
     let mut reload = Reload::never(args, config);
-    let asks = (&mut stop, &mut reload);
+    let mut door = Door::at(None);
+    let asks = (&mut stop, &mut reload, &mut door);
     let why = until_the_end(&mut service, None, args.time, asks, status).await;
     console.status("");
     tracing::info!(why, "stopping");

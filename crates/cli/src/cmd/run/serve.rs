@@ -7,6 +7,7 @@ use clap::Args;
 use market_data::config::Serve;
 use market_data::sim_server::relay::Relay;
 use market_data::{Prepared, Service, SinkSpec};
+use market_data_okx::past::kept_as;
 use market_data_serve::{Bound, Hub, OptionsError, ServeOptions, Server, bind};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub struct ServeFlags {
 
 /// The server before the service runs: its address is taken, its sink wants events.
 pub struct Opened {
-    bound: Bound,
+    /// `None` = the address is taken at the start.
+    bound: Option<Bound>,
     options: ServeOptions,
     hub: Arc<Hub>,
 }
@@ -64,6 +66,15 @@ impl ServeFlags {
     }
 }
 
+/// When the address is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At once, so that one that is taken is known before anything else starts.
+    Now,
+    /// When the server starts.
+    Later,
+}
+
 /// Takes the address; the server and its sink, or nothing if none is wanted. Clients may join from
 /// the past as far as it is on `tape`.
 ///
@@ -72,34 +83,59 @@ impl ServeFlags {
 pub async fn open(
     config: &Serve,
     prepared: &Prepared,
-    tape: Option<&Path>,
+    (tape, when): (Option<&Path>, When),
 ) -> Result<Option<(Opened, SinkSpec)>, Failure> {
     if !config.enabled {
         return Ok(None);
     }
     let mut options = ServeOptions::from_config(config).map_err(cannot)?;
     options.tape = tape.map(Path::to_owned);
-    let bound = bind(&options).await.map_err(cannot)?;
-    if bound.moved {
-        let (taken, address) = (options.address, bound.address);
-        tracing::info!(%taken, %address, "the usual address is taken; serving on another");
-    }
-    let channels = prepared.subscriptions.iter().map(|s| s.channel.to_string());
-    let (hub, sink) = Hub::new(channels);
+    let bound = match when {
+        When::Now => Some(taken(&options).await?),
+        When::Later => None,
+    };
+    let (hub, sink) = Hub::new(channels(prepared));
     hub.know(prepared.catalogue.iter());
     Ok(Some((Opened { bound, options, hub }, sink)))
 }
 
+/// The channels of which records may come: nobody subscribes to that of fetched settlements.
+pub fn channels(prepared: &Prepared) -> impl Iterator<Item = String> {
+    let own = prepared.subscriptions.iter().map(|s| s.channel.to_string());
+    let kept = prepared.subscriptions.iter().map(|s| kept_as(&s.channel).to_owned());
+    own.chain(kept)
+}
+
+async fn taken(options: &ServeOptions) -> Result<Bound, Failure> {
+    let bound = bind(options).await.map_err(cannot)?;
+    if bound.moved {
+        let (taken, address) = (options.address, bound.address);
+        tracing::info!(%taken, %address, "the usual address is taken; serving on another");
+    }
+    Ok(bound)
+}
+
 impl Opened {
-    /// Starts to serve what the service receives, and says where.
-    pub fn start(self, service: &mut Service) -> Serving {
+    /// Starts to serve what the service receives, and says where. `None` if the address was to be
+    /// taken only now and cannot be: the service is worth more than its server, so the log says so.
+    pub async fn start(self, service: &mut Service) -> Option<Serving> {
+        let bound = match self.bound {
+            Some(bound) => bound,
+            None => match taken(&self.options).await {
+                Ok(bound) => bound,
+                Err(why) => {
+                    tracing::error!(%why, "nothing is served; everything else goes on");
+                    return None;
+                }
+            },
+        };
         let relay = Relay::start(service);
         let scheme = if self.options.tls.is_some() { "https" } else { "http" };
         let routes = relay.as_ref().map(Relay::router);
-        let server = Server::start(self.bound, self.options, self.hub, service.metrics(), routes);
+        let server = Server::start(bound, self.options, self.hub, service.metrics(), routes);
         let (address, okx) = (server.address(), relay.is_some());
         tracing::info!(address = %format_args!("{scheme}://{address}"), okx, "serving");
-        Serving { server, relay }
+        Some(Serving { server, relay })
     }
 }
 
