@@ -248,7 +248,7 @@ def feed_config(data):
     b = Bytes(data)
     try:
         version = b.varint()
-        if version not in range(1, 129):
+        if version not in range(1, 257):
             return {}
         fields = {
             "login": bool(version - 1 & 1),
