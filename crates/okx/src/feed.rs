@@ -59,6 +59,7 @@ mod session;
 mod sub;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upcoming;
 
 /// What a feed is made with.

@@ -9,6 +9,7 @@ use market_data_model::time::SECOND;
 
 mod bars;
 mod flat;
+mod held;
 mod lines;
 mod lives;
 mod login;

@@ -125,6 +125,7 @@ fn options(faults: &str, seed: u64) -> LifeOptions {
         instruments: 3,
         catalogue: false,
         drills: true,
+        restarts: false,
     }
 }
 
