@@ -65,6 +65,7 @@ mod sub;
 mod successor;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upcoming;
 mod witness;
 

@@ -226,6 +226,9 @@ pub const FUNDING_LOOKS_MAX: u32 = 12;
 pub const HELD_EVENTS_MAX: usize = 100_000;
 /// Unfinished or unproven bars of one series whose trades are added up at a time (ours).
 pub const BARS_MADE_MAX: usize = 32;
+/// The same of bars shorter than a minute (ours: it takes half a minute and more to conclude that
+/// REST does not have one, and then its trades must not be forgotten).
+pub const BARS_MADE_SHORT_MAX: usize = 128;
 /// How long a row may wait for the one before it, which the other line may bring (ours: more than
 /// two roads to OKX differ by, less than a reader would miss the book).
 pub const LINE_PATIENCE_NS: u64 = 2 * SECOND;

@@ -1,8 +1,9 @@
 //! Judges the bars: what a series misses is fetched as the exchange has it, made of its trades, or
 //! said to be missing; and where no gap is open, finished bars follow each other without a hole.
 //!
-//! `judge.rs` calls [`check`] after every input, `ending.rs` [`strangers`] at the end of a life,
-//! when every finished bar that was told is compared with the exchange's own.
+//! `judge.rs` calls [`check`] after every input, `reckon.rs` [`Told::strangers`] at the end of a
+//! life, when every finished bar that was told is compared with the exchange's own, whatever it was
+//! made of, and the number of its trades with theirs.
 //!
 //! Rows that came are judged in `series.rs`; here is what came otherwise, and what did not.
 
@@ -11,23 +12,139 @@ use super::counts::{Counts, Figure};
 use super::json::Json;
 use super::judge::{Complaint, Heard, Judge, Seen};
 use super::rows;
-use market_data_model::{Bar, BarState, Body, Command, Decimal, EventRef, FilledFrom, Gap};
-use market_data_model::{Healed, Outbox};
+use market_data_model::{
+    Bar, BarState, Body, Command, Decimal, EventRef, FilledFrom, Gap, Healed, Nanos, Outbox,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sizes that REST does not have.
 const NOWHERE: [&str; 3] = ["5D", "5Dutc", "1Yutc"];
 /// Finished bars of a key that are remembered.
-const REMEMBERED: usize = 400;
+const REMEMBERED: usize = 4_000;
 
 /// What was told of the bars of one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
-    /// Finished ones by their opening time: when the next one opens, and what was said; `None` =
-    /// that nobody has it.
-    pub(super) finished: BTreeMap<u64, (u64, Option<String>)>,
+    /// Finished ones by their opening time, since nothing is known to be missing without a word.
+    finished: BTreeMap<u64, Finished>,
+    /// The same of before; these are only compared with the exchange's.
+    past: BTreeMap<u64, Finished>,
+    /// Opening time of the first bar told; none may be absent from there on.
+    first: Option<u64>,
     /// Opening time of the newest bar told.
     newest: Option<u64>,
+}
+
+/// A finished bar.
+#[derive(Clone, Debug)]
+struct Finished {
+    /// When the next one opens.
+    close: u64,
+    /// Its numbers; `None` = nobody has it.
+    said: Option<String>,
+    /// It was made of its trades.
+    rebuilt: bool,
+    /// How many trades it has, as far as that was told.
+    trades: Option<u64>,
+    /// When it was told first.
+    at: Nanos,
+}
+
+/// What is like the exchange's at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Alike {
+    /// Bars.
+    pub(super) bars: u64,
+    /// Bars among them that were made of their trades.
+    pub(super) rebuilt: u64,
+}
+
+impl Told {
+    /// What comes from here on need not follow.
+    pub(super) fn begin_anew(&mut self) {
+        self.past.append(&mut self.finished);
+        while self.past.len() > REMEMBERED {
+            self.past.pop_first();
+        }
+        (self.first, self.newest) = (None, None);
+    }
+
+    /// The process ends: what came behind `cut` is not on its tape, and from the bar that opens at
+    /// `known` on the next one tells everything again. Says how many were not kept.
+    pub(super) fn cut(&mut self, cut: Nanos, known: Option<u64>) -> u64 {
+        let before = self.finished.len() + self.past.len();
+        self.finished.retain(|_, bar| bar.at <= cut);
+        self.past.retain(|_, bar| bar.at <= cut);
+        let lost = before - self.finished.len() - self.past.len();
+        match known {
+            Some(known) => {
+                // What is told again may differ by nothing, and is compared like the first.
+                let mut again = self.finished.split_off(&known);
+                self.past.append(&mut again);
+                self.first = Some(self.first.map_or(known, |first| first.min(known)));
+                self.newest = self.finished.last_key_value().map(|(open, _)| *open);
+            }
+            None => self.begin_anew(),
+        }
+        lost as u64
+    }
+
+    fn every(&self) -> impl Iterator<Item = (&u64, &Finished)> {
+        self.past.iter().chain(&self.finished).filter(|(_, bar)| bar.said.is_some())
+    }
+
+    /// Opening times of the first and the last finished bar told.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        let opens = || self.every().map(|(open, _)| *open);
+        opens().min().zip(opens().max())
+    }
+
+    /// Compares what was told with the exchange's own bars in an answer; gives back the oldest of
+    /// these, too.
+    ///
+    /// # Errors
+    /// The first bar that is not the exchange's.
+    pub(super) fn strangers(&self, answer: &str) -> Result<(Alike, Option<u64>), String> {
+        let json = Json::parse(answer);
+        let rows = json.as_ref().and_then(|json| json.get("data")).map_or(&[][..], Json::list);
+        let (mut alike, mut oldest) = (Alike::default(), None);
+        for row in rows {
+            let cells: Vec<String> = row.list().iter().map(Json::plain).collect();
+            let [open, o, h, l, c, volume, ..] = cells.as_slice() else { continue };
+            let Ok(open) = open.parse::<u64>() else { continue };
+            oldest = Some(open);
+            let own = format!("{o} {h} {l} {c} {volume}");
+            for bar in [&self.past, &self.finished].into_iter().filter_map(|all| all.get(&open)) {
+                let Some(said) = &bar.said else { continue };
+                if !equal(&own, said) {
+                    return Err(format!("bar {open} was told as {said}, it is {own}"));
+                }
+                alike.bars += 1;
+                alike.rebuilt += u64::from(bar.rebuilt);
+            }
+        }
+        Ok((alike, oldest))
+    }
+
+    /// Compares the numbers of trades that bars were told with, with the times (ms) of the
+    /// exchange's own trades, which are all from `since` on.
+    ///
+    /// # Errors
+    /// The first that is not the exchange's.
+    pub(super) fn flows(&self, since: u64, times: &[u64]) -> Result<u64, String> {
+        let mut alike = 0;
+        for (open, bar) in self.every().filter(|(open, _)| **open > since) {
+            let Some(told) = bar.trades else { continue };
+            let from = times.partition_point(|time| time < open);
+            let to = times.partition_point(|time| *time < bar.close);
+            if told != (to - from) as u64 {
+                let own = to - from;
+                return Err(format!("bar {open} was told with {told} trades, it has {own}"));
+            }
+            alike += 1;
+        }
+        Ok(alike)
+    }
 }
 
 /// Whether the event is a bar that is judged here and not as a row of its frame.
@@ -50,11 +167,11 @@ pub(super) fn check(
 ) -> Result<(), Complaint> {
     if let Seen::Command(Command::Unsubscribe(list)) = seen {
         for one in list {
-            judge.ledger.key(&one.channel, &one.key).bars = Told::default();
+            judge.ledger.key(&one.channel, &one.key).bars.begin_anew();
         }
     }
     let body = match seen {
-        Seen::Response(body) => Json::parse(body),
+        Seen::Response(answered) => Json::parse(answered.body),
         _ => None,
     };
     let mut touched: BTreeSet<(String, String)> = BTreeSet::new();
@@ -66,6 +183,8 @@ pub(super) fn check(
         let place = (event.channel(), event.inst_id());
         match event.body {
             Body::Bar(bar) => {
+                let state = bar.state.map_or("not_followed", BarState::as_str);
+                *counts.bars.entry(state).or_default() += 1;
                 if is_ours(&event, heard) {
                     let closes = |other: &EventRef<'_>| {
                         let same = (other.channel(), other.inst_id()) == place;
@@ -78,11 +197,10 @@ pub(super) fn check(
                 } else {
                     plain(judge, bar, place)?;
                 }
-                remember(judge, bar, place);
+                remember(judge, bar, (event.header.ts_recv, place));
             }
             Body::Gap(gap) if gap.closed => {
-                let refused = matches!(seen, Seen::Response(body) if body.contains("\"51001\""));
-                closes(judge, (gap, refused), place)?;
+                closes(judge, gap, place)?;
             }
             _ => continue,
         }
@@ -123,7 +241,7 @@ fn special(
     let (channel, inst) = (event.channel(), event.inst_id());
     let complain = |text: String| Err(Complaint::about("bars", channel, inst, text));
     let told = judge.ledger.key(channel, inst).bars.finished.get(&bar.open_ms);
-    if let Some((_, Some(before))) = told {
+    if let Some(Finished { said: Some(before), .. }) = told {
         // Once more, with what its trades say.
         return match bar.flow {
             Some(_) if *before == words(bar) => Ok(()),
@@ -136,15 +254,11 @@ fn special(
     match bar.state {
         Some(BarState::Missing) => {
             counts.more(Figure::BarsMissing, 1);
-            let nowhere = NOWHERE.iter().any(|size| channel.ends_with(size));
-            match judge.rest_fails || nowhere {
-                true => Ok(()),
-                false => complain(format!("missing, although REST answers: {bar:?}")),
-            }
+            nowhere(judge, bar, (channel, inst))
         }
         Some(BarState::RebuiltFromTrades) => {
             counts.more(Figure::BarsRebuilt, 1);
-            Ok(())
+            nowhere(judge, bar, (channel, inst))
         }
         _ if bar.filled == Some(FilledFrom::Rest) => {
             let rows = body.and_then(|json| json.get("data")).map_or(&[][..], Json::list);
@@ -170,6 +284,21 @@ fn special(
     }
 }
 
+/// A bar is said to be missing, or is made of its trades: REST does not have it, and was asked
+/// often enough.
+fn nowhere(judge: &mut Judge, bar: &Bar, (channel, inst): (&str, &str)) -> Result<(), Complaint> {
+    if NOWHERE.iter().any(|size| channel.ends_with(size)) {
+        return Ok(());
+    }
+    match judge.ledger.key(channel, inst).looks.had(bar.open_ms) {
+        None => Ok(()),
+        Some(why) => {
+            let text = format!("given up although {why}: {bar:?}");
+            Err(Complaint::about("bars", channel, inst, text))
+        }
+    }
+}
+
 fn words(bar: &Bar) -> String {
     let Bar { open, high, low, close, volume, .. } = bar;
     let volume = volume.map_or(String::new(), |volume| volume.to_string());
@@ -189,36 +318,45 @@ fn equal(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.iter().zip(&other).all(same)
 }
 
-fn remember(judge: &mut Judge, bar: &Bar, (channel, inst): (&str, &str)) {
+fn remember(judge: &mut Judge, bar: &Bar, (at, (channel, inst)): (Nanos, (&str, &str))) {
     let told = &mut judge.ledger.key(channel, inst).bars;
+    told.first.get_or_insert(bar.open_ms);
     told.newest = told.newest.max(Some(bar.open_ms));
     let missing = bar.state == Some(BarState::Missing);
     if bar.closed == Some(true) || missing {
-        let said = (!missing).then(|| words(bar));
-        told.finished.insert(bar.open_ms, (bar.close_ms, said));
+        let known = told.finished.get(&bar.open_ms);
+        let (first, trades) = known.map_or((at, None), |known| (known.at, known.trades));
+        let finished = Finished {
+            close: bar.close_ms,
+            said: (!missing).then(|| words(bar)),
+            rebuilt: bar.state == Some(BarState::RebuiltFromTrades),
+            trades: bar.flow.map(|flow| flow.trades).or(trades),
+            at: first,
+        };
+        told.finished.insert(bar.open_ms, finished);
         while told.finished.len() > REMEMBERED {
             told.finished.pop_first();
+            told.first = told.finished.keys().next().copied();
         }
     }
 }
 
 /// A gap closes: what it leaves missing is said.
-fn closes(
-    judge: &mut Judge,
-    (gap, refused): (&Gap, bool),
-    (channel, inst): (&str, &str),
-) -> Result<(), Complaint> {
+fn closes(judge: &mut Judge, gap: &Gap, (channel, inst): (&str, &str)) -> Result<(), Complaint> {
     let bars = judge.bars;
-    let silent = judge.rest_fails || refused || NOWHERE.iter().any(|n| channel.ends_with(n));
-    let told = &mut judge.ledger.key(channel, inst).bars;
+    // One that is still open tells it all.
+    let other = judge.ledger.is_open(channel, inst);
+    let key = judge.ledger.key(channel, inst);
+    let silent = key.looks.in_vain() || NOWHERE.iter().any(|n| channel.ends_with(n));
+    let told = &mut key.bars;
     if gap.healed.is_none() || !bars {
-        *told = Told::default();
+        told.begin_anew();
         return Ok(());
     }
     let unsaid = gap.healed == Some(Healed::Resumed) && gap.lost.is_none();
     // Nothing was known before; or REST failed to say how far the series had come, and the next row
     // will prove what is missing.
-    if unsaid && !told.finished.is_empty() && !silent {
+    if unsaid && !told.finished.is_empty() && !silent && !other {
         let text = format!("a gap closes and nothing says what is missing: {gap:?}");
         return Err(Complaint::about("bars", channel, inst, text));
     }
@@ -228,8 +366,8 @@ fn closes(
 /// Finished bars follow each other up to the newest told.
 fn whole(judge: &mut Judge, (channel, inst): (&str, &str)) -> Result<(), Complaint> {
     let told = &judge.ledger.key(channel, inst).bars;
-    let mut next = None;
-    for (open, (close, _)) in &told.finished {
+    let mut next = told.first;
+    for (open, Finished { close, .. }) in &told.finished {
         if next.is_some_and(|next| next != *open) {
             let text = format!("no gap is open, and the bars from {next:?} to {open} are absent");
             return Err(Complaint::about("bars", channel, inst, text));
@@ -243,39 +381,4 @@ fn whole(judge: &mut Judge, (channel, inst): (&str, &str)) -> Result<(), Complai
         }
         _ => Ok(()),
     }
-}
-
-/// What to ask the exchange for, to compare the finished bars of a key; `None` where its pushes and
-/// its REST side need not agree: it samples prices otherwise.
-pub(super) fn question(channel: &str, inst: &str, told: &Told) -> Option<String> {
-    let suffix = channel.strip_prefix("candle")?;
-    let (_, (end, _)) = told.finished.last_key_value()?;
-    let first = told.finished.keys().nth(told.finished.len().saturating_sub(300))?;
-    Some(format!(
-        "/api/v5/market/history-candles?instId={inst}&bar={suffix}&after={end}&before={}&limit=300",
-        first - 1
-    ))
-}
-
-/// The first bar told that is not the exchange's own, and how many are.
-pub(super) fn strangers(answer: &str, told: &Told) -> (u64, Option<String>) {
-    let json = Json::parse(answer);
-    let rows = json.as_ref().and_then(|json| json.get("data")).map_or(&[][..], Json::list);
-    let (mut same, mut wrong) = (0, None);
-    for row in rows {
-        let cells: Vec<String> = row.list().iter().map(Json::plain).collect();
-        let [open, o, h, l, c, volume, ..] = cells.as_slice() else { continue };
-        let Some((_, Some(said))) = open.parse().ok().and_then(|at: u64| told.finished.get(&at))
-        else {
-            continue;
-        };
-        let own = format!("{o} {h} {l} {c} {volume}");
-        match equal(&own, said) {
-            true => same += 1,
-            false => {
-                wrong.get_or_insert(format!("bar {open} was told as {said}, it is {own}"));
-            }
-        }
-    }
-    (same, wrong)
 }

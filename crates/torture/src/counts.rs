@@ -15,6 +15,8 @@ pub struct Counts {
     pub faults: BTreeMap<String, u64>,
     /// Gaps opened, by cause.
     pub gaps: BTreeMap<&'static str, u64>,
+    /// Bars told, by state.
+    pub bars: BTreeMap<&'static str, u64>,
     /// Rows compared, by channel.
     pub channels: BTreeMap<String, u64>,
 }
@@ -84,6 +86,20 @@ pub enum Figure {
     BarsMissing,
     /// Finished bars that are the exchange's own, at the end.
     BarsSame,
+    /// Among them, bars that were made of their trades.
+    RebuiltSame,
+    /// Bars with the number of their trades, which is the exchange's own, at the end.
+    FlowsSame,
+    /// Trades that are the exchange's own, at the end, id by id.
+    TradesSame,
+    /// Processes that ended and were followed by another.
+    Restarts,
+    /// Of these, processes that were killed.
+    Kills,
+    /// Trades and bars told by a killed process and not kept on its tape.
+    NotKept,
+    /// REST answers that were lost, late, or not what the exchange has.
+    RestSpoilt,
     /// Feeds with two lines.
     TwoLines,
     /// Connections replaced by others that had caught up.
@@ -111,7 +127,7 @@ pub enum Figure {
 }
 
 /// The names of [`Figure`]s, in order, as printed.
-pub const NAMES: [&str; 43] = [
+pub const NAMES: [&str; 50] = [
     "lives",
     "catalogue_lives",
     "simulated_ms",
@@ -143,6 +159,13 @@ pub const NAMES: [&str; 43] = [
     "bars_rebuilt",
     "bars_missing",
     "bars_as_the_exchange_has_them",
+    "rebuilt_bars_as_it_has_them",
+    "bar_flows_as_it_has_them",
+    "trades_as_it_has_them",
+    "restarts",
+    "restarts_by_kill",
+    "told_and_not_kept",
+    "rest_answers_spoilt",
     "feeds_of_two_lines",
     "hand_overs",
     "line_losses_hidden",
@@ -216,6 +239,9 @@ impl Counts {
         }
         for (channel, count) in &other.channels {
             *self.channels.entry(channel.clone()).or_default() += count;
+        }
+        for (state, count) in &other.bars {
+            *self.bars.entry(state).or_default() += count;
         }
         for (cause, count) in &other.gaps {
             *self.gaps.entry(cause).or_default() += count;

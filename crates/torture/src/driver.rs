@@ -13,11 +13,12 @@ use super::judge::{Complaint, Judge};
 use super::life::{Life, Violation};
 use super::manners::{self, Manners};
 use super::network::{Addressed, Lane, Letter, Parcel};
+use super::rest::Answer;
 use super::tape::{Tape, Taped};
 use market_data_model::{Action, Body, Command, Instrument, Nanos, Outbox, Subscription};
 use market_data_okx::{OkxConfig, OkxFeed};
 use market_data_sim::{ConnId, Delivery, FromClient, Opened, SimKey, ToClient, signature};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where a feed's socket stands.
@@ -40,7 +41,9 @@ pub(super) struct Rig {
     pub(super) wanted: BTreeSet<Subscription>,
     pub(super) wires: [Wire; 2],
     /// Counts connections asked for, on any line.
-    attempts: u64,
+    pub(super) attempts: u64,
+    /// What it asked REST for and has not heard of.
+    pub(super) asked: BTreeMap<u64, String>,
     pub(super) out: Outbox,
 }
 
@@ -84,6 +87,7 @@ impl Rig {
             wanted: part.subscriptions.iter().cloned().collect(),
             wires: [Wire::new(chance), Wire::new(&mut Chance::new(config.seed, 11))],
             attempts: 0,
+            asked: BTreeMap::new(),
             out: Outbox::default(),
             config,
             part,
@@ -187,8 +191,13 @@ impl Life {
             Parcel::Hangup(conn) => self.exchange.gone(self.now, conn),
             Parcel::Ask { id, path } => {
                 let reply = self.exchange.rest(self.now, &path);
-                let at = self.now + reply.delay_ns + 1_000_000;
-                let (status, body) = (reply.status, reply.body);
+                let (delay_ns, right) = (reply.delay_ns, reply.body.len());
+                let answer = Answer { status: reply.status, body: reply.body, delay_ns };
+                let Answer { status, body, delay_ns: took } =
+                    self.rest.answer(self.now, &path, answer);
+                let spoilt = body.len() != right || took != delay_ns;
+                self.counts.more(Figure::RestSpoilt, spoilt.into());
+                let at = self.now + took + 1_000_000;
                 self.network.put(at, feed, 0, Parcel::Response { id, status, body });
             }
             _ if stale => {}
@@ -250,6 +259,7 @@ impl Life {
                 }
                 Action::Login { at } => self.log_in(feed, line, *at),
                 Action::Get { id, path } => {
+                    self.rigs[feed].asked.insert(*id, path.clone());
                     let parcel = Parcel::Ask { id: *id, path: path.clone() };
                     self.network.put(self.now + 20_000_000, feed, 0, parcel);
                     Ok(())

@@ -4,7 +4,6 @@
 //!
 //! `life.rs` calls [`Life::end`].
 
-use super::bars;
 use super::books;
 use super::catalogue;
 use super::counts::Figure;
@@ -14,7 +13,7 @@ use super::life::{Life, Violation};
 use super::restore::same_state;
 use super::rows;
 use super::tape::Taped;
-use market_data_model::{Command, Feed, Subscription};
+use market_data_model::{Command, Feed, Known, Nanos, Subscription};
 use market_data_okx::OkxFeed;
 use market_data_okx::link::LinkState;
 use market_data_sim::FaultProfile;
@@ -46,12 +45,16 @@ impl Life {
     pub(super) fn end(&mut self) -> Result<(), Violation> {
         self.recover()?;
         self.stop()?;
-        self.compare_bars()?;
-        self.replay()
+        self.reckon()?;
+        for feed in 0..self.rigs.len() {
+            self.verify(feed, Nanos(u64::MAX))?;
+        }
+        Ok(())
     }
 
     fn recover(&mut self) -> Result<(), Violation> {
         self.exchange.set_faults(FaultProfile::none());
+        self.rest.calm();
         let from = self.now;
         let mut look = self.now;
         let mut ill = None;
@@ -146,7 +149,7 @@ impl Life {
     }
 
     /// Instruments that cannot be well: expired, suspended, not listed (any more, yet, or ever).
-    fn excused(&self) -> BTreeSet<String> {
+    pub(super) fn excused(&self) -> BTreeSet<String> {
         let listed = self.exchange.instruments();
         let live = |key: &str| listed.iter().any(|i| i.inst_id == key && i.state == "live");
         let mut excused = BTreeSet::new();
@@ -187,33 +190,6 @@ impl Life {
         }
     }
 
-    /// Every finished bar that was told is the exchange's own.
-    fn compare_bars(&mut self) -> Result<(), Violation> {
-        let mut asked = 0;
-        for feed in 0..self.rigs.len() {
-            for n in 0..self.rigs[feed].judge.ledger.keys().len() {
-                let key = &self.rigs[feed].judge.ledger.keys()[n];
-                let (channel, inst) = (key.channel.clone(), key.key.clone());
-                let Some(path) = bars::question(&channel, &inst, &key.bars) else { continue };
-                let listed = !self.excused().contains(&inst) && inst != catalogue::RELISTED;
-                if !listed {
-                    continue;
-                }
-                asked += 1;
-                // Within its limits; nobody is connected any more.
-                let reply = self.exchange.rest(self.now + asked * SECOND, &path);
-                let key = &self.rigs[feed].judge.ledger.keys()[n];
-                let (same, wrong) = bars::strangers(&reply.body, &key.bars);
-                self.counts.more(Figure::BarsSame, same);
-                if let Some(text) = wrong {
-                    let complaint = Complaint::about("bars", &channel, &inst, text);
-                    return Err(self.violation(feed, complaint));
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn stop(&mut self) -> Result<(), Violation> {
         for feed in 0..self.rigs.len() {
             self.give(feed, Taped::Command(Command::Stop), None)?;
@@ -238,25 +214,27 @@ impl Life {
         Ok(())
     }
 
-    fn replay(&mut self) -> Result<(), Violation> {
-        for feed in 0..self.rigs.len() {
-            let rig = &self.rigs[feed];
-            let audited = rig.judge.audit(&rig.feed, rig.tape.frames());
-            audited.map_err(|complaint| self.violation(feed, complaint))?;
-            if self.options.seed.is_multiple_of(READ_BACK_EVERY)
-                && let Err(text) = rig.tape.read_back()
-            {
-                return Err(self.violation(feed, Complaint::new("json", text)));
-            }
-            let mut fresh = OkxFeed::new(rig.config.clone());
-            if let Err(text) = rig.tape.replay(&mut fresh) {
-                return Err(self.violation(feed, Complaint::new("replay", text)));
-            }
-            if let Err(text) = same_state(&fresh, &rig.feed) {
-                return Err(self.violation(feed, Complaint::new("restore", text)));
-            }
-            self.counts.more(Figure::Replayed, rig.tape.len() as u64);
+    /// Gives a feed its whole tape once more; what it knew of each subscription after the inputs up
+    /// to `cut`.
+    pub(super) fn verify(&mut self, feed: usize, cut: Nanos) -> Result<Vec<Known>, Violation> {
+        let rig = &self.rigs[feed];
+        let audited = rig.judge.audit(&rig.feed, rig.tape.frames());
+        audited.map_err(|complaint| self.violation(feed, complaint))?;
+        if self.options.seed.is_multiple_of(READ_BACK_EVERY)
+            && let Err(text) = rig.tape.read_back()
+        {
+            return Err(self.violation(feed, Complaint::new("json", text)));
         }
-        Ok(())
+        let mut fresh = OkxFeed::new(rig.config.clone());
+        let mut known = Vec::new();
+        let at_cut = (cut, |feed: &OkxFeed| known = feed.known());
+        if let Err(text) = rig.tape.replay(&mut fresh, at_cut) {
+            return Err(self.violation(feed, Complaint::new("replay", text)));
+        }
+        if let Err(text) = same_state(&fresh, &rig.feed) {
+            return Err(self.violation(feed, Complaint::new("restore", text)));
+        }
+        self.counts.more(Figure::Replayed, rig.tape.len() as u64);
+        Ok(known)
     }
 }

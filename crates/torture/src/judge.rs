@@ -13,6 +13,7 @@ use super::cast::Part;
 use super::counts::{Counts, Figure};
 use super::damage::{self, Remains};
 use super::ledger::Ledger;
+use super::looks::{self, Answered};
 use super::manners::Request;
 use super::network::Letter;
 use super::pairs::{self, Pairs};
@@ -22,7 +23,8 @@ use super::rows;
 use super::series;
 use super::upcoming::Announced;
 use market_data_model::{
-    Body, Command, EventRef, FaultCode, Gap, GapCause, Instrument, Nanos, Outbox, SubscriptionStep,
+    Body, Command, EventRef, FaultCode, Gap, GapCause, Instrument, Nanos, Outbox, Subscription,
+    SubscriptionStep,
 };
 use market_data_okx::OkxFeed;
 use market_data_sim::Truth;
@@ -38,8 +40,8 @@ pub enum Seen<'a> {
     Frame(&'a Letter),
     /// The connection is gone.
     Closed,
-    /// A REST answer's body.
-    Response(&'a str),
+    /// A REST answer.
+    Response(&'a Answered<'a>),
     /// A command.
     Command(&'a Command),
     /// A tick, or the start.
@@ -98,9 +100,10 @@ pub struct Judge {
     pub(super) up: bool,
     pub(super) deltas: bool,
     pub(super) view_depth: u16,
-    /// Whether missing trades are to be fetched, and whether the exchange fails at that.
+    /// Whether missing trades are to be fetched.
     pub(super) refill: bool,
-    pub(super) rest_fails: bool,
+    /// What the process before knew of, until the first input.
+    pub(super) known: Vec<Subscription>,
     /// Whether bars are followed.
     pub(super) bars: bool,
     pub(super) text: Vec<u8>,
@@ -128,7 +131,7 @@ impl Judge {
             deltas: part.deltas,
             view_depth: part.view_depth,
             refill: part.refill,
-            rest_fails: false,
+            known: Vec::new(),
             bars: part.bars,
             text: Vec::new(),
             may_cross: BTreeMap::new(),
@@ -174,8 +177,10 @@ impl Judge {
             series::check(self, seen, &heard, out, counts)?;
             pairs::note(self, line, &heard);
         }
-        refill::check(self, seen, out, counts)?;
+        refill::check(self, (seen, heard.damaged), out, counts)?;
         bars::check(self, seen, &heard, out, counts)?;
+        self.quiet_looks();
+        self.went_on()?;
         if matches!(seen, Seen::Closed) {
             pairs::lost(self, line, out, counts);
         }
@@ -256,9 +261,47 @@ impl Judge {
             Seen::Command(Command::Instruments(list)) => {
                 list.iter().for_each(|instrument| self.expire(instrument));
             }
-            Seen::Command(_) | Seen::Response(_) | Seen::Other => {}
+            Seen::Response(answered) => self.looked(answered),
+            Seen::Command(_) | Seen::Other => {}
         }
         Heard::default()
+    }
+
+    /// Notes an answer with each key that it is about.
+    fn looked(&mut self, answered: &Answered<'_>) {
+        let Some((channel, inst)) = looks::about(answered.path) else { return };
+        let is = |name: &str| match &*channel {
+            "trades" => name.starts_with("trades"),
+            channel => name == channel,
+        };
+        let keys = self.ledger.keys_mut().iter_mut();
+        keys.filter(|key| key.key == inst && is(&key.channel))
+            .for_each(|key| key.looks.note(answered));
+    }
+
+    /// What REST said counts while a gap is open.
+    fn quiet_looks(&mut self) {
+        let open: Vec<_> =
+            self.ledger.open().map(|(_, c, k)| (c.to_owned(), k.to_owned())).collect();
+        let closed = |c: &str, k: &str| !open.iter().any(|(oc, ok)| oc == c && ok == k);
+        for key in self.ledger.keys_mut() {
+            if !key.looks.is_empty() && closed(&key.channel, &key.key) {
+                key.looks.forget();
+            }
+        }
+    }
+
+    /// At the first input a gap opens for each thing that the process before knew of.
+    fn went_on(&mut self) -> Result<(), Complaint> {
+        for known in std::mem::take(&mut self.known) {
+            let (channel, key) = (&known.channel, place(&known.channel, &known.key));
+            let is = |(_, c, k): (u64, &str, &str)| c == &**channel && place(c, k) == key;
+            if !self.ledger.open().any(is) {
+                let text = "the process before had it, and no gap opens".to_owned();
+                return Err(Complaint::about("restart", &known.channel, key, text));
+            }
+        }
+        Ok(())
     }
 
     fn frame(&mut self, line: usize, letter: &Letter, counts: &mut Counts) -> Heard {
@@ -300,6 +343,8 @@ impl Judge {
             if key.key == *instrument.inst_id {
                 key.firm = false;
                 key.mirror.distrust();
+                key.whole.ends();
+                key.bars.begin_anew();
             }
         }
     }
@@ -374,10 +419,23 @@ impl Judge {
             return self.rots.found(channel, inst);
         }
         let pair = self.pairs.on;
+        let follows = |s: &Subscription| {
+            let (asked, came) = (place(channel, &s.key), place(channel, inst));
+            &*s.channel == channel && asked == came
+        };
+        if gap.cause == GapCause::Restart && self.known.iter().any(follows) {
+            return Ok(());
+        }
         let why = match pair {
-            true => pairs::unfounded(self, (line, channel, inst), gap.cause, heard),
+            true => {
+                let given = (seen, heard, out);
+                pairs::unfounded(self, (line, channel, inst), gap.cause, given)
+            }
             false => unfounded(channel, gap.cause, seen, heard, out),
         };
+        if matches!(seen, Seen::Frame(_)) && rows::is_book(channel) {
+            self.pairs.ends_soon(line, (channel, inst));
+        }
         match why {
             Some(why) => complain(format!("a gap of cause {} opens {why}", gap.cause.as_str())),
             None => Ok(()),
@@ -397,7 +455,7 @@ pub(super) fn narrowest(key: &str) -> &str {
 }
 
 /// Why a gap has no reason to open; `None` when it has one.
-fn unfounded(
+pub(super) fn unfounded(
     channel: &str,
     cause: GapCause,
     seen: &Seen<'_>,
@@ -444,7 +502,7 @@ fn unfounded(
             let wanted = match seen {
                 Seen::Command(_) => true,
                 Seen::Frame(letter) => relieved(&letter.text) || relisted(&letter.text),
-                Seen::Response(body) => relisted(body),
+                Seen::Response(answered) => relisted(answered.body),
                 _ => false,
             };
             (!wanted).then_some("although nobody asked for it")

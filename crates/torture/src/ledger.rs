@@ -8,8 +8,10 @@
 //! Start at [`Ledger::header`] and [`Ledger::gap`].
 
 use super::bars::Told;
+use super::looks::Looks;
 use super::mirror::Mirror;
 use super::refill::Hole;
+use super::whole::Whole;
 use market_data_model::{EventRef, Gap, Nanos};
 use market_data_sim::Truth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +47,10 @@ pub struct Key {
     pub(super) filled: BTreeSet<u64>,
     /// Bars that were told.
     pub(super) bars: Told,
+    /// What REST said while a gap was open.
+    pub(super) looks: Looks,
+    /// Trades that were told, in this process and those before.
+    pub(super) whole: Whole,
 }
 
 impl Key {

@@ -8,8 +8,10 @@
 //! `judge.rs` with `books.rs`, `series.rs`, `refill.rs`, `bars.rs`, `rows.rs`, `damage.rs`,
 //! `pairs.rs` (two lines), `rot.rs` (books wrong without a sign), `ledger.rs`, `mirror.rs` and
 //! `manners.rs` (what is demanded), `upcoming.rs` (announced changes),
-//! `restore.rs` (feeds become bytes and go on), `ending.rs`
-//! (recovery, stop, replay), `shrink.rs` (a smaller
+//! `looks.rs` (what could have been had), `rest.rs` (the REST side), `reborn.rs` and `whole.rs`
+//! (ends of processes, and what stands on their tapes together),
+//! `restore.rs` (feeds become bytes and go on), `ending.rs` and `reckon.rs`
+//! (recovery, stop, replay, the exchange's own tape), `shrink.rs` (a smaller
 //! history of a failure), `report.rs` (what is said).
 //!
 //! Invariants: one seed, one life; the result of a run does not depend on the number of threads.
@@ -28,12 +30,16 @@ mod json;
 mod judge;
 mod ledger;
 mod life;
+mod looks;
 mod manners;
 mod mirror;
 mod network;
 mod pairs;
+mod reborn;
+mod reckon;
 mod refill;
 mod report;
+mod rest;
 mod restore;
 mod rot;
 mod rows;
@@ -41,6 +47,7 @@ mod series;
 mod shrink;
 mod tape;
 mod upcoming;
+mod whole;
 
 pub use report::Report;
 
@@ -62,7 +69,7 @@ pub struct Options {
     pub steps: u64,
     /// The profile.
     pub faults: FaultProfile,
-    /// Fault kinds (or `drills`) left out of the profile.
+    /// Fault kinds (or `drills`, or `restarts`) left out of the profile.
     pub without: Vec<String>,
     /// At most so many instruments in a life.
     pub instruments: usize,
@@ -90,7 +97,7 @@ impl Options {
 
 /// The names that [`Options::without`] may hold.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    shrink::KINDS.iter().map(|(name, _)| *name).chain([shrink::DRILLS])
+    shrink::KINDS.iter().map(|(name, _)| *name).chain([shrink::DRILLS, shrink::RESTARTS])
 }
 
 /// Lives every life, stops at the first that goes wrong, and shrinks that one.
@@ -147,6 +154,7 @@ fn life_options(options: &Options, seed: u64) -> LifeOptions {
         faults: options.faults,
         instruments: options.instruments,
         drills: true,
+        restarts: true,
         catalogue: options.catalogue || catalogue::is_one(seed),
     };
     options.without.iter().for_each(|kind| shrink::leave_out(&mut life, kind));

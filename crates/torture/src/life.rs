@@ -13,14 +13,17 @@ use super::chance::Chance;
 use super::counts::{Counts, Figure};
 use super::driver::{Rig, Socket, Wire};
 use super::judge::{Complaint, Seen};
+use super::looks::Answered;
 use super::manners::Handshakes;
 use super::network::{Letter, Network};
+use super::reborn::Reborn;
+use super::rest::RestRoad;
 use super::restore::Restorer;
 use super::rot;
 use super::rows;
 use super::tape::Taped;
 use super::upcoming::Announced;
-use market_data_model::{Command, Feed, FeedId, InstType, Nanos, Subscription};
+use market_data_model::{Command, Feed, FeedId, InstType, Known, Nanos, Subscription};
 use market_data_okx::catalogue::Catalogue;
 use market_data_okx::{HandshakeGate, OkxConfig};
 use market_data_sim::{Delivery, Exchange, FaultProfile, MarketSize, SimConfig, SimInstrument};
@@ -55,6 +58,8 @@ pub struct LifeOptions {
     pub instruments: usize,
     /// Whether people interfere.
     pub drills: bool,
+    /// Whether processes end and are followed by others.
+    pub restarts: bool,
     /// Whether it is on the whole catalogue (`catalogue.rs`).
     pub catalogue: bool,
 }
@@ -117,6 +122,10 @@ pub struct Life {
     pub(super) looked: u64,
     /// Takes feeds apart now and then.
     restorer: Restorer,
+    /// What is wrong with REST beyond single errors.
+    pub(super) rest: RestRoad,
+    /// Ends processes now and then.
+    pub(super) reborn: Reborn,
 }
 
 impl Life {
@@ -178,6 +187,8 @@ impl Life {
             respell,
             looked: 0,
             restorer: Restorer::new(options.seed),
+            rest: RestRoad::new(options.seed, options.faults.resterror > 0),
+            reborn: Reborn::new(options.seed, options.restarts),
             options,
         }
     }
@@ -194,7 +205,7 @@ impl Life {
             cast::cast(&mut self.chance, &listed, most)
         };
         for (number, part) in parts.into_iter().enumerate() {
-            let rig = self.rig(number, part);
+            let rig = self.rig(number, part, Vec::new());
             self.rigs.push(rig);
         }
         self.check_catalogue(&before, &listed)?;
@@ -204,12 +215,15 @@ impl Life {
         while self.step < self.options.steps && self.now < self.start + LIFE_MAX_NS {
             self.advance()?;
             self.interfere()?;
+            if self.reborn.is_due(self.step) {
+                self.restart()?;
+            }
         }
         self.end()
     }
 
     /// Learns the instruments over REST, as the shell does before it makes feeds.
-    fn bootstrap(&mut self) {
+    pub(super) fn bootstrap(&mut self) {
         let mut types: Vec<_> =
             self.exchange.instruments().iter().map(|i| i.inst_type.clone()).collect();
         types.sort();
@@ -259,7 +273,7 @@ impl Life {
         Ok(())
     }
 
-    fn rig(&mut self, number: usize, part: Part) -> Rig {
+    pub(super) fn rig(&mut self, number: usize, part: Part, ended: Vec<Known>) -> Rig {
         let url = format!("wss://sim{}", part.path);
         let mut config = OkxConfig::new(FeedId(number as u32), &url);
         config.subscriptions = part.subscriptions.clone();
@@ -278,6 +292,7 @@ impl Life {
             rot::suit(&mut config);
         }
         config.bars = part.bars;
+        config.known = ended;
         let is_news = |s: &&Subscription| &*s.channel == "instruments";
         let kind = part.candidates.iter().find(is_news).map_or("", |s| &*s.key).to_owned();
         let announced = Announced::new(&kind, &config.instruments);
@@ -285,7 +300,6 @@ impl Life {
         let mut rig = Rig::new(config, part, &mut self.chance);
         rig.judge.pairs.possible = possible;
         rig.judge.announced = announced;
-        rig.judge.rest_fails = self.options.faults.resterror > 0;
         rig
     }
 
@@ -350,13 +364,20 @@ impl Life {
         out.clear();
         rig.feed.handle(now, input.input(), &mut out);
         let (line, bare) = input.bare();
+        let answered = match bare {
+            Taped::Response(id, status, body) => {
+                Some((rig.asked.remove(id).unwrap_or_default(), *status, body))
+            }
+            _ => None,
+        };
+        let answered =
+            answered.as_ref().map(|(path, status, body)| Answered { path, status: *status, body });
         let seen = match (bare, letter) {
             (Taped::Frame(..), Some(letter)) => Seen::Frame(letter),
             (Taped::Command(command), _) => Seen::Command(command),
             (Taped::Opened, _) => Seen::Opened,
             (Taped::Closed(..), _) => Seen::Closed,
-            (Taped::Response(_, _, body), _) => Seen::Response(body),
-            _ => Seen::Other,
+            _ => answered.as_ref().map_or(Seen::Other, Seen::Response),
         };
         rig.judge.pairs.two = rig.is_pair();
         let judged = rig.judge.after(now, (line, &seen), &rig.feed, &out, &mut self.counts);
@@ -411,24 +432,28 @@ impl Life {
         }
     }
 
+    /// Adds what a feed has counted itself.
+    pub(super) fn account_of(&mut self, feed: usize) {
+        let rig = &self.rigs[feed];
+        let stats = rig.feed.stats();
+        self.counts.more(Figure::TwoLines, (rig.config.lines > 1).into());
+        let status = rig.feed.status();
+        self.counts.more(Figure::HandOvers, status.hand_overs);
+        for said in &status.witnesses {
+            self.counts.more(Figure::WitnessesAgreed, said.agree);
+            self.counts.more(Figure::WitnessesDiffered, said.differ);
+            self.counts.more(Figure::WitnessesSkipped, said.skipped);
+        }
+        self.counts.more(Figure::RotsTaken, rig.judge.rots.taken);
+        self.counts.more(Figure::RotsFound, rig.judge.rots.found);
+        self.counts.more(Figure::Resyncs, stats.resyncs);
+        self.counts.more(Figure::Reconnects, stats.reconnects);
+    }
+
     fn account(&mut self) {
         self.counts.more(Figure::Lives, 1);
         self.counts.more(Figure::Millis, (self.now - self.start) / 1_000_000);
-        for rig in &self.rigs {
-            let stats = rig.feed.stats();
-            self.counts.more(Figure::TwoLines, (rig.config.lines > 1).into());
-            let status = rig.feed.status();
-            self.counts.more(Figure::HandOvers, status.hand_overs);
-            for said in &status.witnesses {
-                self.counts.more(Figure::WitnessesAgreed, said.agree);
-                self.counts.more(Figure::WitnessesDiffered, said.differ);
-                self.counts.more(Figure::WitnessesSkipped, said.skipped);
-            }
-            self.counts.more(Figure::RotsTaken, rig.judge.rots.taken);
-            self.counts.more(Figure::RotsFound, rig.judge.rots.found);
-            self.counts.more(Figure::Resyncs, stats.resyncs);
-            self.counts.more(Figure::Reconnects, stats.reconnects);
-        }
+        (0..self.rigs.len()).for_each(|feed| self.account_of(feed));
         for (kind, count) in self.exchange.faults_injected() {
             *self.counts.faults.entry(kind.to_owned()).or_default() += count;
         }

@@ -132,6 +132,11 @@ impl Network {
         })
     }
 
+    /// Forgets everything under way.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+    }
+
     /// Forgets the frames under way to one connection attempt.
     pub fn forget_frames(&mut self, feed: usize, attempt: u64) {
         self.queue.retain(|_, a| {

@@ -4,12 +4,25 @@
 //! It knows each line for itself: what was asked there, what was confirmed, which rows came. The
 //! other rules (levels, texts, numbers) are those of every feed. `judge.rs` calls it.
 //!
+//! What cannot be demanded, and why:
+//! - That a row which a line repeats after it was subscribed there anew comes out again, or stays
+//!   out: a subscription begins with the present state, and nobody can tell whether that is news.
+//!   A row that is repeated without that comes out as often as a line brought it.
+//! - That a ticker older than one that came out does: the other line was faster.
+//! - That a row comes out which came while its subscription was about to end on that line, or
+//!   before there were two lines.
+//! - That the whole copy of a row comes out of which a damaged frame brought a readable one, if
+//!   the two say the same as far as the damaged one is readable. Only that row is excused.
+//! - A cause for a gap of trades that opens with a row which proves it: the row may have been held
+//!   back, and the gap has the cause of the loss that it belongs to. Its ids say whether it is
+//!   right (`refill.rs`). Without such a row the other line must not have been whole.
+//!
 //! Invariant: like all of the judge it believes the exchange's truth, never the feed's decoder.
 //! Start at [`Pairs::begin`].
 
 use super::bars;
 use super::counts::{Counts, Figure};
-use super::judge::{Complaint, Heard, Judge, Seen, place};
+use super::judge::{self, Complaint, Heard, Judge, Seen, place};
 use super::manners::Request;
 use super::rows;
 use super::series;
@@ -55,8 +68,9 @@ struct Pair {
     books: VecDeque<(Arc<Truth>, Option<i64>, bool)>,
     /// When the newest book came first.
     came: u64,
-    /// Until when a row may have come out of a damaged frame, and its whole copy stays out.
-    hurt: u64,
+    /// Rows that came out of damaged frames, and until when they are remembered: the whole copy of
+    /// one stays out.
+    hurt: VecDeque<(u64, Vec<(String, String)>)>,
     /// The last book that came by each line.
     last: [Option<i64>; 2],
     /// Whether a hole is in what each line brought.
@@ -73,7 +87,10 @@ struct Pair {
 #[derive(Clone, Debug)]
 struct Brought {
     row: Vec<(String, String)>,
+    /// How often each line brought it: so often it may come out.
     by: [u32; 2],
+    /// The same since the line was subscribed anew: so often it must have come out.
+    must: [u32; 2],
     out: u32,
     /// Whether the frame in hand brought it.
     now: bool,
@@ -110,6 +127,12 @@ impl Pairs {
         !pair.torn[line] && line_at.zip(stream_at).is_some_and(keeps_up)
     }
 
+    /// The feed cannot use a book of this line: it asks for it anew there, as soon as it may, and
+    /// until then takes nothing of it.
+    pub(super) fn ends_soon(&mut self, line: usize, (channel, key): (&str, &str)) {
+        self.key(channel, key).stands[line] = false;
+    }
+
     /// The feed sends a request on a line.
     pub(super) fn asked(&mut self, line: usize, request: &Request) {
         for (channel, key) in &request.args {
@@ -124,9 +147,17 @@ impl Pairs {
         for pair in self.keys.values_mut() {
             (pair.last[line], pair.torn[line]) = (None, false);
             (pair.stands[line], pair.ends[line]) = (false, false);
-            // What is held back may still come out.
+            pair.anew(line);
             pair.rows.iter_mut().filter(|row| row.out > 0).for_each(|row| row.by[line] = 0);
         }
+    }
+}
+
+impl Pair {
+    /// What a line brings from here on it may have brought before, and others as well: a
+    /// subscription begins with the present state, of which nobody can know whether it is news.
+    fn anew(&mut self, line: usize) {
+        self.rows.iter_mut().for_each(|row| row.must[line] = 0);
     }
 }
 
@@ -151,7 +182,9 @@ pub(super) fn begin(judge: &mut Judge, now: Nanos, line: usize, seen: &Seen<'_>)
     }
     if began {
         for (name, pair) in &mut judge.pairs.keys {
-            pair.rows.iter_mut().for_each(|row| (row.by, row.out, row.before) = ([0, 0], 0, true));
+            pair.rows.iter_mut().for_each(|row| {
+                (row.by, row.must, row.out, row.before) = ([0, 0], [0, 0], 0, true);
+            });
             pair.books = VecDeque::new();
             let base = judge.ledger.find(&name.0, &name.1).and_then(|key| key.base.clone());
             pair.books.extend(base.map(|base| (base, None, true)));
@@ -161,6 +194,7 @@ pub(super) fn begin(judge: &mut Judge, now: Nanos, line: usize, seen: &Seen<'_>)
     if let Some((channel, key, event)) = event_of(&letter.text) {
         let pair = judge.pairs.key(&channel, &key);
         pair.stands[line] = event == "subscribe" && !pair.ends[line];
+        pair.anew(line);
     } else if letter.text.contains("\"event\":\"error\"") {
         // Whatever it is about may not stand.
         judge.pairs.keys.values_mut().for_each(|pair| pair.stands[line] = false);
@@ -280,11 +314,6 @@ pub(super) fn rows(
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
     let came = take(judge, line, heard);
-    let now = judge.pairs.now;
-    if let Some(remains) = &heard.remains {
-        let key = place(&remains.channel, &remains.key);
-        judge.pairs.key(&remains.channel, key).hurt = now + FADES_NS;
-    }
     let is_row = |event: &EventRef<'_>| series::is_row(event) && !bars::is_ours(event, heard);
     for event in out.events.iter().filter(is_row) {
         let (channel, inst) = (event.channel(), place(event.channel(), event.inst_id()));
@@ -294,7 +323,7 @@ pub(super) fn rows(
         let about = came.as_ref().map_or(inst, |(_, key)| key);
         if !came_out(judge, (channel, about), &event, counts)
             && !came_out(judge, (channel, inst), &event, counts)
-            && !series::is_damaged(&event, heard)
+            && !hurt(judge, &event, heard)
         {
             return Err(series::invented(&event));
         }
@@ -308,21 +337,51 @@ pub(super) fn rows(
     if channel.starts_with("trades") || series::KNOWN_BY_ID.contains(&&*channel) {
         return Ok(());
     }
-    let stopped = judge.pairs.stopped;
-    let pair = judge.pairs.key(&channel, &key);
-    if stopped || !heard.firm || !pair.stands[line] || now < pair.hurt {
+    if !heard.firm {
         return Ok(());
     }
-    let newest = pair.newest;
+    all_out(judge, line, (&channel, &key))
+}
+
+/// The rows of the frame in hand have come out, by it or before it.
+fn all_out(judge: &Judge, line: usize, (channel, key): (&str, &str)) -> Result<(), Complaint> {
+    let (stopped, now) = (judge.pairs.stopped, judge.pairs.now);
+    let Some(pair) = judge.pairs.keys.get(&(channel.to_owned(), key.to_owned())) else {
+        return Ok(());
+    };
+    if stopped || !pair.stands[line] {
+        return Ok(());
+    }
     for brought in pair.rows.iter().filter(|brought| brought.now) {
-        // An exact repetition may stay out, as it may with one line.
-        let late = channel.ends_with("tickers") && time_of(&brought.row) < newest;
-        if brought.out == 0 && !late && !brought.before {
-            let text = format!("did not come out: {brought:?}");
-            return Err(Complaint::about("lines", &channel, &key, text));
+        let wanted = brought.must[0].max(brought.must[1]);
+        let late = channel.ends_with("tickers") && time_of(&brought.row) < pair.newest;
+        let said =
+            |(until, row): &(u64, Vec<(String, String)>)| now < *until && agrees(row, &brought.row);
+        let excused = late || brought.before || pair.hurt.iter().any(said);
+        if brought.out < wanted && !excused {
+            let text = format!("came out {} times, not {wanted}: {brought:?}", brought.out);
+            return Err(Complaint::about("lines", channel, key, text));
         }
     }
     Ok(())
+}
+
+/// Whether an event is a row of the damaged frame in hand, which is noted.
+fn hurt(judge: &mut Judge, event: &EventRef<'_>, heard: &Heard) -> bool {
+    let Some(remains) = &heard.remains else { return false };
+    let Some(row) = series::damaged_row(event, remains) else { return false };
+    let until = judge.pairs.now + FADES_NS;
+    let pair = judge.pairs.key(&remains.channel, place(&remains.channel, &remains.key));
+    if pair.hurt.len() >= ROWS_MAX {
+        pair.hurt.pop_front();
+    }
+    pair.hurt.push_back((until, row.clone()));
+    true
+}
+
+/// Whether a damaged row, as far as it is readable, says what the whole one says.
+fn agrees(damaged: &[(String, String)], whole: &[(String, String)]) -> bool {
+    damaged.iter().filter(|(_, text)| !text.is_empty()).all(|pair| whole.contains(pair))
 }
 
 fn time_of(row: &[(String, String)]) -> u64 {
@@ -336,6 +395,8 @@ fn take(judge: &mut Judge, line: usize, heard: &Heard) -> Option<(String, String
     let about = (truth.channel.clone(), place(&truth.channel, &truth.inst_id).to_owned());
     let pair = judge.pairs.key(&about.0, &about.1);
     pair.rows.iter_mut().for_each(|row| row.now = false);
+    // What comes while its subscription ends may be left out.
+    let surely = u32::from(heard.firm && pair.stands[line]);
     for row in &truth.rows {
         let row = row.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
         for row in rows::unfold(&truth.channel, row) {
@@ -343,6 +404,7 @@ fn take(judge: &mut Judge, line: usize, heard: &Heard) -> Option<(String, String
             match known {
                 Some(brought) => {
                     brought.by[line] += 1;
+                    brought.must[line] += surely;
                     brought.now = true;
                 }
                 None => {
@@ -351,7 +413,9 @@ fn take(judge: &mut Judge, line: usize, heard: &Heard) -> Option<(String, String
                     if pair.rows.len() >= ROWS_MAX {
                         pair.rows.pop_front();
                     }
-                    pair.rows.push_back(Brought { row, by, out: 0, now: true, before: false });
+                    let (mut must, before) = ([0, 0], false);
+                    must[line] = surely;
+                    pair.rows.push_back(Brought { row, by, must, out: 0, now: true, before });
                 }
             }
         }
@@ -386,17 +450,26 @@ pub(super) fn unfounded(
     judge: &mut Judge,
     (line, channel, inst): (usize, &str, &str),
     cause: GapCause,
-    heard: &Heard,
+    (seen, heard, out): (&Seen<'_>, &Heard, &Outbox),
 ) -> Option<String> {
     let key = place(channel, inst);
     let before = judge.ledger.find(channel, key).and_then(|key| key.base.clone());
     let before = before.and_then(|truth| truth.book.as_ref().map(|book| book.seq));
-    // What a row proves missing is missing, whatever was lost when; of trades that may be a row
-    // that was held back.
-    let row = heard.truth.is_some() && !rows::is_book(channel);
-    let proven = row || channel.starts_with("trades");
+    // What a row proves missing is missing, whatever was lost when; of trades that is a row that
+    // comes out with the gap, also one that was held back. How much it proves is judged by its ids.
+    let trade = |event: &EventRef<'_>| {
+        let came = matches!(event.body, Body::Trade(trade) if trade.filled.is_none());
+        came && event.channel() == channel && event.inst_id() == inst
+    };
+    let proven = match channel.starts_with("trades") {
+        true => out.events.iter().any(|event| trade(&event)),
+        false => heard.truth.is_some() && !rows::is_book(channel),
+    };
     match cause {
         _ if proven => None,
+        GapCause::Sequence if channel.starts_with("trades") => {
+            Some("and no row comes out that proves it".to_owned())
+        }
         GapCause::Disconnect | GapCause::Evicted | GapCause::Refused => {
             let other = 1 - line;
             let whole = judge.pairs.is_whole(other, (channel, key), before);
@@ -406,7 +479,9 @@ pub(super) fn unfounded(
             let linked = heard.prev.is_some() && heard.prev == before;
             linked.then(|| "although prevSeqId links to the book".to_owned())
         }
-        _ => None,
+        GapCause::Sequence => None,
+        // One line or two: these have their reasons in the input in hand.
+        cause => judge::unfounded(channel, cause, seen, heard, out),
     }
 }
 

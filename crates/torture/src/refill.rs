@@ -11,7 +11,10 @@ use super::counts::{Counts, Figure};
 use super::json::Json;
 use super::judge::{Complaint, Judge, Seen};
 use super::rows;
-use market_data_model::{Body, EventRef, Gap, Healed, Outbox, Trade};
+use market_data_model::{Body, Command, EventRef, Gap, Healed, Outbox, Trade};
+
+/// Ids of a hole that are looked at one by one.
+const LOOKED_AT: usize = 300;
 
 /// Ids that never came and that are being fetched.
 #[derive(Clone, Debug)]
@@ -24,12 +27,12 @@ pub(super) struct Hole {
 /// Checks the trades and the ends of gaps of one input.
 pub(super) fn check(
     judge: &mut Judge,
-    seen: &Seen<'_>,
+    (seen, damaged): (&Seen<'_>, bool),
     out: &Outbox,
     counts: &mut Counts,
 ) -> Result<(), Complaint> {
     let body = match seen {
-        Seen::Response(body) => Some(*body),
+        Seen::Response(answered) => Some(answered.body),
         _ => None,
     };
     // Said to be lost in gaps that close here, of no hole that was known before.
@@ -48,6 +51,15 @@ pub(super) fn check(
             }
             continue;
         }
+        let of = (event.header.ts_recv, event.header.ts_event);
+        match event.body {
+            Body::Trade(trade) => {
+                let told = judge.ledger.key(channel, inst).whole.trade(of, trade, damaged);
+                told.map_err(|text| Complaint::about("whole", channel, inst, text))?;
+            }
+            Body::Gap(gap) if gap.closed => judge.ledger.key(channel, inst).whole.gap(of.0, gap),
+            _ => {}
+        }
         match event.body {
             Body::Trade(trade) if trade.filled.is_some() => {
                 filled(judge, (trade, body), &event, counts)?;
@@ -65,6 +77,11 @@ pub(super) fn check(
                 said = (lost > 0).then_some((channel, inst, lost));
             }
             _ => {}
+        }
+    }
+    if let Seen::Command(Command::Unsubscribe(list)) = seen {
+        for one in list.iter().filter(|one| one.channel.starts_with("trades")) {
+            judge.ledger.key(&one.channel, &one.key).whole.ends();
         }
     }
     match said {
@@ -167,7 +184,14 @@ fn closes(
     }
     match gap.healed {
         Some(Healed::Rest) if left == 0 => Ok(true),
-        Some(Healed::Resumed) if left > 0 && judge.rest_fails => Ok(true),
+        Some(Healed::Resumed) if left > 0 => {
+            let ids = hole.missing.iter().flat_map(|(from, to)| *from..=*to).take(LOOKED_AT);
+            let looks = &judge.ledger.key(channel, inst).looks;
+            match ids.into_iter().find_map(|id| Some((id, looks.had(id)?))) {
+                None => Ok(true),
+                Some((id, why)) => complain(format!("trade {id} is given up although {why}")),
+            }
+        }
         None => Ok(true),
         healed => {
             let (from, to) = (hole.from, hole.to);

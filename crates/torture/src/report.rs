@@ -6,8 +6,35 @@ use super::Options;
 use super::counts::{Counts, Figure};
 use super::life::Failure;
 use super::shrink::{self, Shrunk};
+use market_data_model::BarState;
 use market_data_model::wire::escape;
 use std::fmt::Write as _;
+
+/// So many lives of the profile `mixed` must have everything that is judged.
+const SEES_ALL: u64 = 200;
+/// What a bar may be worth; each must occur.
+const BAR_STATES: [BarState; 6] = [
+    BarState::Forming,
+    BarState::Confirmed,
+    BarState::FilledFromRest,
+    BarState::RebuiltFromTrades,
+    BarState::NoTrades,
+    BarState::Missing,
+];
+/// Figures that must not be zero.
+const MUST_OCCUR: [&str; 11] = [
+    "catalogue_lives",
+    "trades_filled",
+    "trades_gone",
+    "trades_as_it_has_them",
+    "bars_as_the_exchange_has_them",
+    "rebuilt_bars_as_it_has_them",
+    "bar_flows_as_it_has_them",
+    "restarts_by_kill",
+    "told_and_not_kept",
+    "line_losses_hidden",
+    "rest_answers_spoilt",
+];
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -39,15 +66,41 @@ impl Report {
         let _ = writeln!(text, "  {:<24} {mean:>12}", "recovery ms mean");
         let gaps = self.counts.gaps.iter().map(|(cause, n)| (*cause, *n));
         list(&mut text, "gaps by cause", gaps);
+        let bars = self.counts.bars.iter().map(|(state, n)| (*state, *n));
+        list(&mut text, "bars by state", bars);
         let channels = self.counts.channels.iter().map(|(name, n)| (name.as_str(), *n));
         list(&mut text, "rows compared by channel", channels);
         let faults = self.counts.faults.iter().map(|(kind, n)| (kind.as_str(), *n));
         list(&mut text, "faults injected", faults);
         match &self.failure {
-            None => text.push_str("ok: no violation\n"),
+            None if self.unseen().is_empty() => text.push_str("ok: no violation\n"),
+            None => {
+                let unseen = self.unseen().join(", ");
+                let _ = writeln!(text, "no violation, but these lives never had: {unseen}");
+            }
             Some(shrunk) => self.explain(shrunk, &mut text),
         }
         text
+    }
+
+    /// Whether no promise was broken, and everything that is judged has occurred.
+    pub fn is_good(&self) -> bool {
+        self.failure.is_none() && self.unseen().is_empty()
+    }
+
+    /// What so many lives must have had, and these had not: then the judge was not asked.
+    pub fn unseen(&self) -> Vec<&'static str> {
+        let Options { lives, steps, faults, without, .. } = &self.options;
+        let many = *lives >= SEES_ALL && *steps >= Options::new(*faults).steps;
+        if !many || faults.name != "mixed" || !without.is_empty() || self.failure.is_some() {
+            return Vec::new();
+        }
+        let states = BAR_STATES.iter().map(|state| state.as_str());
+        let mut unseen: Vec<_> = states.filter(|s| !self.counts.bars.contains_key(s)).collect();
+        let numbers: Vec<_> = self.counts.numbers().collect();
+        let none = |name: &&&str| numbers.contains(&(**name, 0));
+        unseen.extend(MUST_OCCUR.iter().filter(none));
+        unseen
     }
 
     fn explain(&self, shrunk: &Shrunk, text: &mut String) {
@@ -101,11 +154,17 @@ impl Report {
         }
         let channels = self.counts.channels.iter().map(|(name, n)| (name.as_str(), *n));
         object(&mut text, "channels", channels);
+        let bars = self.counts.bars.iter().map(|(state, n)| (*state, *n));
+        object(&mut text, "bars", bars);
         object(&mut text, "gaps", self.counts.gaps.iter().map(|(cause, n)| (*cause, *n)));
         let faults = self.counts.faults.iter().map(|(kind, n)| (kind.as_str(), *n));
         object(&mut text, "injected", faults);
         match &self.failure {
-            None => text.push_str(",\"violation\":null"),
+            None => {
+                let unseen = self.unseen().into_iter().map(|name| (name, 0));
+                object(&mut text, "unseen", unseen);
+                text.push_str(",\"violation\":null");
+            }
             Some(shrunk) => {
                 let _ = write!(
                     text,

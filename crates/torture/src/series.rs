@@ -8,6 +8,7 @@
 
 use super::bars;
 use super::counts::{Counts, Figure};
+use super::damage::Remains;
 use super::judge::{Complaint, Heard, Judge, Seen, place};
 use super::rows::{self, Row};
 use market_data_model::{Body, EventRef, Outbox};
@@ -68,7 +69,9 @@ pub(super) fn is_row(event: &EventRef<'_>) -> bool {
 /// Whether the event is an instrument that a REST answer contains.
 pub(super) fn answered(event: &EventRef<'_>, seen: &Seen<'_>) -> bool {
     match (&event.body, seen) {
-        (Body::Instrument(instrument), Seen::Response(body)) => body.contains(&*instrument.row),
+        (Body::Instrument(instrument), Seen::Response(answered)) => {
+            answered.body.contains(&*instrument.row)
+        }
         _ => false,
     }
 }
@@ -78,10 +81,12 @@ pub(super) fn invented(event: &EventRef<'_>) -> Complaint {
     Complaint::about("rows", event.channel(), event.inst_id(), text)
 }
 
-/// Whether the event may be a row of a damaged frame.
-pub(super) fn is_damaged(event: &EventRef<'_>, heard: &Heard) -> bool {
-    let Some(remains) = &heard.remains else { return false };
-    remains.rows.iter().any(|row| {
+/// The row of a damaged frame that the event may stand for.
+pub(super) fn damaged_row<'a>(
+    event: &EventRef<'_>,
+    remains: &'a Remains,
+) -> Option<&'a Vec<(String, String)>> {
+    remains.rows.iter().find(|row| {
         let row: Vec<_> = row.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         rows::contradiction(&remains.channel, &readable(&row), event).is_none()
     })

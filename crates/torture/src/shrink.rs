@@ -39,6 +39,9 @@ pub(super) const KINDS: &[(&str, Rate)] = &[
 /// Leaves out the people who interfere.
 pub(super) const DRILLS: &str = "drills";
 
+/// Leaves out the ends of processes.
+pub(super) const RESTARTS: &str = "restarts";
+
 /// Lives tried at most.
 const TRIES_MAX: u32 = 80;
 
@@ -64,6 +67,9 @@ pub(super) fn leave_out(options: &mut LifeOptions, kind: &str) {
     if kind == DRILLS {
         options.drills = false;
     }
+    if kind == RESTARTS {
+        options.restarts = false;
+    }
     if let Some((_, rate)) = KINDS.iter().find(|(name, _)| *name == kind) {
         *rate(&mut options.faults) = 0;
     }
@@ -72,6 +78,9 @@ pub(super) fn leave_out(options: &mut LifeOptions, kind: &str) {
 fn is_in(options: &LifeOptions, kind: &str) -> bool {
     if kind == DRILLS {
         return options.drills;
+    }
+    if kind == RESTARTS {
+        return options.restarts;
     }
     let mut faults = options.faults;
     KINDS.iter().any(|(name, rate)| *name == kind && *rate(&mut faults) > 0)
@@ -116,7 +125,7 @@ impl Shrinker {
     }
 
     fn fewer_kinds(&mut self) {
-        for kind in KINDS.iter().map(|(name, _)| *name).chain([DRILLS]) {
+        for kind in KINDS.iter().map(|(name, _)| *name).chain([DRILLS, RESTARTS]) {
             if is_in(&self.options, kind) {
                 let mut fewer = self.options.clone();
                 leave_out(&mut fewer, kind);
@@ -149,7 +158,7 @@ pub(super) fn shrink(options: LifeOptions, first: Failure) -> Shrunk {
     shrinker.fewer_kinds();
     shrinker.fewer_steps();
     let Shrinker { options, failure: small, .. } = shrinker;
-    let left = KINDS.iter().map(|(name, _)| *name).chain([DRILLS]);
+    let left = KINDS.iter().map(|(name, _)| *name).chain([DRILLS, RESTARTS]);
     let without = left.filter(|kind| !is_in(&options, kind)).collect();
     Shrunk { seed, first, small, steps: options.steps, instruments: options.instruments, without }
 }

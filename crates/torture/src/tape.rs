@@ -174,14 +174,25 @@ impl Tape {
         &self.outputs[start..self.ends[index]]
     }
 
-    /// Gives every input to `feed`, which must be as the recorded one was at its birth.
+    /// Gives every input to `feed`, which must be as the recorded one was at its birth; shows it to
+    /// `at_cut` as it was after the inputs up to a time.
     ///
     /// # Errors
     /// Says where the answers differ, with both.
-    pub fn replay(&self, feed: &mut impl Feed) -> Result<(), String> {
+    pub fn replay<F: Feed>(
+        &self,
+        feed: &mut F,
+        (until, at_cut): (Nanos, impl FnOnce(&F)),
+    ) -> Result<(), String> {
         let mut out = Outbox::default();
         let mut said = Vec::new();
+        let mut at_cut = Some(at_cut);
         for (index, (now, input)) in self.inputs.iter().enumerate() {
+            if *now > until
+                && let Some(at_cut) = at_cut.take()
+            {
+                at_cut(feed);
+            }
             out.clear();
             said.clear();
             feed.handle(*now, input.input(), &mut out);
@@ -195,6 +206,9 @@ impl Tape {
                     cut(&String::from_utf8_lossy(&said)),
                 ));
             }
+        }
+        if let Some(at_cut) = at_cut {
+            at_cut(feed);
         }
         Ok(())
     }

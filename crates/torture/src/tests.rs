@@ -74,6 +74,30 @@ fn what_is_wrong_without_a_sign_is_found_by_a_second_witness() {
 }
 
 #[test]
+fn processes_end_and_what_their_tapes_tell_together_is_the_exchanges_own() {
+    use counts::Figure;
+    let mut options = Options { steps: 1_500, ..options("mixed", 6, 2) };
+    let report = run(&options);
+    assert!(report.failure.is_none(), "{}", report.text());
+    for figure in [Figure::Restarts, Figure::NotKept, Figure::TradesSame, Figure::BarsSame] {
+        assert!(report.counts.get(figure) > 0, "{figure:?}: {}", report.text());
+    }
+    options.without.push("restarts".into());
+    assert_eq!(run(&options).counts.get(Figure::Restarts), 0);
+}
+
+#[test]
+fn many_lives_that_never_had_something_are_not_good() {
+    let asked = Options { lives: 200, steps: 4_000, ..options("mixed", 0, 1) };
+    let blind = Report { options: asked.clone(), counts: Counts::default(), failure: None };
+    assert!(blind.unseen().contains(&"rebuilt_from_trades"), "{}", blind.text());
+    assert!(blind.unseen().contains(&"restarts_by_kill"));
+    assert!(!blind.is_good());
+    let few = Report { options: Options { lives: 199, ..asked }, ..blind };
+    assert!(few.is_good(), "{}", few.text());
+}
+
+#[test]
 fn some_lives_are_on_the_whole_catalogue_and_most_are_not() {
     let among = (1..=800).filter(|seed| catalogue::is_one(*seed)).count();
     assert!((60..=140).contains(&among), "{among} of 800");

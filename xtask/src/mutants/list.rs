@@ -724,6 +724,24 @@ pub const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "M73",
+        what: "a refusal counts as an answer that had nothing",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/tries.rs",
+            old: "self.refusals = self.refusals.saturating_add(1);\n        u32::from(self.refusals)",
+            new: "self.looks = self.looks.saturating_add(1);\n        u32::from(self.looks)",
+        }],
+    },
+    Mutant {
+        name: "M74",
+        what: "the next process begins behind what this one was still fetching",
+        edits: &[Edit {
+            file: "crates/okx/src/feed/known.rs",
+            old: "series.last().map(|last| missing.unwrap_or(last).min(last))",
+            new: "series.last().map(|last| missing.map_or(last, |_| last))",
+        }],
+    },
+    Mutant {
         name: "L1",
         what: "what needs a login is asked for without waiting for it",
         edits: &[Edit {

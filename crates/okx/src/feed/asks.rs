@@ -215,6 +215,10 @@ impl OkxFeed {
         self.pending.insert(self.requests, (op, list));
     }
 
+    fn is_queued(&self, op: Op, index: u32) -> bool {
+        self.queue.iter().any(|(queued, list)| *queued == op && list.contains(&index))
+    }
+
     fn answered(&mut self, index: u32, op: Op) {
         self.pending.retain(|_, (asked, list)| {
             if *asked == op {
@@ -246,6 +250,11 @@ impl OkxFeed {
                 (Stage::Asked, _) => {
                     self.answered(index, Op::Subscribe);
                     again.push(index);
+                }
+                // It waits for the budget, or because OKX was asked too often: who has not been
+                // asked cannot answer, and what is given up here is served for ever.
+                (Stage::Leaving, _) if self.is_queued(Op::Unsubscribe, index) => {
+                    self.timers.set(Timer::Ack(index), now + limits::ACK_WAIT_NS);
                 }
                 (Stage::Leaving, true) => {
                     self.answered(index, Op::Unsubscribe);

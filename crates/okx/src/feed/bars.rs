@@ -17,6 +17,7 @@ mod endpoints;
 pub(super) mod made;
 
 use super::OkxFeed;
+use super::tries::Tries;
 use crate::channel::{BarSpec, Form, bars};
 use crate::json;
 use crate::limits;
@@ -68,8 +69,7 @@ struct Hole {
     gone: u64,
     /// Nobody could say how far the series had come.
     unknown: bool,
-    /// Answers in a row that brought nothing.
-    tries: u32,
+    tries: Tries,
     due: Nanos,
 }
 
@@ -121,7 +121,7 @@ impl Bars {
                 && hole.missing.len() <= limits::BARS_MISSING_MAX
                 && hole.missing.iter().all(|at| *at < TIME_MAX_MS)
                 && hole.from < 2 * TIME_MAX_MS
-                && hole.tries < u32::MAX
+                && hole.tries.is_sound()
                 && hole.gone < u64::MAX / 2
         };
         self.holes.len() <= limits::BAR_HOLES_MAX
@@ -131,8 +131,8 @@ impl Bars {
             && self.made.is_sound()
     }
 
-    /// What must be told again of a series if this feed is never heard of again: the last finished
-    /// Opening time of the first bar whose end was not told, or that is being fetched, in ms.
+    /// What must be told again of a series if this feed is never heard of again, from where on:
+    /// opening time of the first bar whose end was not told, or that is being fetched, in ms.
     pub(super) fn proven(&self, index: u32) -> Option<u64> {
         let series = self.series.get(&index)?;
         let open = self.holes.iter().filter(|hole| hole.index == index);
@@ -243,7 +243,7 @@ impl OkxFeed {
         let bounds = (hole.from, open_ms);
         let (missing, too_many) = (self.between(index, bounds), self.too_many(index, bounds));
         let hole = &mut self.bars.holes[at];
-        (hole.end, hole.due, hole.tries) = (Some(open_ms), now, 0);
+        (hole.end, hole.due, hole.tries) = (Some(open_ms), now, Tries::default());
         match missing {
             Some(missing) => hole.missing = missing,
             None => hole.gone = too_many,
@@ -303,7 +303,7 @@ impl OkxFeed {
         let gone = if missing.is_none() { self.too_many(index, bounds) } else { 0 };
         let missing = missing.unwrap_or_default();
         let (from, end) = (series.next, Some(open_ms));
-        let (filled, unknown, tries) = (false, false, 0);
+        let (filled, unknown, tries) = (false, false, Tries::default());
         let hole = Hole { index, gap, from, end, missing, filled, gone, unknown, tries, due: now };
         let at = self.bars.holes.len();
         self.bars.holes.push(hole);
@@ -360,7 +360,7 @@ impl OkxFeed {
             filled: false,
             gone: 0,
             unknown: false,
-            tries: 0,
+            tries: Tries::default(),
             due: now + limits::BARS_QUIET_NS,
         });
         let due = self.bars_due();
@@ -441,7 +441,7 @@ impl OkxFeed {
         let length = (size.close_ms(from) - from).max(1);
         let near = newest.saturating_sub(from) / length < limits::BARS_RECENT;
         let key = &self.subs[hole.index as usize].subscription.key;
-        let path = rest.path((key, size.suffix), (from, to), (near, hole.tries));
+        let path = rest.path((key, size.suffix), (from, to), (near, hole.tries.count()));
         let gap = hole.gap.id;
         self.get_number += 1;
         self.bars.asked = Some(Asked { get: self.get_number, gap, to });
@@ -464,10 +464,10 @@ impl OkxFeed {
                 Answer::Rows(rows) => self.fill_bars(now, at, (rows, asked.to), out),
                 Answer::Later => {
                     let hole = &mut self.bars.holes[at];
-                    hole.tries += 1;
-                    let wait = limits::REFILL_WAIT_MIN_NS << hole.tries.min(8);
+                    let refusals = hole.tries.refused();
+                    let wait = limits::REFILL_WAIT_MIN_NS << refusals.min(8);
                     hole.due = now + wait.min(limits::REFILL_WAIT_MAX_NS);
-                    if hole.tries >= limits::REFILL_TRIES_MAX {
+                    if refusals >= limits::REFILL_TRIES_MAX {
                         self.give_up_bars(now, at, u64::MAX, out);
                     }
                 }
@@ -538,14 +538,20 @@ impl OkxFeed {
         }
         let left = hole.missing.first().is_some_and(|first| *first <= to);
         if !left || (some && to == TIME_MAX_MS) {
-            (hole.tries, hole.due) = (0, now);
+            (hole.tries, hole.due) = (Tries::default(), now);
+            return;
+        }
+        if some {
+            // A page that was cut short, or one of a cache that is behind.
+            hole.tries.progress();
+            hole.due = now;
             return;
         }
         // The caches of the venue may be behind, each on its own.
-        hole.tries += 1;
-        hole.due = now + (limits::REFILL_WAIT_MIN_NS << hole.tries.min(5));
-        if hole.tries > limits::BARS_LOOKS_MAX {
-            (hole.tries, hole.due) = (1, now);
+        let looks = hole.tries.look();
+        hole.due = now + (limits::REFILL_WAIT_MIN_NS << looks.min(5));
+        if looks > limits::BARS_LOOKS_MAX {
+            (hole.tries, hole.due) = (Tries::onward(), now);
             self.give_up_bars(now, at, to, out);
         }
     }

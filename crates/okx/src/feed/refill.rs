@@ -10,6 +10,7 @@
 //! `gap`; there is one request under way at most; holes and their sizes are bounded.
 
 use super::OkxFeed;
+use super::tries::Tries;
 use crate::channel::{Unknowns, trades};
 use crate::json;
 use crate::limits;
@@ -46,8 +47,7 @@ struct Hole {
     missing: Vec<Range>,
     /// What REST does not have.
     gone: u64,
-    /// Answers in a row that brought nothing.
-    tries: u32,
+    tries: Tries,
     due: Nanos,
 }
 
@@ -103,7 +103,7 @@ impl Refill {
             let apart = hole.missing.windows(2).all(|pair| pair[0].1 < pair[1].0);
             let ordered = hole.missing.iter().all(|(from, to)| from <= to);
             let within = hole.missing.iter().all(|r| r.0 >= hole.all.0 && r.1 <= hole.all.1);
-            apart && ordered && within && hole.tries < u32::MAX && hole.all.1 < u64::MAX - 1
+            apart && ordered && within && hole.tries.is_sound() && hole.all.1 < u64::MAX - 1
         };
         self.holes.len() <= limits::REFILL_HOLES_MAX
             && self.done.len() <= limits::REFILL_REMEMBERED
@@ -137,7 +137,15 @@ impl OkxFeed {
         }
         let gap = sub.gap_of_lost(now, (told, lost), &mut self.emit, out);
         let all = (first - lost, first - 1);
-        let hole = Hole { index, gap, all, missing: vec![all], gone: 0, tries: 0, due: now };
+        let hole = Hole {
+            index,
+            gap,
+            all,
+            missing: vec![all],
+            gone: 0,
+            tries: Tries::default(),
+            due: now,
+        };
         self.refill.holes.push(hole);
         self.refill_next(now, out);
     }
@@ -218,7 +226,7 @@ impl OkxFeed {
         let sub = &self.subs[hole.index as usize];
         let key = &sub.subscription.key;
         let newest = sub.series.as_ref().and_then(|series| series.last()).unwrap_or(hole.all.1);
-        let recent = hole.tries == 0 && newest.saturating_sub(from) < limits::REFILL_RECENT;
+        let recent = hole.tries.is_first() && newest.saturating_sub(from) < limits::REFILL_RECENT;
         let (path, to) = if recent {
             let limit = limits::REST_TRADES_MAX;
             (format!("/api/v5/market/trades?instId={key}&limit={limit}"), hole.all.1)
@@ -250,10 +258,10 @@ impl OkxFeed {
                 Answer::Rows(rows) => self.fill(now, at, (rows, asked.ids), out),
                 Answer::Later => {
                     let hole = &mut self.refill.holes[at];
-                    hole.tries += 1;
-                    let wait = limits::REFILL_WAIT_MIN_NS << hole.tries.min(8);
+                    let refusals = hole.tries.refused();
+                    let wait = limits::REFILL_WAIT_MIN_NS << refusals.min(8);
                     hole.due = now + wait.min(limits::REFILL_WAIT_MAX_NS);
-                    if hole.tries >= limits::REFILL_TRIES_MAX {
+                    if refusals >= limits::REFILL_TRIES_MAX {
                         give_up_all(hole);
                     }
                 }
@@ -295,6 +303,7 @@ impl OkxFeed {
     ) {
         let index = self.refill.holes[at].index;
         let place = self.subs[index as usize].place;
+        let before = left(&self.refill.holes[at]);
         for (ts, trade) in rows {
             let hole = &mut self.refill.holes[at];
             let id = trade.trade_id;
@@ -310,18 +319,22 @@ impl OkxFeed {
             self.trade_made(now, index, (ts, &trade), out);
         }
         let hole = &mut self.refill.holes[at];
-        let left = hole.missing.first().is_some_and(|range| range.0 <= asked.1);
-        if !left {
-            (hole.tries, hole.due) = (0, now);
+        if hole.missing.first().is_none_or(|range| range.0 > asked.1) {
+            (hole.tries, hole.due) = (Tries::default(), now);
+            return;
+        }
+        if left(hole) < before {
+            // A page that was cut short; the history has the rest.
+            (hole.tries, hole.due) = (Tries::onward(), now);
             return;
         }
         // The history may be a little behind (`market/trades` is the first try, at no cost).
-        hole.tries += 1;
-        if hole.tries > limits::REFILL_LOOKS_MAX {
+        let looks = hole.tries.look();
+        if looks > limits::REFILL_LOOKS_MAX {
             give_up(hole, asked);
-            (hole.tries, hole.due) = (1, now);
-        } else if hole.tries > 1 {
-            hole.due = now + (limits::REFILL_WAIT_MIN_NS << hole.tries);
+            (hole.tries, hole.due) = (Tries::onward(), now);
+        } else if looks > 1 {
+            hole.due = now + (limits::REFILL_WAIT_MIN_NS << looks);
         }
     }
 

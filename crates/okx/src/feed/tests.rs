@@ -10,6 +10,7 @@ use market_data_model::time::SECOND;
 mod bars;
 mod flat;
 mod funding;
+mod held;
 mod lines;
 mod lives;
 mod login;

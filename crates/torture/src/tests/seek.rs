@@ -128,6 +128,7 @@ fn options(faults: &str, seed: u64) -> LifeOptions {
         instruments: 3,
         catalogue: false,
         drills: true,
+        restarts: false,
     }
 }
 

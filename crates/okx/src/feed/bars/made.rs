@@ -24,6 +24,8 @@ use market_data_model::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+const MINUTE_MS: u64 = 60_000;
+
 /// What trades make of bars.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Made {
@@ -127,7 +129,7 @@ impl Made {
             own.length_ms > 0
                 && own.length_ms <= DAY_MS.unsigned_abs()
                 && own.zone_ms <= DAY_MS.unsigned_abs()
-                && own.sums.len() <= limits::BARS_MADE_MAX
+                && own.sums.len() <= own.room()
                 && own.sums.iter().all(|sum| sum.trades.max(sum.open_ms) < u64::MAX / 2)
         };
         self.series.values().all(whole) && self.differing < u64::MAX / 2
@@ -319,13 +321,21 @@ impl Own {
         (local - local % self.length_ms).saturating_sub(self.zone_ms)
     }
 
+    /// How many sums it has at most.
+    fn room(&self) -> usize {
+        match self.length_ms < MINUTE_MS {
+            true => limits::BARS_MADE_SHORT_MAX,
+            false => limits::BARS_MADE_MAX,
+        }
+    }
+
     /// The sum of that bar, made if there is room; the oldest makes room for a later one.
     fn sum(&mut self, open_ms: u64) -> Option<&mut Sum> {
         let at = match self.sums.binary_search_by_key(&open_ms, |sum| sum.open_ms) {
             Ok(at) => return self.sums.get_mut(at),
             Err(at) => at,
         };
-        if self.sums.len() < limits::BARS_MADE_MAX {
+        if self.sums.len() < self.room() {
             self.sums.insert(at, Sum { open_ms, ..Sum::default() });
             return self.sums.get_mut(at);
         }

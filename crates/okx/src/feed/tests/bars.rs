@@ -311,3 +311,49 @@ fn a_feed_that_knows_where_the_one_before_ended_fetches_what_came_between() {
     assert_eq!(rig.bars(&[cells(3, 5, "1", 0)])[0], path("candles", (1, 2)));
     assert!(rig.frame(&trade(13, 3, 1, "5"))[0].starts_with("get /api/v5/market/trades?"));
 }
+
+#[test]
+fn a_time_of_refusals_and_short_pages_make_no_bar_missing() {
+    let mut rig = Rig::new(&[candles()]);
+    rig.bars(&[cells(0, 5, "1", 0)]);
+    rig.bars(&[cells(9, 5, "1", 0)]);
+    for id in 1..=11 {
+        assert_eq!(rig.get(id, 429, r#"{"code":"50011"}"#), [""; 0]);
+        rig.0.pass(60);
+    }
+    // Nothing yet, then a bar at a time, the newest first.
+    assert_eq!(rig.get(12, 200, &answer(&[])), [""; 0]);
+    for (id, minute) in (13..=21).zip((0..9).rev()) {
+        rig.0.pass(60);
+        let lines = rig.get(id, 200, &answer(&[cells(minute, 5, "1", 1)]));
+        assert_eq!(lines[0], format!("bar {minute} filled_from_rest"));
+        let closed = "closed candle1m/B-U sequence lost Some(0) Some(Rest)".to_owned();
+        assert_eq!(lines.contains(&closed), minute == 0, "{lines:?}");
+    }
+    assert_eq!(rig.0.feed.status().bars_missing, 0);
+}
+
+#[test]
+fn the_trades_of_a_second_are_known_when_it_is_concluded_that_nobody_has_its_bar() {
+    let seconds = sub("candle1s", "B-U");
+    let mut rig = Rig::new(&[seconds, trades()]);
+    let bar = |second: u64| {
+        let ts = T0 + second * 1000;
+        let row = format!(r#"["{ts}","6","6","6","6","0","0","0","0"]"#);
+        let arg = r#"{"channel":"candle1s","instId":"B-U"}"#;
+        format!(r#"{{"arg":{arg},"data":[{row}]}}"#)
+    };
+    rig.frame(&trade(10, 0, 0, "5"));
+    rig.frame(&bar(1));
+    // A trade a second, and the end of the first bar never comes.
+    for second in 1..60 {
+        rig.frame(&trade(10 + second, 0, second, "6"));
+    }
+    rig.frame(&bar(2));
+    let lines = rig.get(1, 200, r#"{"code":"51000","msg":"Parameter bar error"}"#);
+    let said = rig.0.out.events.iter().find_map(|event| match event.body {
+        Body::Bar(bar) => bar.state,
+        _ => None,
+    });
+    assert_eq!(said, Some(BarState::RebuiltFromTrades), "{lines:?}");
+}

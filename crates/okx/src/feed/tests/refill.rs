@@ -138,3 +138,33 @@ fn nobody_asks_for_what_nobody_wants() {
     );
     assert_eq!(get(&mut bench, 1, 200, &answer(101..=104)), [""; 0]);
 }
+
+#[test]
+fn a_time_of_refusals_takes_no_chances_from_the_answers_after_it() {
+    let mut bench = started();
+    bench.frame(&live(104, 1));
+    for id in 1..=11 {
+        assert_eq!(get(&mut bench, id, 503, ""), [""; 0]);
+        bench.pass(60);
+    }
+    // The history is behind, three times.
+    for id in 12..=14 {
+        assert_eq!(get(&mut bench, id, 200, &answer(90..=100)), [""; 0], "{id}");
+        bench.pass(60);
+    }
+    let lines = get(&mut bench, 15, 200, &answer(90..=104));
+    assert_eq!(kinds(&lines), ["trade", "trade", "trade", "closed"]);
+}
+
+#[test]
+fn pages_that_are_cut_short_are_asked_for_until_nothing_is_left() {
+    let mut bench = started();
+    bench.frame(&live(111, 1));
+    for (get_id, id) in (1..=10).zip((101..=110).rev()) {
+        let lines = get(&mut bench, get_id, 200, &answer(id..=id));
+        assert!(lines[0].starts_with("trade"), "{lines:?}");
+        assert_eq!(lines.iter().any(|line| line.ends_with("lost Some(0) Some(Rest)")), id == 101);
+        bench.pass(1);
+    }
+    assert_eq!(bench.feed.status().open_gaps, 0);
+}
