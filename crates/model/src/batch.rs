@@ -85,6 +85,12 @@ impl Batch {
         self.entries.is_empty()
     }
 
+    /// Whether every event is one of the market; what is said of links, subscriptions, gaps,
+    /// faults and instruments is not, nor is an unread row.
+    pub fn is_plain(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// Forgets the events, keeps the memory.
     pub fn clear(&mut self) {
         self.entries.clear();

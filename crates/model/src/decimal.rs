@@ -197,17 +197,9 @@ impl Decimal {
 
     /// Appends the text, exactly as it was parsed.
     pub fn write_to(self, out: &mut Vec<u8>) {
-        match self.small_mantissa() {
-            Some(digits) if digits < 10_000_000 && self.scale() < 7 => {
-                let (text, length) = short_text(digits, u32::from(self.scale()));
-                let end = out.len() + length;
-                out.extend_from_slice(&text.to_le_bytes());
-                out.truncate(end);
-            }
-            _ => match self.medium_text() {
-                Some((text, length)) => digits::append(text, length, out),
-                None => self.write_long(out),
-            },
+        match self.medium_text() {
+            Some((text, length)) => digits::append(text, length, out),
+            None => self.write_long(out),
         }
     }
 
@@ -216,10 +208,17 @@ impl Decimal {
     #[inline(always)]
     pub(crate) fn medium_text(self) -> Option<(u128, usize)> {
         let scale = self.hi >> MANTISSA_HI_BITS;
-        let is_medium = self.hi & (SIGN_BIT | MANTISSA_HI_MASK) == 0
-            && self.lo < digits::MEDIUM
-            && scale <= digits::MEDIUM_DECIMALS;
-        is_medium.then(|| digits::medium(self.lo, scale as u32))
+        if self.hi & (SIGN_BIT | MANTISSA_HI_MASK) != 0
+            || self.lo >= digits::MEDIUM
+            || scale > digits::MEDIUM_DECIMALS
+        {
+            return None;
+        }
+        if self.lo < SHORT && scale < SHORT_DECIMALS {
+            let (text, length) = short_text(self.lo, scale as u32);
+            return Some((u128::from(text), length));
+        }
+        Some(digits::medium(self.lo, scale as u32))
     }
 
     #[inline(never)]
@@ -272,6 +271,10 @@ const PAIRS: [u8; 200] = {
     }
     pairs
 };
+
+/// A number below this with fewer decimals than that fits the word of [`short_text`].
+const SHORT: u64 = 10_000_000;
+const SHORT_DECIMALS: u64 = 7;
 
 /// The text of up to 7 digits, up to 6 of them decimals, the first character in the lowest byte,
 /// and its length; what is above is not of it.

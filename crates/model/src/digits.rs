@@ -58,14 +58,20 @@ pub(crate) fn medium(digits: u64, scale: u32) -> (u128, usize) {
     (if has_point { pointed } else { text }, needed as usize + usize::from(has_point))
 }
 
+/// The text of a whole number below 10^8; above it there is nothing.
+#[inline(always)]
+pub(crate) fn short(number: u64) -> (u64, usize) {
+    let all = eight(number);
+    let needed = 8 - (all | 1 << 63).trailing_zeros() / 8;
+    ((all | ZEROS as u64) >> (8 * (8 - needed)), needed as usize)
+}
+
 /// Appends a whole number.
 #[inline]
 pub(crate) fn whole(number: u64, out: &mut Vec<u8>) {
     if number < 100_000_000 {
-        let all = eight(number);
-        let needed = 8 - (all | 1 << 63).trailing_zeros() / 8;
-        let text = (all | ZEROS as u64) >> (8 * (8 - needed));
-        return append(u128::from(text), needed as usize, out);
+        let (text, length) = short(number);
+        return append(u128::from(text), length, out);
     }
     let (above, rest) = (number / SIXTEEN, number % SIXTEEN);
     let all = sixteen(rest);

@@ -127,12 +127,11 @@ impl<'a> Json<'a> {
         if level.orders >= ORDERS_SHORT || level.non_rpi.0 != Decimal::NONE {
             return None;
         }
-        let (orders, orders_length) = digits::medium(u64::from(level.orders), 0);
+        let (orders, orders_length) = digits::short(u64::from(level.orders));
         digits::append(px << 16 | word(b"[\""), px_length + 2, self.out);
         digits::append(qty << 24 | word(b"\",\""), qty_length + 3, self.out);
         let end = word(b"],") << (8 * orders_length + 16);
-        let orders = orders & ((1 << (8 * orders_length)) - 1);
-        digits::append(orders << 16 | word(b"\",") | end, orders_length + 4, self.out);
+        digits::append(u128::from(orders) << 16 | word(b"\",") | end, orders_length + 4, self.out);
         Some(())
     }
 
@@ -201,3 +200,6 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
     }
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests;

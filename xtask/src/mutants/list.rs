@@ -255,8 +255,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the fast path reads only the first row of a frame",
         edits: &[Edit {
             file: FAST,
-            old: "in rows.spans.iter().enumerate() {",
-            new: "in rows.spans.iter().enumerate().take(1) {",
+            old: "let texts = rows.spans.iter().map(",
+            new: "let texts = rows.spans.iter().take(1).map(",
         }],
     },
     Mutant {
@@ -652,6 +652,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/okx/src/feed/handover.rs",
             old: "Stage::Live => self.is_covered(index) && !waits,",
             new: "Stage::Live => !waits,",
+        }],
+    },
+    Mutant {
+        name: "M78",
+        what: "whose a frame is, is told by the hash of its beginning alone",
+        edits: &[Edit {
+            file: "crates/okx/src/fast/heads.rs",
+            old: "(frame.get(..head.text.len())? == &*head.text).then_some(head)",
+            new: "Some(head)",
+        }],
+    },
+    Mutant {
+        name: "M79",
+        what: "a long whole number loses the zeros in its middle as text",
+        edits: &[Edit {
+            file: "crates/model/src/digits.rs",
+            old: "return append(all | ZEROS, 16, out);",
+            new: "return whole(rest, out);",
         }],
     },
     Mutant {

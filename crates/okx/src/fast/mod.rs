@@ -10,7 +10,8 @@
 //! No byte of a frame is skipped: each is compared with what is expected or read as a digit, so
 //! there is no text left whose UTF-8 would have to be checked.
 //!
-//! Start at [`argument`] and [`rows`]; `heads.rs` spares most frames the way through the first. Why it is so: `docs/decisions/0008-fast-path.md`.
+//! Start at [`argument`] and [`rows`]; `heads.rs` spares most frames the way through the first.
+//! Why it is so: `docs/decisions/0008-fast-path.md` and `0037-heads.md`.
 
 mod books;
 mod cursor;
