@@ -46,9 +46,8 @@ use wire::Wires;
 
 pub(crate) use replace::words;
 
-/// Most frames handled before their events are published: of the mix these make some 70 KB, which
-/// stay in a core's own caches until sinks have read them.
-const FRAMES_MAX: usize = 64;
+/// Most frames handled before their events are published.
+const FRAMES_MAX: usize = 256;
 /// Most events gathered before they are published.
 const EVENTS_MAX: usize = 65_536;
 /// How long a handshake may take; less than feeds wait, so that its own words are reported.
@@ -57,9 +56,8 @@ const HANDSHAKE_WAIT: Duration = Duration::from_secs(12);
 const GETS_MAX: usize = 16;
 /// How often a feed's account of itself is renewed.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// Batches kept for reuse: more than a sink on the same core leaves unread while it waits for its
-/// turn, as a rule.
-const SPARE_MAX: usize = 32;
+/// Batches kept for reuse.
+const SPARE_MAX: usize = 8;
 
 /// Why a book cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

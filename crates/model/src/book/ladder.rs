@@ -7,9 +7,9 @@
 //! that a lower key is better on both sides.
 //!
 //! Invariants: every key in the window is better than every key in `far`; `far` is strictly
-//! ordered and outside the window's span; `best` is the best key, or [`NOTHING`], and `top` its cell,
-//! so that reading the best price touches nothing else; `wide` has the levels of exactly those keys
-//! whose cell is wide.
+//! ordered and outside the window's span; `best` is the best key, or [`NOTHING`], and `top` its
+//! cell, so that reading the best price touches nothing else; `wide` has the levels of exactly
+//! those keys whose cell is wide.
 
 use super::PRICE_MAX;
 use super::cell::{Cell, EMPTY, WIDE};

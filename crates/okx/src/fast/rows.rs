@@ -71,8 +71,8 @@ pub(super) fn begin_ticker<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option
 /// The rest of it, in the one order seen since 2021.
 #[inline(always)]
 pub(super) fn ticker<S: Scan>(at: &mut Cursor<'_, S>) -> Option<(Nanos, Ticker)> {
-    let mut ticker = Ticker::default();
-    ticker.last = at.blank_or_number()?.map(Px);
+    let last = at.blank_or_number()?.map(Px);
+    let mut ticker = Ticker { last, ..Ticker::default() };
     at.literal(b",\"lastSz\":\"")?;
     ticker.last_qty = at.blank_or_number()?.map(Qty);
     at.literal(b",\"askPx\":\"")?;
