@@ -85,6 +85,12 @@ impl Batch {
         self.entries.is_empty()
     }
 
+    /// Whether every event is one of the market; what is said of links, subscriptions, gaps,
+    /// faults and instruments is not, nor is an unread row.
+    pub fn is_plain(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// Forgets the events, keeps the memory.
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -146,6 +152,27 @@ impl Batch {
         self.levels.extend(bids);
         let middle = self.levels.len() as u32;
         self.levels.extend(asks);
+        self.end_book(header, head, (start, middle));
+    }
+
+    /// The same of levels that lie side by side.
+    #[inline]
+    pub fn push_book_of(
+        &mut self,
+        header: Header,
+        head: BookHead,
+        (bids, asks): (&[Level], &[Level]),
+    ) {
+        let start = self.levels.len() as u32;
+        self.levels.extend_from_slice(bids);
+        let middle = self.levels.len() as u32;
+        self.levels.extend_from_slice(asks);
+        self.end_book(header, head, (start, middle));
+    }
+
+    /// Notes whose the last levels are: bids from `start`, asks from `middle`.
+    #[inline]
+    fn end_book(&mut self, header: Header, head: BookHead, (start, middle): (u32, u32)) {
         let end = self.levels.len() as u32;
         self.entries.push((header, Slot::Book(self.books.len() as u32)));
         self.books.push(BookChange {
@@ -217,7 +244,7 @@ impl Batch {
             Body::Book(x, bids, asks) => {
                 let (kind, depth) = (x.kind, x.depth);
                 let head = BookHead { kind, prev_seq: x.prev_seq, seq: x.seq, depth };
-                return self.push_book(header, head, bids.iter().copied(), asks.iter().copied());
+                return self.push_book_of(header, head, (bids, asks));
             }
             Body::Figures(x) => return self.push_figures(header, x),
             Body::Instrument(x) => Other::Instrument(Arc::clone(x)),

@@ -10,6 +10,7 @@
 
 mod state;
 
+use crate::digits;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -196,15 +197,28 @@ impl Decimal {
 
     /// Appends the text, exactly as it was parsed.
     pub fn write_to(self, out: &mut Vec<u8>) {
-        match self.small_mantissa() {
-            Some(digits) if digits < 10_000_000 && self.scale() < 7 => {
-                let (text, length) = short_text(digits, u32::from(self.scale()));
-                let end = out.len() + length;
-                out.extend_from_slice(&text.to_le_bytes());
-                out.truncate(end);
-            }
-            _ => self.write_long(out),
+        match self.medium_text() {
+            Some((text, length)) => digits::append(text, length, out),
+            None => self.write_long(out),
         }
+    }
+
+    /// The text as a word, see [`digits::medium`], of at most [`digits::MEDIUM_MAX`] characters;
+    /// `None` where it is longer or has a sign.
+    #[inline(always)]
+    pub(crate) fn medium_text(self) -> Option<(u128, usize)> {
+        let scale = self.hi >> MANTISSA_HI_BITS;
+        if self.hi & (SIGN_BIT | MANTISSA_HI_MASK) != 0
+            || self.lo >= digits::MEDIUM
+            || scale > digits::MEDIUM_DECIMALS
+        {
+            return None;
+        }
+        if self.lo < SHORT && scale < SHORT_DECIMALS {
+            let (text, length) = short_text(self.lo, scale as u32);
+            return Some((u128::from(text), length));
+        }
+        Some(digits::medium(self.lo, scale as u32))
     }
 
     #[inline(never)]
@@ -258,6 +272,10 @@ const PAIRS: [u8; 200] = {
     pairs
 };
 
+/// A number below this with fewer decimals than that fits the word of [`short_text`].
+const SHORT: u64 = 10_000_000;
+const SHORT_DECIMALS: u64 = 7;
+
 /// The text of up to 7 digits, up to 6 of them decimals, the first character in the lowest byte,
 /// and its length; what is above is not of it.
 #[inline]
@@ -265,7 +283,7 @@ fn short_text(digits: u64, scale: u32) -> (u64, usize) {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     // The first digit is in the lowest byte. Those before the first one that is not zero go,
     // except for one whole digit.
-    let all = eight_digits(digits);
+    let all = digits::eight(digits);
     let needed = (8 - all.trailing_zeros() / 8).max(scale + 1);
     let text = (all | ZEROS) >> (8 * (8 - needed));
     if scale == 0 {
@@ -275,17 +293,6 @@ fn short_text(digits: u64, scale: u32) -> (u64, usize) {
     let whole = (1u64 << point) - 1;
     let text = (text & whole) | (u64::from(b'.') << point) | ((text & !whole) << 8);
     (text, needed as usize + 1)
-}
-
-/// The digits of a number below 10^8, the first one in the lowest byte. All lanes at once: two of
-/// four digits, then four of two, then eight of one; a division is a multiplication and a shift
-/// that is exact for so few digits.
-fn eight_digits(number: u64) -> u64 {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | ((fours - hundreds * 100) << 16);
-    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | ((twos - tens * 10) << 8)
 }
 
 fn power(scale: u8) -> u128 {

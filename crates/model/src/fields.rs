@@ -88,8 +88,7 @@ pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
     };
     let type_word = inst_type.map(InstType::as_str).or(own_type);
     to.field(INST_TYPE, word(type_word.unwrap_or_default()));
-    let symbol = event.instrument().map(|instrument| instrument.symbol());
-    to.field("symbol", Value::Word(symbol.as_deref()));
+    symbol(to, event.inst_id(), event.instrument().is_some());
     to.field("timestamp", Value::Millis(header.ts_event.map(|t| t.millis())));
     to.field("tsRecv", Value::Nanos(Some(header.ts_recv.0)));
     to.field("feed", Value::Count(Some(header.feed.0.into())));
@@ -119,6 +118,23 @@ pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
         }
         Body::Raw(x) => to.field("data", row(&x.row)),
     }
+}
+
+/// The user's spelling of an id, [`Instrument::symbol`](crate::Instrument::symbol), made without
+/// an allocation where that is possible.
+fn symbol(to: &mut impl Visitor, inst_id: &str, is_known: bool) {
+    const NAME: &str = "symbol";
+    let mut room = [0; 32];
+    if !is_known || inst_id.len() > room.len() || !inst_id.is_ascii() {
+        let symbol = is_known.then(|| inst_id.replace('-', ""));
+        return to.field(NAME, Value::Word(symbol.as_deref()));
+    }
+    let mut length = 0;
+    for byte in inst_id.bytes() {
+        room[length] = byte;
+        length += usize::from(byte != b'-');
+    }
+    to.field(NAME, Value::Word(std::str::from_utf8(&room[..length]).ok()));
 }
 
 fn word(word: &str) -> Value<'_> {

@@ -16,6 +16,7 @@
 pub mod batch;
 pub mod book;
 pub mod decimal;
+mod digits;
 pub mod event;
 pub mod feed;
 pub mod fields;

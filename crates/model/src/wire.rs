@@ -8,6 +8,7 @@
 
 use crate::batch::EventRef;
 use crate::decimal::Decimal;
+use crate::digits;
 use crate::event::Level;
 use crate::fields::{self, Value, Visitor};
 use std::io::Write as _;
@@ -48,11 +49,9 @@ impl<'a> Json<'a> {
     }
 
     fn key(&mut self, name: &str) {
-        if !self.first {
-            self.out.push(b',');
-        }
+        let (start, length) = if self.first { (b"\" ", 1) } else { (b",\"", 2) };
         self.first = false;
-        self.out.push(b'"');
+        digits::append(word(start), length, self.out);
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
@@ -61,14 +60,19 @@ impl<'a> Json<'a> {
         match value {
             Value::Bool(Some(true)) => self.verbatim("true"),
             Value::Bool(Some(false)) => self.verbatim("false"),
-            Value::Int(Some(x)) => self.number(x),
+            Value::Int(Some(x)) => {
+                if x < 0 {
+                    self.out.push(b'-');
+                }
+                digits::whole(x.unsigned_abs(), self.out);
+            }
             Value::Count(Some(x)) | Value::Millis(Some(x)) | Value::Nanos(Some(x)) => {
-                self.number(x);
+                digits::whole(x, self.out);
             }
             Value::Id(x) => {
-                self.verbatim("\"");
-                self.number(x);
-                self.verbatim("\"");
+                self.out.push(b'"');
+                digits::whole(x, self.out);
+                self.out.push(b'"');
             }
             Value::Decimal(Some(x)) => quoted(x, self.out),
             Value::Word(Some(x)) | Value::Text(Some(x)) => escape(x, self.out),
@@ -100,27 +104,66 @@ impl<'a> Json<'a> {
         self.out.extend_from_slice(json.as_bytes());
     }
 
-    fn number(&mut self, value: impl std::fmt::Display) {
-        // Writing to a vector cannot fail.
-        write!(self.out, "{value}").expect("a vector takes every write");
-    }
-
     fn levels(&mut self, levels: &[Level]) {
         self.out.push(b'[');
-        for (i, level) in levels.iter().enumerate() {
-            self.out.extend_from_slice(if i == 0 { b"[" } else { b",[" });
-            quoted(level.px.0, self.out);
-            self.out.push(b',');
-            quoted(level.qty.0, self.out);
-            write!(self.out, ",{}", level.orders).expect("a vector takes every write");
-            if let Some(non_rpi) = level.non_rpi.0.some() {
-                self.out.push(b',');
-                quoted(non_rpi, self.out);
+        for level in levels {
+            if self.short_level(level).is_none() {
+                self.long_level(level);
             }
-            self.out.push(b']');
+        }
+        if !levels.is_empty() {
+            // The comma behind the last one.
+            self.out.pop();
         }
         self.out.push(b']');
     }
+
+    /// A level of numbers of ordinary length and the comma behind it, in three steps; `None` says
+    /// that nothing was written.
+    #[inline(always)]
+    fn short_level(&mut self, level: &Level) -> Option<()> {
+        let ((px, px_length), (qty, qty_length)) =
+            (level.px.0.medium_text()?, level.qty.0.medium_text()?);
+        if level.orders >= ORDERS_SHORT || level.non_rpi.0 != Decimal::NONE {
+            return None;
+        }
+        let (orders, orders_length) = digits::short(u64::from(level.orders));
+        digits::append(px << 16 | word(b"[\""), px_length + 2, self.out);
+        digits::append(qty << 24 | word(b"\",\""), qty_length + 3, self.out);
+        let end = word(b"],") << (8 * orders_length + 16);
+        digits::append(u128::from(orders) << 16 | word(b"\",") | end, orders_length + 4, self.out);
+        Some(())
+    }
+
+    #[inline(never)]
+    fn long_level(&mut self, level: &Level) {
+        self.out.push(b'[');
+        quoted(level.px.0, self.out);
+        self.out.push(b',');
+        quoted(level.qty.0, self.out);
+        self.out.push(b',');
+        digits::whole(level.orders.into(), self.out);
+        if let Some(non_rpi) = level.non_rpi.0.some() {
+            self.out.push(b',');
+            quoted(non_rpi, self.out);
+        }
+        self.out.extend_from_slice(b"],");
+    }
+}
+
+/// Fewer orders than this have at most seven digits.
+const ORDERS_SHORT: u32 = 10_000_000;
+// What stands before a number, and the number, are put down with one store of sixteen bytes.
+const _: () = assert!(digits::MEDIUM_MAX + 3 <= 16);
+
+/// Some bytes as the lowest of a word.
+const fn word<const N: usize>(bytes: &[u8; N]) -> u128 {
+    let (mut word, mut n) = (0, N);
+    while n > 0 {
+        n -= 1;
+        word = word << 8 | bytes[n] as u128;
+    }
+    word
 }
 
 impl Visitor for Json<'_> {
@@ -139,6 +182,11 @@ fn quoted(value: Decimal, out: &mut Vec<u8>) {
 /// Appends `text` as a JSON string.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    let is_special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+        out.extend_from_slice(text.as_bytes());
+        return out.push(b'"');
+    }
     for byte in text.bytes() {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
@@ -152,3 +200,6 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
     }
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,8 +202,8 @@ pub struct OkxFeed {
     row: BookRow,
     /// Room for the flat record being read.
     figure: crate::channel::figures::FigureRow,
-    /// Room for the rows of a frame on the fast path.
-    rows: crate::fast::Rows,
+    /// What the fast path keeps from one frame to the next; not part of the state.
+    kit: crate::fast::Kit,
     /// Whether the close under way was our wish, so that no back-off follows.
     orderly: bool,
     stopping: bool,
@@ -241,7 +241,7 @@ impl OkxFeed {
             lines: Lines::default(),
             row: BookRow::default(),
             figure: Default::default(),
-            rows: Default::default(),
+            kit: Default::default(),
             orderly: false,
             stopping: false,
         };

@@ -63,6 +63,18 @@ fn window(table: &[i8; 32], at: usize) -> __m128i {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
 pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
+    let (mantissa, scale) = parts(chunk, length);
+    (scale != NO_NUMBER).then_some(Digits { mantissa, scale: scale as u8 })
+}
+
+/// The scale of what is no number.
+const NO_NUMBER: u64 = u64::MAX;
+
+/// Digits and scale. This is what becomes a call where many numbers are read, and two words come
+/// back in registers.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+fn parts(chunk: &[u8; 16], length: usize) -> (u64, u64) {
     let text = load_16(chunk);
     let points = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(b'.' as i8)));
     // A mark behind the last character stands for the point that is not there.
@@ -78,7 +90,7 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     let leads = chunk[0] == b'0' && whole > 1;
     let hangs = whole == 0 || (has_point == 1 && decimals == 0);
     if _mm_movemask_epi8(fits) != 0xffff || leads || hangs {
-        return None;
+        return (0, NO_NUMBER);
     }
     let pairs = _mm_maddubs_epi16(digits, _mm_set1_epi16(10 | 1 << 8));
     let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(100 | 1 << 16));
@@ -86,7 +98,7 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     let eights = _mm_madd_epi16(fours, _mm_set1_epi32(10_000 | 1 << 16));
     let eights = _mm_cvtsi128_si64(eights).cast_unsigned();
     let mantissa = (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32);
-    Some(Digits { mantissa, scale: decimals as u8 })
+    (mantissa, decimals as u64)
 }
 
 /// Two texts of 16 bytes, the first one in the lower half.

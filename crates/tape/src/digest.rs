@@ -126,18 +126,16 @@ impl Xxh64 {
             self.stripe(&stripe);
             self.tail_len = 0;
         }
-        let mut stripes = bytes.chunks_exact(32);
-        for stripe in &mut stripes {
-            self.stripe(stripe);
-        }
-        let rest = stripes.remainder();
+        let (stripes, rest) = bytes.as_chunks::<32>();
+        stripes.iter().for_each(|stripe| self.stripe(stripe));
         self.tail[..rest.len()].copy_from_slice(rest);
         self.tail_len = rest.len();
     }
 
-    fn stripe(&mut self, stripe: &[u8]) {
-        for (lane, word) in self.lanes.iter_mut().zip(stripe.chunks_exact(8)) {
-            *lane = round(*lane, le(word));
+    #[inline]
+    fn stripe(&mut self, stripe: &[u8; 32]) {
+        for (lane, word) in self.lanes.iter_mut().zip(stripe.as_chunks::<8>().0) {
+            *lane = round(*lane, u64::from_le_bytes(*word));
         }
     }
 

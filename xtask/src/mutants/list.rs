@@ -265,8 +265,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the fast path reads only the first row of a frame",
         edits: &[Edit {
             file: FAST,
-            old: "in rows.spans.iter().enumerate() {",
-            new: "in rows.spans.iter().enumerate().take(1) {",
+            old: "let texts = rows.spans.iter().map(",
+            new: "let texts = rows.spans.iter().take(1).map(",
         }],
     },
     Mutant {
@@ -739,6 +739,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/okx/src/feed/known.rs",
             old: "series.last().map(|last| missing.unwrap_or(last).min(last))",
             new: "series.last().map(|last| missing.map_or(last, |_| last))",
+        }],
+    },
+    Mutant {
+        name: "M78",
+        what: "whose a frame is, is told by the hash of its beginning alone",
+        edits: &[Edit {
+            file: "crates/okx/src/fast/heads.rs",
+            old: "(frame.get(..head.text.len())? == &*head.text).then_some(head)",
+            new: "Some(head)",
+        }],
+    },
+    Mutant {
+        name: "M79",
+        what: "a long whole number loses the zeros in its middle as text",
+        edits: &[Edit {
+            file: "crates/model/src/digits.rs",
+            old: "return append(all | ZEROS, 16, out);",
+            new: "return whole(rest, out);",
         }],
     },
     Mutant {

@@ -7,8 +7,9 @@
 //! that a lower key is better on both sides.
 //!
 //! Invariants: every key in the window is better than every key in `far`; `far` is strictly
-//! ordered and outside the window's span; `best` is the best key, or [`NOTHING`]; `wide` has the
-//! levels of exactly those keys whose cell is wide.
+//! ordered and outside the window's span; `best` is the best key, or [`NOTHING`], and `top` its
+//! cell, so that reading the best price touches nothing else; `wide` has the levels of exactly
+//! those keys whose cell is wide.
 
 use super::PRICE_MAX;
 use super::cell::{Cell, EMPTY, WIDE};
@@ -37,6 +38,7 @@ pub(super) struct Row {
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
     best: i64,
+    top: Cell,
     window: Option<Box<Window>>,
     far: Vec<Row>,
     wide: BTreeMap<i64, Level>,
@@ -47,7 +49,7 @@ pub(super) struct Ladder {
 impl Default for Ladder {
     fn default() -> Ladder {
         let wide = BTreeMap::new();
-        Ladder { best: NOTHING, window: None, far: Vec::new(), wide, spare: None }
+        Ladder { best: NOTHING, top: EMPTY, window: None, far: Vec::new(), wide, spare: None }
     }
 }
 
@@ -101,12 +103,7 @@ impl Ladder {
     /// The best key and its cell.
     #[inline(always)]
     pub(super) fn best(&self) -> Option<Row> {
-        match &self.window {
-            Some(window) if window.spans(self.best) => {
-                Some(Row { key: self.best, cell: window.get(self.best) })
-            }
-            _ => self.far.first().copied(),
-        }
+        (self.best != NOTHING).then_some(Row { key: self.best, cell: self.top })
     }
 
     /// The level of a row whose cell is wide.
@@ -141,7 +138,7 @@ impl Ladder {
             return;
         }
         if cell != EMPTY {
-            self.best = key;
+            (self.best, self.top) = (key, cell);
         } else if key == self.best {
             self.find_best();
         }
@@ -149,9 +146,10 @@ impl Ladder {
 
     #[inline(never)]
     fn find_best(&mut self) {
-        let in_window = self.window.as_ref().and_then(|window| window.first());
-        let in_far = || self.far.first().map(|row| row.key);
-        self.best = in_window.or_else(in_far).unwrap_or(NOTHING);
+        let row = |window: &Window| window.first().map(|key| Row { key, cell: window.get(key) });
+        let in_window = self.window.as_ref().and_then(|window| row(window));
+        let best = in_window.or_else(|| self.far.first().copied());
+        (self.best, self.top) = best.map_or((NOTHING, EMPTY), |row| (row.key, row.cell));
     }
 
     /// Takes a level outside the window, and moves the window if the market has moved.

@@ -37,10 +37,14 @@ pub(super) struct Observer {
 impl Observer {
     /// Logs what is worth it. `clock`: how far the venue's is ahead of ours, and the error of that.
     pub fn look(&mut self, batch: &Batch, numbers: &FeedMetrics, clock: Clock) -> Seen {
-        let mut seen = Seen::default();
+        let last = batch.get(batch.len().wrapping_sub(1));
+        let last_n = last.map_or(0, |event| event.header.n);
+        let mut seen = Seen { last_n, ..Seen::default() };
+        if batch.is_plain() {
+            return seen;
+        }
         gaps(batch);
         for event in batch.iter() {
-            seen.last_n = event.header.n;
             match event.body {
                 Body::Ticker(_) | Body::Trade(_) | Body::Bar(_) | Body::Book(..) => continue,
                 Body::Figures(_) | Body::Raw(_) => continue,

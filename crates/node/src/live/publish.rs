@@ -66,9 +66,11 @@ impl<F: Driven> Driver<F> {
         }
     }
 
-    /// An empty batch, with the memory of one that everybody has read.
+    /// An empty batch, with the memory of the one used last among those that everybody has read:
+    /// the processor has that in its caches.
     fn recycle(&mut self) -> Batch {
-        let used = self.spare.pop_front().map(Arc::try_unwrap);
+        let free = self.spare.iter().rposition(|batch| Arc::strong_count(batch) == 1);
+        let used = free.and_then(|at| self.spare.remove(at)).map(Arc::try_unwrap);
         match used {
             Some(Ok(mut batch)) => {
                 batch.clear();

@@ -1,20 +1,16 @@
 //! Rows of the book channels: the two sides first, in either order, then `ts`, `seqId` and the
 //! like in any order, each at most once. `crate::channel::books` says what the fields mean.
 
+use super::Begun;
 use super::cursor::Cursor;
 use super::scan::Scan;
 use crate::channel::BookForm;
 use crate::channel::books::BookRow;
 use market_data_model::{Decimal, Level, Qty};
 
-/// Reads one row into `out`, which has been cleared.
+/// Takes the start of a row up to the levels of its first side.
 #[inline(always)]
-pub(super) fn row<S: Scan>(
-    at: &mut Cursor<'_, S>,
-    form: BookForm,
-    key: &str,
-    out: &mut BookRow,
-) -> Option<()> {
+pub(super) fn begin<S: Scan>(at: &mut Cursor<'_, S>, form: BookForm) -> Option<Begun> {
     if form.spread {
         return None;
     }
@@ -22,6 +18,17 @@ pub(super) fn row<S: Scan>(
     if !asks_first {
         at.literal(b"{\"bids\":[")?;
     }
+    Some(Begun::Book { asks_first })
+}
+
+/// Reads the rest of a row into `out`, which has been cleared.
+#[inline(always)]
+pub(super) fn row<S: Scan>(
+    at: &mut Cursor<'_, S>,
+    asks_first: bool,
+    (form, key): (BookForm, &str),
+    out: &mut BookRow,
+) -> Option<()> {
     for are_asks in [asks_first, !asks_first] {
         if are_asks != asks_first {
             let comes = if are_asks { at.takes(b",\"asks\":[") } else { at.takes(b",\"bids\":[") };

@@ -88,6 +88,11 @@ impl<'a, S: Scan> Cursor<'a, S> {
     /// The same, not above 32 bits.
     #[inline(always)]
     pub(super) fn whole_32(&mut self) -> Option<u32> {
+        if let [digit @ b'0'..=b'9', b'"', rest @ ..] = self.rest {
+            // One digit, as most counts of fills are.
+            self.rest = rest;
+            return Some(u32::from(digit - b'0'));
+        }
         u32::try_from(self.whole()?).ok()
     }
 

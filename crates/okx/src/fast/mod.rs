@@ -10,10 +10,12 @@
 //! No byte of a frame is skipped: each is compared with what is expected or read as a digit, so
 //! there is no text left whose UTF-8 would have to be checked.
 //!
-//! Start at [`argument`] and [`rows`]. Why it is so: `docs/decisions/0008-fast-path.md`.
+//! Start at [`argument`] and [`rows`]; `heads.rs` spares most frames the way through the first.
+//! Why it is so: `docs/decisions/0008-fast-path.md` and `0037-heads.md`.
 
 mod books;
 mod cursor;
+mod heads;
 mod number;
 mod rows;
 mod scan;
@@ -24,6 +26,7 @@ use crate::channel::Form;
 use crate::channel::books::BookRow;
 use crate::frame::Action;
 use cursor::Cursor;
+pub(crate) use heads::{Head, Heads};
 use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
 use market_data_simd::{Vectors, Work};
 use scan::{Plain, Scan};
@@ -31,15 +34,51 @@ use scan::{Plain, Scan};
 /// Where the end of an argument is looked for: `{"channel":"x","instId":"` has as many bytes.
 const ARGUMENT_MIN: usize = 24;
 
+/// What a feed keeps for the fast path from one frame to the next; no part of its state.
+#[derive(Clone, Debug)]
+pub(crate) struct Kit {
+    /// What the processor can do.
+    pub(crate) vectors: Option<Vectors>,
+    pub(crate) heads: Heads,
+    /// Room for rows; out while they are used.
+    pub(crate) rows: Option<Box<Rows>>,
+}
+
+impl Default for Kit {
+    fn default() -> Kit {
+        Kit { vectors: Vectors::detect(), heads: Heads::default(), rows: None }
+    }
+}
+
+/// The part of a row that is the same in every frame of a subscription, and has been taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Begun {
+    Trade,
+    Ticker(&'static InstType),
+    Book { asks_first: bool },
+    Bar,
+}
+
+/// From where a frame is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start<'a> {
+    /// Behind its argument.
+    Argument(&'a [u8]),
+    /// Behind a head that it begins with.
+    Head(&'a Head),
+}
+
 /// The rows of one frame, with room to be reused. Only those of the frame's channel are filled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
+    /// How the first row began, and where that ended.
+    first: Option<(Begun, usize)>,
     /// Where each row stands in the frame.
     pub(crate) spans: Vec<(usize, usize)>,
     /// The first `spans.len()` are of this frame.
     pub(crate) books: Vec<BookRow>,
     pub(crate) trades: Vec<(Nanos, Trade)>,
-    pub(crate) tickers: Vec<(Nanos, InstType, Ticker)>,
+    pub(crate) tickers: Vec<(Nanos, &'static InstType, Ticker)>,
     pub(crate) bars: Vec<Bar>,
 }
 
@@ -63,12 +102,12 @@ pub(crate) fn argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(end + 1)
 }
 
-/// Reads everything after the argument: the rows of a channel of this form, of the instrument
-/// `key`. With `vectors` numbers are read with the instructions of this processor; what comes out
-/// is the same.
+/// Reads everything after the argument, or after the head: the rows of a channel of this form, of
+/// the instrument `key`. With `vectors` numbers are read with the instructions of this processor;
+/// what comes out is the same.
 pub(crate) fn rows(
     vectors: Option<Vectors>,
-    frame: (&[u8], &[u8]),
+    frame: (&[u8], Start<'_>),
     (form, key): (Form, &str),
     out: &mut Rows,
 ) -> Option<Option<Action>> {
@@ -78,10 +117,25 @@ pub(crate) fn rows(
     }
 }
 
+impl Rows {
+    /// How the frame that has just been read begins, for the next one of the same subscription.
+    pub(crate) fn teach(
+        &self,
+        heads: &mut Heads,
+        frame: &[u8],
+        of: (u32, Form),
+        action: Option<Action>,
+    ) {
+        if let (Some((begun, end)), Some((row, _))) = (self.first, self.spans.first()) {
+            heads.learn(frame, end, Heads::head(of, action, (*row, begun)));
+        }
+    }
+}
+
 /// [`read`] with vectors.
 struct Read<'a> {
     vectors: Vectors,
-    frame: (&'a [u8], &'a [u8]),
+    frame: (&'a [u8], Start<'a>),
     of: (Form, &'a str),
     out: &'a mut Rows,
 }
@@ -98,56 +152,92 @@ impl Work for Read<'_> {
 #[inline(always)]
 fn read<S: Scan>(
     scan: S,
-    (bytes, rest): (&[u8], &[u8]),
+    (bytes, start): (&[u8], Start<'_>),
     (form, key): (Form, &str),
     out: &mut Rows,
 ) -> Option<Option<Action>> {
     out.clear();
-    let mut at = Cursor::new(rest, scan);
-    let action = if at.takes(b",\"action\":\"update\"") {
-        Some(Action::Update)
-    } else if at.takes(b",\"action\":\"snapshot\"") {
-        Some(Action::Snapshot)
-    } else {
-        None
+    let (mut at, action, mut row, mut begun) = match start {
+        Start::Head(head) => {
+            (Cursor::new(bytes.get(head.len()..)?, scan), head.action, head.row, head.begun)
+        }
+        Start::Argument(rest) => {
+            let mut at = Cursor::new(rest, scan);
+            let action = action(&mut at);
+            at.literal(b",\"data\":[")?;
+            let row = bytes.len() - at.left();
+            let begun = begin(&mut at, form, key)?;
+            out.first = Some((begun, bytes.len() - at.left()));
+            (at, action, row, begun)
+        }
     };
-    at.literal(b",\"data\":[")?;
     loop {
-        let start = bytes.len() - at.left();
-        row(&mut at, form, key, out)?;
-        out.spans.push((start, bytes.len() - at.left()));
+        finish(&mut at, begun, (form, key), out)?;
+        out.spans.push((row, bytes.len() - at.left()));
         if !at.another()? {
             break;
         }
+        row = bytes.len() - at.left();
+        begun = begin(&mut at, form, key)?;
     }
     at.literal(b"}")?;
     (at.left() == 0).then_some(action)
 }
 
 #[inline(always)]
-fn row<S: Scan>(at: &mut Cursor<'_, S>, form: Form, key: &str, out: &mut Rows) -> Option<()> {
+fn action<S: Scan>(at: &mut Cursor<'_, S>) -> Option<Action> {
+    if at.takes(b",\"action\":\"update\"") {
+        Some(Action::Update)
+    } else if at.takes(b",\"action\":\"snapshot\"") {
+        Some(Action::Snapshot)
+    } else {
+        None
+    }
+}
+
+/// Takes the part of a row that never changes.
+#[inline(always)]
+fn begin<S: Scan>(at: &mut Cursor<'_, S>, form: Form, key: &str) -> Option<Begun> {
     match form {
-        Form::Book(form) => {
+        Form::Book(form) => books::begin(at, form),
+        Form::Trade => rows::begin_trade(at, key),
+        Form::Ticker => rows::begin_ticker(at, key),
+        Form::Bar(..) => rows::begin_bar(at),
+        Form::Figures(_) | Form::Instruments => None,
+    }
+}
+
+/// Reads the rest of a row.
+#[inline(always)]
+fn finish<S: Scan>(
+    at: &mut Cursor<'_, S>,
+    begun: Begun,
+    (form, key): (Form, &str),
+    out: &mut Rows,
+) -> Option<()> {
+    match (form, begun) {
+        (Form::Book(form), Begun::Book { asks_first }) => {
             let count = out.spans.len();
             if out.books.len() == count {
                 out.books.push(BookRow::default());
             }
             let room = out.books.get_mut(count)?;
             room.clear();
-            books::row(at, form, key, room)
+            books::row(at, asks_first, (form, key), room)
         }
-        Form::Trade => {
-            out.trades.push(rows::trade(at, key)?);
+        (Form::Trade, Begun::Trade) => {
+            out.trades.push(rows::trade(at)?);
             Some(())
         }
-        Form::Ticker => {
-            out.tickers.push(rows::ticker(at, key)?);
+        (Form::Ticker, Begun::Ticker(inst_type)) => {
+            let (ts, ticker) = rows::ticker(at)?;
+            out.tickers.push((ts, inst_type, ticker));
             Some(())
         }
-        Form::Bar(kind, spec) => {
+        (Form::Bar(kind, spec), Begun::Bar) => {
             out.bars.push(rows::bar(at, kind, spec)?);
             Some(())
         }
-        Form::Figures(_) | Form::Instruments => None,
+        _ => None,
     }
 }

@@ -213,15 +213,45 @@ pub(super) fn integer(rest: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 fn natural(rest: &[u8]) -> Option<(i64, &[u8])> {
-    let word = word_16(rest);
-    let digits = word ^ (ONES_16 * b'0' as u128);
-    let others = (digits & !HIGHS_16).wrapping_add(ONES_16 * (0x7f - 9)) | digits;
-    let length = (others & HIGHS_16).trailing_zeros() / 8;
-    let leads = word as u8 == b'0' && length > 1;
-    if length == 0 || length > 15 || leads {
+    let first = word(rest) ^ (ONES * b'0' as u64);
+    let length = odd_bytes(first).trailing_zeros() / 8;
+    if length < 8 {
+        let leads = first as u8 == 0 && length > 1;
+        if length == 0 || leads {
+            return None;
+        }
+        let value = value_8(first << (8 * (8 - length)));
+        return Some((value as i64, rest.get(length as usize..)?));
+    }
+    let second = behind(rest) ^ (ONES * b'0' as u64);
+    let more = odd_bytes(second).trailing_zeros() / 8;
+    if more > 7 || first as u8 == 0 {
         return None;
     }
-    let digits = digits << (8 * (16 - length));
-    let value = value_8(digits as u64) * 100_000_000 + value_8((digits >> 64) as u64);
-    Some((value as i64, rest.get(length as usize..)?))
+    // The shift is in two steps, because none of 64 bits is allowed.
+    let low = value_8(second << (8 * (7 - more)) << 8);
+    let value = value_8(first) * POWERS[more as usize & 7] + low;
+    Some((value as i64, rest.get(8 + more as usize..)?))
+}
+
+/// 10^0 to 10^7.
+const POWERS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// The high bit of each byte that is not 0 to 9.
+#[inline(always)]
+fn odd_bytes(digits: u64) -> u64 {
+    ((digits & !HIGHS).wrapping_add(ONES * (0x7f - 9)) | digits) & HIGHS
+}
+
+/// The bytes from the eighth to the sixteenth, of at least eight; what is not there is 0.
+#[inline(always)]
+fn behind(rest: &[u8]) -> u64 {
+    match (rest.first_chunk::<16>(), rest.last_chunk::<8>()) {
+        (Some(bytes), _) => (u128::from_le_bytes(*bytes) >> 64) as u64,
+        (None, Some(last)) => {
+            let missing = 16 - rest.len();
+            u64::from_le_bytes(*last) >> 8 >> (8 * (missing - 1))
+        }
+        (None, None) => 0,
+    }
 }

@@ -1,17 +1,24 @@
 //! Rows of `trades`, `trades-all`, `tickers` and the bars. The files of the same names under
 //! `crate::channel` say what the fields mean.
 
+use super::Begun;
 use super::cursor::Cursor;
 use super::scan::Scan;
 use crate::channel::bars::BarSpec;
 use market_data_model::{Aggressor, Bar, BarKind, InstType, Nanos, Px, Qty, Ticker, Tiny, Trade};
 
-/// A row of `trades` or `trades-all`: fixed up to the side, then each field at most once.
+/// Takes the start of a row of `trades` or `trades-all`, up to its id.
 #[inline(always)]
-pub(super) fn trade<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<(Nanos, Trade)> {
+pub(super) fn begin_trade<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<Begun> {
     at.literal(b"{\"instId\":\"")?;
     at.word(key)?;
     at.literal(b",\"tradeId\":\"")?;
+    Some(Begun::Trade)
+}
+
+/// The rest of it: fixed up to the side, then each field at most once.
+#[inline(always)]
+pub(super) fn trade<S: Scan>(at: &mut Cursor<'_, S>) -> Option<(Nanos, Trade)> {
     let trade_id = at.whole()?;
     at.literal(b",\"px\":\"")?;
     let px = at.px()?;
@@ -50,19 +57,22 @@ fn source_of<S: Scan>(at: &mut Cursor<'_, S>) -> Option<Tiny> {
     }
 }
 
-/// A row of `tickers`, in the one order seen since 2021.
+/// Takes the start of a row of `tickers`, up to the last price.
 #[inline(always)]
-pub(super) fn ticker<S: Scan>(
-    at: &mut Cursor<'_, S>,
-    key: &str,
-) -> Option<(Nanos, InstType, Ticker)> {
+pub(super) fn begin_ticker<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<Begun> {
     at.literal(b"{\"instType\":\"")?;
     let inst_type = inst_type(at)?;
     at.literal(b",\"instId\":\"")?;
     at.word(key)?;
-    let mut ticker = Ticker::default();
     at.literal(b",\"last\":\"")?;
-    ticker.last = at.blank_or_number()?.map(Px);
+    Some(Begun::Ticker(inst_type))
+}
+
+/// The rest of it, in the one order seen since 2021.
+#[inline(always)]
+pub(super) fn ticker<S: Scan>(at: &mut Cursor<'_, S>) -> Option<(Nanos, Ticker)> {
+    let last = at.blank_or_number()?.map(Px);
+    let mut ticker = Ticker { last, ..Ticker::default() };
     at.literal(b",\"lastSz\":\"")?;
     ticker.last_qty = at.blank_or_number()?.map(Qty);
     at.literal(b",\"askPx\":\"")?;
@@ -90,31 +100,37 @@ pub(super) fn ticker<S: Scan>(
     at.literal(b",\"ts\":\"")?;
     let ts = at.time()?;
     at.literal(b"}")?;
-    Some((ts, inst_type, ticker))
+    Some((ts, ticker))
 }
 
 #[inline(always)]
-fn inst_type<S: Scan>(at: &mut Cursor<'_, S>) -> Option<InstType> {
+fn inst_type<S: Scan>(at: &mut Cursor<'_, S>) -> Option<&'static InstType> {
     if at.takes(b"SWAP\"") {
-        Some(InstType::Swap)
+        Some(&InstType::Swap)
     } else if at.takes(b"SPOT\"") {
-        Some(InstType::Spot)
+        Some(&InstType::Spot)
     } else if at.takes(b"FUTURES\"") {
-        Some(InstType::Futures)
+        Some(&InstType::Futures)
     } else {
         at.literal(b"OPTION\"")?;
-        Some(InstType::Option)
+        Some(&InstType::Option)
     }
 }
 
-/// A bar as the venue sends it today: nine cells, or six for mark and index prices.
+/// Takes the start of a bar.
+#[inline(always)]
+pub(super) fn begin_bar<S: Scan>(at: &mut Cursor<'_, S>) -> Option<Begun> {
+    at.literal(b"[\"")?;
+    Some(Begun::Bar)
+}
+
+/// The rest of a bar as the venue sends it today: nine cells, or six for mark and index prices.
 #[inline(always)]
 pub(super) fn bar<S: Scan>(
     at: &mut Cursor<'_, S>,
     kind: BarKind,
     spec: &'static BarSpec,
 ) -> Option<Bar> {
-    at.literal(b"[\"")?;
     let open_ms = at.millis()?;
     let mut px = || {
         at.literal(b",\"")?;

@@ -29,7 +29,7 @@ fn take(text: &str) -> Option<Rows> {
     let name = crate::json::parse(argument).ok()?.field("channel")?.text()?;
     let form = channel::find(&name)?.form;
     let [mut out, mut plain] = [Rows::default(), Rows::default()];
-    let frame = (text.as_bytes(), rest);
+    let frame = (text.as_bytes(), Start::Argument(rest));
     let by_vectors = super::rows(Vectors::detect(), frame, (form, "B-U"), &mut out);
     assert_eq!(by_vectors, super::rows(None, frame, (form, "B-U"), &mut plain), "{text}");
     by_vectors?;

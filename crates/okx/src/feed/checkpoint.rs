@@ -121,7 +121,7 @@ impl OkxFeed {
             lines,
             row: _,
             figure: _,
-            rows: _,
+            kit: _,
             orderly,
             stopping,
         } = self;
@@ -276,7 +276,7 @@ fn rebuild(
         lines,
         row: Default::default(),
         figure: Default::default(),
-        rows: Default::default(),
+        kit: Default::default(),
         orderly,
         stopping,
     })
@@ -316,6 +316,7 @@ fn sound(
 /// Fills in what follows from the name of the channel, and checks what must agree with it.
 fn complete(sub: &mut Sub, emit: &Emitter) -> Result<(), &'static str> {
     sub.spec = channel::find(&sub.subscription.channel);
+    sub.all_fills = Sub::has_all_fills(&sub.subscription);
     let form = sub.spec.map(|spec| spec.form);
     let book = match form {
         Some(Form::Book(form)) => Some(form),

@@ -223,7 +223,8 @@ impl OkxFeed {
             let Some(read) = self.readable(now, index, (read, unknowns, row), out) else {
                 continue;
             };
-            self.ticker(now, index, (read.ts, read.inst_type, read.ticker), text_of(row), out);
+            let read = (read.ts, read.inst_type.as_ref(), &read.ticker);
+            self.ticker(now, index, read, text_of(row), out);
         }
     }
 
@@ -231,7 +232,7 @@ impl OkxFeed {
         &mut self,
         now: Nanos,
         index: u32,
-        (ts, inst_type, ticker): (Option<Nanos>, Option<InstType>, Ticker),
+        (ts, inst_type, ticker): (Option<Nanos>, Option<&InstType>, &Ticker),
         row: &[u8],
         out: &mut Outbox,
     ) {
@@ -240,11 +241,11 @@ impl OkxFeed {
         }
         let place = self.subs[index as usize].place;
         if let (Some(inst), Some(inst_type)) = (place.inst, inst_type) {
-            self.emit.learn_type(inst, &inst_type);
+            self.emit.learn_type(inst, inst_type);
         }
         self.emit.stats.tickers += 1;
         let header = self.emit.header(now, place, ts);
-        out.events.push_ticker(header, ticker);
+        out.events.push_ticker(header, *ticker);
         if ts.is_none() {
             self.bad_time(now, index, row, out);
         }
@@ -301,8 +302,11 @@ impl OkxFeed {
 
     /// How many fills a row stands for; `None` when the venue did not say.
     pub(super) fn fills_of(&self, index: u32, trade: &Trade) -> Option<u64> {
-        let all_fills = &*self.subs[index as usize].subscription.channel == "trades-all";
-        if all_fills { Some(1) } else { trade.count.map(|c| u64::from(c.max(1))) }
+        if self.subs[index as usize].all_fills {
+            Some(1)
+        } else {
+            trade.count.map(|c| u64::from(c.max(1)))
+        }
     }
 
     /// Follows the ids: says what is missing before this row, and whether it came before.
@@ -323,7 +327,12 @@ impl OkxFeed {
         match link {
             TradeLink::Repeat => return true,
             TradeLink::Lost(lost) => self.hole(now, index, (first, lost), out),
-            TradeLink::Follows if fills.is_some() => self.hole(now, index, (first, 0), out),
+            TradeLink::Follows if fills.is_some() => {
+                let sub = &self.subs[index as usize];
+                if sub.gap.is_some() || sub.unproven.is_some() {
+                    self.hole(now, index, (first, 0), out);
+                }
+            }
             TradeLink::Late if self.is_refilled(index, (first, trade.trade_id)) => {
                 return true;
             }
@@ -484,8 +493,7 @@ impl OkxFeed {
                 let (bids, asks) = (levels(Side::Bid, u16::MAX), levels(Side::Ask, u16::MAX));
                 out.events.push_book(header, head, bids, asks);
             } else {
-                let (bids, asks) = (row.bids.iter().copied(), row.asks.iter().copied());
-                out.events.push_book(header, head, bids, asks);
+                out.events.push_book_of(header, head, (&row.bids, &row.asks));
             }
         }
         let depth = if form.incremental { self.config.view_depth } else { form.depth };

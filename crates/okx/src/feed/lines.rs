@@ -368,7 +368,11 @@ impl OkxFeed {
         let Lines { other, front, renewed, .. } = &self.lines;
         if other.is_none() && *front == 0 && renewed.is_empty() {
             self.lines.stale = false;
-            return self.finish(now, out);
+            // Nearly always there is nothing to ask for.
+            if self.login.waiting || self.login.is_due() || !self.queue.is_empty() {
+                self.finish(now, out);
+            }
+            return;
         }
         self.end_of_pair(now, out);
     }

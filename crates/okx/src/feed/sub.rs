@@ -33,6 +33,9 @@ pub(crate) struct Sub {
     /// From the table of channels, by name.
     #[serde(skip)]
     pub(crate) spec: Option<&'static ChannelSpec>,
+    /// Each row is one fill, on a channel that says no counts. From the name of the channel.
+    #[serde(skip)]
+    pub(crate) all_fills: bool,
     pub(crate) place: Place,
     pub(crate) wanted: bool,
     pub(crate) stage: Stage,
@@ -81,6 +84,7 @@ impl Sub {
             _ => None,
         };
         Sub {
+            all_fills: Sub::has_all_fills(&subscription),
             subscription,
             spec,
             place,
@@ -102,6 +106,10 @@ impl Sub {
             silent: 0,
             crossed: false,
         }
+    }
+
+    pub(crate) fn has_all_fills(subscription: &Subscription) -> bool {
+        &*subscription.channel == "trades-all"
     }
 
     /// Confirmed, and its book (if it is one) can be read.
