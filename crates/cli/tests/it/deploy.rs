@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -38,7 +39,7 @@ fn yaml(name: &str) -> Yaml {
 struct Service {
     child: Child,
     address: String,
-    told: UnixDatagram,
+    told: mpsc::Receiver<String>,
     _folder: tempfile::TempDir,
 }
 
@@ -46,8 +47,18 @@ impl Service {
     fn start() -> Service {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("notify");
-        let told = UnixDatagram::bind(&socket).unwrap();
-        told.set_read_timeout(Some(PATIENCE)).unwrap();
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        let (tell, told) = mpsc::channel();
+        // As a service manager does it: ten words that nobody reads would hold the service up.
+        std::thread::spawn(move || {
+            let mut bytes = [0; 512];
+            while let Ok(length) = manager.recv(&mut bytes) {
+                let word = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
+                if tell.send(word).is_err() {
+                    break;
+                }
+            }
+        });
         let mut command =
             command(&["run", "--sim", "--serve", "127.0.0.1:0", "--log-format", "json"]);
         let mut child = command
@@ -71,9 +82,7 @@ impl Service {
 
     /// What the service manager is told next.
     fn hear(&self) -> String {
-        let mut bytes = [0; 512];
-        let length = self.told.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
+        self.told.recv_timeout(PATIENCE).unwrap()
     }
 
     fn hear_until(&self, what: &str) {

@@ -17,8 +17,9 @@ use market_data_model::{Batch, Instrument, Nanos};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Records in one answer, usually.
+/// Records in one answer, usually, and instruments with the venue's whole row at most.
 const USUAL: usize = 100;
+const INSTRUMENTS_MAX: usize = 5000;
 
 type Answer = Result<Response, Failure>;
 type Of = State<Arc<Shared>>;
@@ -39,7 +40,7 @@ fn unknown(inst: &str) -> Failure {
 /// what is known since, by id.
 pub(crate) async fn instruments(State(shared): Of, headers: HeaderMap, asks: Asks) -> Answer {
     let asked = Asked::read(asks, &["q", "type", "limit", "before", "after"])?;
-    let page = Page::of_ids(&asked, USUAL, ROWS_MAX)?;
+    let page = Page::of_ids(&asked, USUAL, INSTRUMENTS_MAX)?;
     let q = asked.text("q").unwrap_or_default().to_ascii_uppercase();
     let kind = asked.text("type").map(str::to_ascii_uppercase);
     let fits = |instrument: &Instrument| {

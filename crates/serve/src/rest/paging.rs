@@ -9,8 +9,8 @@
 use super::{Asked, Failure};
 use std::borrow::Borrow;
 
-/// Rows of an answer that has no limit of its own, at most.
-pub(crate) const ROWS_MAX: usize = 5000;
+/// Rows of an answer that has no limit of its own, at most: more than a venue has instruments.
+pub(crate) const ROWS_MAX: usize = 20_000;
 
 /// Which stretch of a list is wanted.
 #[derive(Debug)]
