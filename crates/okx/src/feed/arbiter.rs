@@ -102,9 +102,13 @@ impl OkxFeed {
         if !whole && !snapshot && row.prev.is_none() {
             return Place::Next;
         }
+        let in_front = line == self.lines.front;
         let carry = self.carry(index);
         let older = match (row.ts, carry.ts) {
             (Some(ts), Some(newest)) if ts != newest => ts < newest,
+            // Nothing has come out since there are two lines, and what did before came by this one,
+            // which is in order: an id that goes down is a new numbering.
+            (_, None) if whole && in_front => false,
             _ => seq <= last,
         };
         let seen = older || carry.knows(id_of_book(row));
