@@ -281,10 +281,10 @@ fn walked(channel: &str, all: &[u64], (from_ms, to_ms): (u64, u64), most: usize)
         assert!(paths.len() < 100, "it does not end: {paths:?}");
     }
     let open = |row: &Row| match row {
-        Row::Bar(bar) => bar.open_ms,
-        _ => unreachable!("bars were asked for"),
+        Row::Bar(bar) => Some(bar.open_ms),
+        _ => None,
     };
-    let mut opens: Vec<u64> = rows.iter().map(open).collect();
+    let mut opens: Vec<u64> = rows.iter().filter_map(open).collect();
     opens.sort_unstable();
     Walked { opens, paths }
 }
@@ -374,10 +374,10 @@ fn bug_class_51_old_trades_are_asked_for_by_id_and_an_empty_page_is_not_the_end(
         assert!(requests < 100, "it does not end");
     }
     let id = |row: &Row| match row {
-        Row::Trade(_, trade) => trade.trade_id,
-        _ => unreachable!("trades were asked for"),
+        Row::Trade(_, trade) => Some(trade.trade_id),
+        _ => None,
     };
-    let mut ids: Vec<u64> = rows.iter().map(id).collect();
+    let mut ids: Vec<u64> = rows.iter().filter_map(id).collect();
     ids.sort_unstable();
     assert_eq!(ids, (300..700).collect::<Vec<u64>>());
 }
