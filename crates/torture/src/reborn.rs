@@ -1,6 +1,6 @@
 //! Processes that end in the middle of a life, and those that follow them: the feeds are thrown
-//! away, their connections die, time passes, and new feeds begin where the tapes of the old ones end, as
-//! `run` does (decision 0026).
+//! away, their connections die, time passes, and new feeds begin where the tapes of the old ones
+//! end, as `run` does (decision 0026).
 //!
 //! A process that is killed does not keep all of its tape: up to a second of the end is cut off, by
 //! chance. One that is told to stop keeps everything. What a reader of the tapes has been told goes

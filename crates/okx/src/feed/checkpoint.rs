@@ -11,8 +11,8 @@
 //!
 //! The bytes: a version, CRC-32 of the rest (4 bytes, little-endian), then the state as `postcard`
 //! writes it. A change of any field's type or order is a change of [`VERSION`]; a test pins it.
-//! [`VERSION_LINES`] ends before the witness and the funding, [`VERSION_BARS`] before the lines, too,
-//! [`VERSION_BINARY`] before the bars, too, [`VERSION_LOGIN`] before the refill and the binary
+//! [`VERSION_LINES`] ends before the witness and the funding, [`VERSION_BARS`] before the lines,
+//! too, [`VERSION_BINARY`] before the bars, too, [`VERSION_LOGIN`] before the refill and the binary
 //! socket and [`VERSION_STATE`] before the login, too: they are read as states of feeds that had
 //! nothing of it.
 
@@ -241,12 +241,8 @@ fn rebuild(
     if !config.sbe && !binary.is_blank() {
         return Err("it is of the other kind of socket");
     }
-    sound(
-        &link,
-        (&login, &refill, &bars, &funding),
-        (&binary, subs.len()),
-        requests.max(get_number),
-    )?;
+    let parts = (&login, &refill, &bars, &funding);
+    sound(&link, parts, (&binary, subs.len()), requests.max(get_number))?;
     let lines = Lines::restored(lines, subs.len())?;
     let by_key = keyed(&mut subs, &emit)?;
     if !witness.is_sound(&subs) {
