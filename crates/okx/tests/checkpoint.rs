@@ -114,7 +114,8 @@ fn the_layout_is_that_of_its_version() {
 }
 
 /// Version 7 ended before the witness and the funding, 6 before the lines, 5 before the bars, 4
-/// before refill and binary socket, 3 before the login. Their figures are those that stood in the test above then.
+/// before refill and binary socket, 3 before the login. Their figures are those that stood in the
+/// test above then.
 #[test]
 fn states_of_the_versions_before_are_read() {
     let now = bytes(&lived());
