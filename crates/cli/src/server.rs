@@ -29,6 +29,8 @@ mod tls;
 
 /// Longest body of an answer.
 const BODY_MAX: usize = 16 << 20;
+/// What is said of a server that speaks in secret only.
+pub const NOT_PLAIN: &str = "it does not answer in plain http; is it an https address?";
 /// Longest wait for a connection or an answer.
 pub const WAIT: Duration = Duration::from_secs(5);
 /// The variable that holds the token, as for the server.
@@ -137,10 +139,16 @@ impl Address {
         self.tls.is_some()
     }
 
+    /// Whether a server of ours says that it speaks in secret only.
+    pub fn wants_tls(&self, body: &[u8]) -> bool {
+        let said = b"\"not_encrypted\"";
+        self.tls.is_none() && body.windows(said.len()).any(|part| part == said)
+    }
+
     /// What went wrong between us and a server, in words.
     pub fn trouble(&self, error: &hyper::Error) -> String {
         match error.is_parse() && self.tls.is_none() {
-            true => "it does not answer in plain http; is it an https address?".to_owned(),
+            true => NOT_PLAIN.to_owned(),
             false => error.to_string(),
         }
     }
@@ -178,7 +186,10 @@ impl Address {
         let answer = timeout(WAIT, answer).await.map_err(late)?;
         let (status, body) = answer.map_err(|error| self.trouble(&error))?;
         let body = body.map_err(|error| format!("{path} broke off: {error}"))?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        match status == 400 && self.wants_tls(&body) {
+            true => Err(NOT_PLAIN.to_owned()),
+            false => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+        }
     }
 
     /// One answer, on a connection of its own.

@@ -327,6 +327,7 @@ impl Judge {
             counts.more(Figure::Damaged, 1);
             heard.damaged = true;
             heard.remains = damage::read(&letter.text);
+            heard.remains.iter().for_each(|remains| self.pairs.spoil(remains));
             if let (Some("rot"), Some(remains)) = (letter.fault, &heard.remains) {
                 rot::spoil(self, remains);
             }
@@ -377,6 +378,7 @@ impl Judge {
                 let until = self.may_cross.get(inst).copied().unwrap_or(0);
                 let legal = fault.reason.contains("crossed") && event.header.ts_recv.0 <= until;
                 let found = fault.code == FaultCode::BookDiffers;
+                let legal = legal || self.pairs.is_spoilt((channel, inst));
                 if heard.truth.is_none() || legal || (found && self.rots.is_rotten(channel, inst)) {
                     return Ok(());
                 }

@@ -22,6 +22,7 @@
 
 use super::bars;
 use super::counts::{Counts, Figure};
+use super::damage::Remains;
 use super::judge::{self, Complaint, Heard, Judge, Seen, place};
 use super::manners::Request;
 use super::rows;
@@ -54,6 +55,9 @@ pub struct Pairs {
     pub possible: bool,
     /// Whether the feed was told to stop.
     stopped: bool,
+    /// Damaged frames of which something is readable, and until when what they brought may come
+    /// out: it may have been held back.
+    spoilt: VecDeque<(u64, Remains)>,
     /// Whether these rules hold for the input in hand.
     pub(super) on: bool,
     open: [bool; 2],
@@ -99,6 +103,23 @@ struct Brought {
 }
 
 impl Pairs {
+    /// A damaged frame came, of which this is readable.
+    pub(super) fn spoil(&mut self, remains: &Remains) {
+        let now = self.now;
+        self.spoilt.retain(|(until, _)| now < *until);
+        if self.spoilt.len() >= ROWS_MAX {
+            self.spoilt.pop_front();
+        }
+        self.spoilt.push_back((now + FADES_NS, remains.clone()));
+    }
+
+    /// Whether damaged rows of this key may come out now.
+    pub(super) fn is_spoilt(&self, (channel, inst): (&str, &str)) -> bool {
+        let of =
+            |r: &Remains| r.channel == channel && place(channel, &r.key) == place(channel, inst);
+        self.on && self.spoilt.iter().any(|(until, remains)| self.now < *until && of(remains))
+    }
+
     fn key(&mut self, channel: &str, key: &str) -> &mut Pair {
         self.keys.entry((channel.to_owned(), key.to_owned())).or_default()
     }
@@ -323,7 +344,7 @@ pub(super) fn rows(
         let about = came.as_ref().map_or(inst, |(_, key)| key);
         if !came_out(judge, (channel, about), &event, counts)
             && !came_out(judge, (channel, inst), &event, counts)
-            && !hurt(judge, &event, heard)
+            && !hurt(judge, &event)
         {
             return Err(series::invented(&event));
         }
@@ -366,16 +387,19 @@ fn all_out(judge: &Judge, line: usize, (channel, key): (&str, &str)) -> Result<(
     Ok(())
 }
 
-/// Whether an event is a row of the damaged frame in hand, which is noted.
-fn hurt(judge: &mut Judge, event: &EventRef<'_>, heard: &Heard) -> bool {
-    let Some(remains) = &heard.remains else { return false };
-    let Some(row) = series::damaged_row(event, remains) else { return false };
-    let until = judge.pairs.now + FADES_NS;
-    let pair = judge.pairs.key(&remains.channel, place(&remains.channel, &remains.key));
+/// Whether an event is a row of a damaged frame, which is noted.
+fn hurt(judge: &mut Judge, event: &EventRef<'_>) -> bool {
+    let now = judge.pairs.now;
+    let row = |(until, remains): &(u64, Remains)| {
+        let row = series::damaged_row(event, remains).filter(|_| now < *until)?;
+        Some((remains.channel.clone(), remains.key.clone(), row.clone()))
+    };
+    let Some((channel, key, row)) = judge.pairs.spoilt.iter().find_map(row) else { return false };
+    let pair = judge.pairs.key(&channel, place(&channel, &key));
     if pair.hurt.len() >= ROWS_MAX {
         pair.hurt.pop_front();
     }
-    pair.hurt.push_back((until, row.clone()));
+    pair.hurt.push_back((now + FADES_NS, row));
     true
 }
 

@@ -243,6 +243,7 @@ pub(crate) static FEEDS: Table = Table {
         ("requestsLeft", Count),
         ("handOvers", Count),
         ("lines", Json),
+        ("witnesses", Json),
         ("lastFrameAgeMs", Count),
         ("venueToReceiveUs", Json),
         ("receiveToRecordUs", Json),

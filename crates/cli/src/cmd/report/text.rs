@@ -240,10 +240,10 @@ fn row_json((day, inst_id, channel): &Key, row: &Row, gap: impl Fn(&Gap) -> Valu
         "rest": {
             "asked": row.anchors.all, "agree": row.anchors.agree, "differ": row.anchors.differ,
         },
-        "witness": {
+        "witness": row.witness.is_any().then(|| json!({
             "agree": row.witness.agree, "differ": row.witness.differ,
             "skipped": row.witness.skipped,
-        },
+        })),
         "idsMissing": row.missing(), "hours": hours.collect::<Vec<_>>(),
     })
 }

@@ -3,7 +3,7 @@
 //!
 //! Invariants: every wait has an end; what is said to one connection is never sent on the next.
 
-use crate::server::{Address, Socket, TOKEN_ENV, WAIT};
+use crate::server::{Address, NOT_PLAIN, Socket, TOKEN_ENV, WAIT};
 use crate::source::unix_ns;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::AUTHORIZATION;
@@ -48,9 +48,15 @@ async fn socket(address: &Address) -> Result<WebSocketStream<Socket>, String> {
             "it wants {} token (--token-file or {TOKEN_ENV})",
             if address.bearer.is_some() { "another" } else { "a" }
         )),
-        Ok(Err(WsError::Http(answer))) => Err(format!("it answers {}", answer.status())),
+        Ok(Err(WsError::Http(answer))) => {
+            let body = answer.body().as_deref().unwrap_or_default();
+            match address.wants_tls(body) {
+                true => Err(NOT_PLAIN.to_owned()),
+                false => Err(format!("it answers {}", answer.status())),
+            }
+        }
         Ok(Err(WsError::Protocol(_) | WsError::HttpFormat(_))) if !address.is_encrypted() => {
-            Err("it does not answer in plain http; is it an https address?".to_owned())
+            Err(NOT_PLAIN.to_owned())
         }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", WAIT.as_secs())),
