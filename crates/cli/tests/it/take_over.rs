@@ -9,7 +9,7 @@
 use crate::restart::{CHANNELS, INSTRUMENTS, Records, exchange_with, record_with, until_well};
 use crate::run::{fails, identical, run, shown};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -70,6 +70,8 @@ struct Read {
     rows: BTreeMap<String, BTreeMap<u64, u64>>,
     /// Closing to opening time of finished bars, and their text.
     bars: BTreeMap<String, BTreeMap<u64, (u64, String)>>,
+    /// Instrument and opening time of finished bars, and whether they came with their trades.
+    enriched: BTreeSet<(String, u64, bool)>,
     /// By instrument: when books were live, process by process.
     books: BTreeMap<String, Vec<(u64, u64)>>,
     /// By instrument: when the first trade was.
@@ -103,9 +105,13 @@ impl Read {
             }
             "kline" if record["isClosed"] == true => {
                 let says = ["open", "high", "low", "close", "volume"].map(text).join(" ");
-                let bars = self.bars.entry(inst).or_default();
-                let was = bars.insert(number("openTime"), (number("closeTime"), says));
-                assert!(was.is_none(), "a bar comes twice: {line}");
+                let bars = self.bars.entry(inst.clone()).or_default();
+                let was = bars.insert(number("openTime"), (number("closeTime"), says.clone()));
+                // Once its trades are proven complete it is told once more, with them.
+                let enriched = record["enrichedFrom"] == "trades";
+                let more = |(_, before): &(u64, String)| enriched && *before == says;
+                let told = self.enriched.insert((inst, number("openTime"), enriched));
+                assert!(told && was.as_ref().is_none_or(more), "a bar comes twice: {line}");
             }
             "orderbook" if channel == "books" => {
                 let at = number("tsRecv");
