@@ -113,6 +113,12 @@ impl Pairs {
         self.spoilt.push_back((now + FADES_NS, remains.clone()));
     }
 
+    /// Whether a book has come by one of two lines.
+    pub(super) fn has_book(&self, (channel, inst): (&str, &str)) -> bool {
+        let key = (channel.to_owned(), place(channel, inst).to_owned());
+        self.keys.get(&key).is_some_and(|pair| pair.last.iter().any(Option::is_some))
+    }
+
     /// Whether damaged rows of this key may come out now.
     pub(super) fn is_spoilt(&self, (channel, inst): (&str, &str)) -> bool {
         let of =
