@@ -96,7 +96,18 @@ function address() {
   return [name, moment ? read(moment) : null];
 }
 
+/** The address that the page shows; another one is still on its way to `route`. */
+let routed = location.hash;
+
+/** Writes the address of what is shown, unless somebody has just asked for another. */
+function rename(hash) {
+  if (location.hash !== routed) return;
+  history.replaceState(null, '', hash);
+  routed = location.hash;
+}
+
 function route() {
+  routed = location.hash;
   const [name, at] = address();
   const isHealth = name === 'health';
   body.dataset.view = isHealth ? 'health' : 'instrument';
@@ -138,7 +149,7 @@ async function toPast(at = null) {
 function toLive() {
   if (!replay.on || body.dataset.tape === 'whole') return;
   replay.leave(socket);
-  history.replaceState(null, '', `#/${encodeURIComponent(market.inst ?? '')}`);
+  rename(`#/${encodeURIComponent(market.inst ?? '')}`);
   list();
 }
 
@@ -148,7 +159,7 @@ function showReplay() {
   soon(bar.draw);
   // The address names the moment while it stands still.
   if (replay.on && !replay.playing && market.inst && body.dataset.view !== 'health') {
-    history.replaceState(null, '', `#/${encodeURIComponent(market.inst)}@${bar.address}`);
+    rename(`#/${encodeURIComponent(market.inst)}@${bar.address}`);
   }
 }
 by('replay-open').addEventListener('click', () => (replay.on ? toLive() : toPast()));
