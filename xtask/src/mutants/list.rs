@@ -284,8 +284,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the best level is not found anew when it goes",
         edits: &[Edit {
             file: LADDER,
-            old: "self.best = in_window.or_else(in_far).unwrap_or(NOTHING);",
-            new: "self.best = in_window.unwrap_or(NOTHING);",
+            old: "let best = in_window.or_else(|| self.far.first().copied());",
+            new: "let best = in_window;",
         }],
     },
     Mutant {
@@ -642,8 +642,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "an ack is taken for proof that no bar is missing",
         edits: &[Edit {
             file: ASKS,
-            old: "if sub.follow.is_none() && !self.await_bars(now, index) {",
-            new: "if sub.follow.is_none() {",
+            old: "!self.awaits_funding(index) && !self.await_bars(now, index) {",
+            new: "!self.awaits_funding(index) {",
         }],
     },
     Mutant {
