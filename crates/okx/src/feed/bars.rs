@@ -17,7 +17,7 @@ mod endpoints;
 pub(super) mod made;
 
 use super::OkxFeed;
-use super::tries::Tries;
+use super::tries::{Tries, wait_after};
 use crate::channel::{BarSpec, Form, bars};
 use crate::json;
 use crate::limits;
@@ -465,8 +465,7 @@ impl OkxFeed {
                 Answer::Later => {
                     let hole = &mut self.bars.holes[at];
                     let refusals = hole.tries.refused();
-                    let wait = limits::REFILL_WAIT_MIN_NS << refusals.min(8);
-                    hole.due = now + wait.min(limits::REFILL_WAIT_MAX_NS);
+                    hole.due = now + wait_after(refusals);
                     if refusals >= limits::REFILL_TRIES_MAX {
                         self.give_up_bars(now, at, u64::MAX, out);
                     }

@@ -16,6 +16,7 @@
 //! is fetched is bounded.
 
 use super::OkxFeed;
+use super::tries::wait_after;
 use crate::channel::figures::{FigureRow, decode};
 use crate::channel::{Form, Unknowns};
 use crate::json::{self, Raw};
@@ -309,8 +310,7 @@ impl OkxFeed {
                 Page::More => (hole.tries, hole.due) = (0, now),
                 Page::Behind => {
                     hole.tries += 1;
-                    let wait = limits::REFILL_WAIT_MIN_NS << hole.tries.min(8);
-                    hole.due = now + wait.min(limits::REFILL_WAIT_MAX_NS);
+                    hole.due = now + wait_after(hole.tries);
                 }
                 Page::Last => {}
             }

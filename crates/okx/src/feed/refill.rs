@@ -10,7 +10,7 @@
 //! `gap`; there is one request under way at most; holes and their sizes are bounded.
 
 use super::OkxFeed;
-use super::tries::Tries;
+use super::tries::{Tries, wait_after};
 use crate::channel::{Unknowns, trades};
 use crate::json;
 use crate::limits;
@@ -259,8 +259,7 @@ impl OkxFeed {
                 Answer::Later => {
                     let hole = &mut self.refill.holes[at];
                     let refusals = hole.tries.refused();
-                    let wait = limits::REFILL_WAIT_MIN_NS << refusals.min(8);
-                    hole.due = now + wait.min(limits::REFILL_WAIT_MAX_NS);
+                    hole.due = now + wait_after(refusals);
                     if refusals >= limits::REFILL_TRIES_MAX {
                         give_up_all(hole);
                     }

@@ -58,6 +58,11 @@ impl Tries {
     }
 }
 
+/// How long to wait after so many refusals in a row: twice as long each time, up to a bound.
+pub(crate) fn wait_after(refusals: u32) -> u64 {
+    (limits::REFILL_WAIT_MIN_NS << refusals.min(8)).min(limits::REFILL_WAIT_MAX_NS)
+}
+
 impl From<u32> for Tries {
     fn from(both: u32) -> Tries {
         Tries { looks: (both & 0xffff) as u16, refusals: (both >> 16) as u16 }
