@@ -10,6 +10,7 @@ use market_data_bench::measure::{Case, median, medians, now_ns};
 use market_data_bench::settings::{memory_kb, setting};
 use market_data_bench::{market, systems};
 use market_data_model::Side;
+use market_data_okx::Instructions;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -55,6 +56,7 @@ fn run() -> Result<(), String> {
     println!("frames: {origin}");
     println!("medians of {} interleaved repetitions, CPU time\n", settings.repetitions);
     frame_table(&streams, settings.repetitions);
+    instructions_table(&streams, settings.repetitions);
     book_table(&streams, settings.repetitions);
     line_table(&streams, settings.repetitions);
     id_table(&streams, settings.repetitions);
@@ -164,6 +166,40 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
     }
 }
 
+/// The feed with what the processor has and with less, beside the reference.
+fn instructions_table(streams: &[Stream], repetitions: usize) {
+    println!(
+        "\n{:<12} {:>8} {:>8} {:>8} {:>8} | of serde + book: {:>6} {:>6} {:>6}",
+        "instructions", "best, ns", "narrow", "plain", "serde", "best", "narrow", "plain"
+    );
+    for group in Group::ALL {
+        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
+        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
+        let frames: usize = chosen.iter().map(Vec::len).sum();
+        if frames < 20 {
+            continue;
+        }
+        let chosen = &chosen;
+        let case =
+            |name, with| Case { name, pass: Box::new(move || systems::feed_with(chosen, with)) };
+        let mut cases = [
+            case("best", Instructions::Best),
+            case("narrow", Instructions::Narrow),
+            case("plain", Instructions::Plain),
+            Case { name: "serde", pass: Box::new(|| systems::reference(chosen, true)) },
+        ];
+        let ns = medians(&mut cases, repetitions);
+        let [best, narrow, plain, serde] = [0, 1, 2, 3].map(|n| ns[n] / frames as f64);
+        println!(
+            "{:<12} {best:>8.0} {narrow:>8.0} {plain:>8.0} {serde:>8.0} | {:>23.2} {:>6.2} {:>6.2}",
+            group.name(),
+            best / serde,
+            narrow / serde,
+            plain / serde
+        );
+    }
+}
+
 /// What a second line costs: the first copy of a frame while there is another line, and both.
 fn line_table(streams: &[Stream], repetitions: usize) {
     println!(
@@ -178,7 +214,10 @@ fn line_table(streams: &[Stream], repetitions: usize) {
             continue;
         }
         let chosen = &chosen;
-        let case = |name, how| Case { name, pass: Box::new(move || systems::lines(chosen, how)) };
+        let case = |name, how| {
+            let ready = systems::ready(chosen, how);
+            Case { name, pass: Box::new(move || systems::lines(chosen, &ready, how)) }
+        };
         let mut cases = [
             case("one", systems::Lines::One),
             case("one of two", systems::Lines::OneOfTwo),
@@ -208,8 +247,9 @@ fn id_table(streams: &[Stream], repetitions: usize) {
     }
     let (chosen, ids) = (&chosen, &systems::trade_ids(&chosen));
     let one = systems::Lines::One;
+    let ready = systems::ready(chosen, one);
     let mut cases = [
-        Case { name: "frame", pass: Box::new(move || systems::lines(chosen, one)) },
+        Case { name: "frame", pass: Box::new(move || systems::lines(chosen, &ready, one)) },
         Case { name: "ids", pass: Box::new(move || systems::account(ids)) },
     ];
     let ns: Vec<f64> =
@@ -258,14 +298,15 @@ fn again_and_again(streams: &[Stream], only: &str) -> Result<(), String> {
         sum = sum.rotate_left(1)
             ^ match only {
                 "feed" => systems::feed(&chosen, false),
-                "plain" => systems::feed_plain(&chosen),
+                "narrow" => systems::feed_with(&chosen, Instructions::Narrow),
+                "plain" => systems::feed_with(&chosen, Instructions::Plain),
                 "json" => systems::feed(&chosen, true),
                 "decode" => systems::decode(&chosen),
                 "serde" => systems::reference(&chosen, true),
                 "book" => systems::apply_ours(&changes, books, now_ns).1,
                 other => {
                     return Err(format!(
-                        "BENCH_ONLY is {other:?}: feed, plain, json, decode, serde or book"
+                        "BENCH_ONLY is {other:?}: feed, narrow, plain, json, decode, serde or book"
                     ));
                 }
             };

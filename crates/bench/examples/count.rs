@@ -7,6 +7,7 @@
 
 use market_data_bench::frames::Group;
 use market_data_bench::{market, systems};
+use market_data_okx::Instructions;
 use std::hint::black_box;
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let frames = chosen[0].len();
     let (sum, units) = match system.as_str() {
         "feed" => (counted(|| systems::feed(&chosen, false)), frames),
-        "plain" => (counted(|| systems::feed_plain(&chosen)), frames),
+        "plain" => (counted(|| systems::feed_with(&chosen, Instructions::Plain)), frames),
         "json" => (counted(|| systems::feed(&chosen, true)), frames),
         "decode" => (counted(|| systems::decode(&chosen)), frames),
         "serde" => (counted(|| systems::reference(&chosen, true)), frames),

@@ -15,7 +15,7 @@ use market_data_model::*;
 use market_data_okx::channel::books::BookRow;
 use market_data_okx::channel::{self, Form, Unknowns, bars, books, tickers, trades};
 use market_data_okx::frame::{self, Frame};
-use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_okx::{Instructions, OkxConfig, OkxFeed};
 use rustc_hash::FxHashMap;
 use std::hint::black_box;
 
@@ -23,28 +23,28 @@ use std::hint::black_box;
 pub type Streams<'a> = [Vec<&'a [u8]>];
 
 /// A feed that decodes what it is given, as `market-data decode` makes it.
-pub fn passive_feed(no_vectors: bool) -> OkxFeed {
+pub fn passive_feed(instructions: Instructions) -> OkxFeed {
     let mut config = OkxConfig::new(FeedId(1), "bench");
-    (config.passive, config.no_vectors) = (true, no_vectors);
+    (config.passive, config.instructions) = (true, instructions);
     OkxFeed::new(config)
 }
 
 /// Envelope, rows, chain, book and events; with `json`, lines of JSON too.
 pub fn feed(streams: &Streams<'_>, json: bool) -> u64 {
-    feeds(streams, json, false)
+    feeds(streams, json, Instructions::Best)
 }
 
-/// The same without vector instructions.
-pub fn feed_plain(streams: &Streams<'_>) -> u64 {
-    feeds(streams, false, true)
+/// The same with only some instructions, and no JSON.
+pub fn feed_with(streams: &Streams<'_>, instructions: Instructions) -> u64 {
+    feeds(streams, false, instructions)
 }
 
-fn feeds(streams: &Streams<'_>, json: bool, plain: bool) -> u64 {
+fn feeds(streams: &Streams<'_>, json: bool, instructions: Instructions) -> u64 {
     let mut out = Outbox::default();
     let mut text = Vec::new();
     let mut sum = 0;
     for frames in streams {
-        let mut feed = passive_feed(plain);
+        let mut feed = passive_feed(instructions);
         feed.handle(Nanos(1), Input::Opened, &mut out);
         for (n, frame) in frames.iter().enumerate() {
             out.clear();
@@ -75,53 +75,73 @@ pub enum Lines {
     Both,
 }
 
-/// A feed that has subscribed to everything, with one line or two.
-pub fn lines(streams: &Streams<'_>, how: Lines) -> u64 {
+/// The arguments of the subscriptions that the frames of a connection belong to.
+fn arguments<'a>(frames: &[&'a [u8]]) -> Vec<&'a str> {
+    let mut seen = FxHashMap::default();
+    let mut arguments = Vec::new();
+    for frame in frames {
+        if let Ok(Frame::Data(data)) = frame::parse(frame)
+            && seen.insert(data.arg.as_str(), ()).is_none()
+        {
+            arguments.push(data.arg.as_str());
+        }
+    }
+    arguments
+}
+
+/// A feed that has subscribed to everything, with one line or two: what is to be timed is given a
+/// copy of it, so that no set-up is.
+fn subscribed(frames: &[&[u8]], how: Lines) -> OkxFeed {
+    let arguments = arguments(frames);
+    let mut config = OkxConfig::new(FeedId(1), "bench");
+    let keys = arguments.iter().copied();
+    let keys = keys.filter_map(|text| market_data_okx::json::parse(text.as_bytes()).ok());
+    let keys = keys.filter_map(frame::argument);
+    config.subscriptions = keys.map(|(channel, key)| Subscription::new(&channel, &key)).collect();
+    config.lines = if how == Lines::One { 1 } else { 2 };
+    let (mut feed, mut out) = (OkxFeed::new(config), Outbox::default());
+    // It asks for its connections, which are then up.
+    feed.handle(Nanos(1), Input::Start, &mut out);
+    for line in 0..=u8::from(how != Lines::One) {
+        give(&mut feed, &mut out, 1, (line, LineNews::Opened));
+        for argument in &arguments {
+            let ack = format!(r#"{{"event":"subscribe","arg":{argument},"connId":"c"}}"#);
+            give(&mut feed, &mut out, 1, (line, LineNews::Frame(ack.as_bytes())));
+        }
+    }
+    feed
+}
+
+fn give(feed: &mut OkxFeed, out: &mut Outbox, n: u64, (line, news): (u8, LineNews<'_>)) -> u64 {
+    out.clear();
+    let input = match (line, news) {
+        (0, LineNews::Opened) => Input::Opened,
+        (0, LineNews::Frame(bytes)) => Input::Frame(bytes),
+        (line, news) => Input::Line { line, news },
+    };
+    feed.handle(Nanos(n), input, out);
+    out.events.len() as u64
+}
+
+/// Feeds of so many lines, one a connection, that have subscribed to everything.
+pub fn ready(streams: &Streams<'_>, how: Lines) -> Vec<OkxFeed> {
+    streams.iter().map(|frames| subscribed(frames, how)).collect()
+}
+
+/// The frames through copies of what [`ready`] made.
+pub fn lines(streams: &Streams<'_>, ready: &[OkxFeed], how: Lines) -> u64 {
     let mut out = Outbox::default();
     let mut sum = 0;
-    for frames in streams {
-        let mut arguments: Vec<&str> = Vec::new();
-        for frame in frames {
-            if let Ok(Frame::Data(data)) = frame::parse(frame)
-                && !arguments.contains(&data.arg.as_str())
-            {
-                arguments.push(data.arg.as_str());
-            }
-        }
-        let mut config = OkxConfig::new(FeedId(1), "bench");
-        let keys = arguments.iter().copied();
-        let keys = keys.filter_map(|text| market_data_okx::json::parse(text.as_bytes()).ok());
-        let keys = keys.filter_map(frame::argument);
-        config.subscriptions =
-            keys.map(|(channel, key)| Subscription::new(&channel, &key)).collect();
-        config.lines = if how == Lines::One { 1 } else { 2 };
-        let mut feed = OkxFeed::new(config);
-        let two = how != Lines::One;
-        // It asks for its connections, which are then up.
-        feed.handle(Nanos(1), Input::Start, &mut out);
-        let mut give = |n: u64, line: u8, news: LineNews<'_>| {
-            out.clear();
-            let input = match (line, news) {
-                (0, LineNews::Opened) => Input::Opened,
-                (0, LineNews::Frame(bytes)) => Input::Frame(bytes),
-                (line, news) => Input::Line { line, news },
-            };
-            feed.handle(Nanos(n), input, &mut out);
-            out.events.len() as u64
-        };
-        for line in 0..=u8::from(two) {
-            give(1, line, LineNews::Opened);
-            for argument in &arguments {
-                let ack = format!(r#"{{"event":"subscribe","arg":{argument},"connId":"c"}}"#);
-                give(1, line, LineNews::Frame(ack.as_bytes()));
-            }
-        }
+    for (frames, feed) in streams.iter().zip(ready) {
+        let mut feed = feed.clone();
         for (n, frame) in frames.iter().enumerate() {
-            sum += give(2 + n as u64, 0, LineNews::Frame(frame));
+            let n = 2 + n as u64;
+            sum += give(&mut feed, &mut out, n, (0, LineNews::Frame(frame)));
             if how == Lines::Both {
-                sum += give(2 + n as u64, 1, LineNews::Frame(frame));
+                sum += give(&mut feed, &mut out, n, (1, LineNews::Frame(frame)));
             }
         }
+        black_box(&feed);
     }
     sum
 }

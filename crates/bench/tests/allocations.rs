@@ -7,6 +7,7 @@
 use market_data_bench::frames::Group;
 use market_data_bench::{market, systems};
 use market_data_model::*;
+use market_data_okx::Instructions;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -17,8 +18,8 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn a_frame_costs_no_allocation() {
     let stream = market::generate(11, 30_000);
     let frames = stream.select(Group::Mix);
-    for no_vectors in [false, true] {
-        let mut feed = systems::passive_feed(no_vectors);
+    for instructions in [Instructions::Best, Instructions::Narrow, Instructions::Plain] {
+        let mut feed = systems::passive_feed(instructions);
         let mut out = Outbox::default();
         feed.handle(Nanos(1), Input::Opened, &mut out);
         let (mut counted, mut events, mut guilty) = (0, 0, Vec::new());

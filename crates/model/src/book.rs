@@ -95,14 +95,32 @@ impl Book {
     /// [`BookError`] of the first level that cannot be put in; those before it are in the book.
     #[inline]
     pub fn apply_all(&mut self, side: Side, levels: &[Level]) -> Result<(), BookError> {
-        for level in levels {
-            let price = self.price(level)?;
-            let (ladder, key) = match side {
-                Side::Bid => (&mut self.bids, -price),
-                Side::Ask => (&mut self.asks, price),
+        let mut left = levels;
+        while let Some((level, after)) = left.split_first() {
+            let count = match side {
+                Side::Bid => self.bids.put_usual::<true>(left, self.scale),
+                Side::Ask => self.asks.put_usual::<false>(left, self.scale),
             };
-            ladder.put(key, Cell::new(level), level);
+            match count {
+                0 => {
+                    self.put_any(side, level)?;
+                    left = after;
+                }
+                count => left = &left[count..],
+            }
         }
+        Ok(())
+    }
+
+    /// Puts one level in, whatever it is like.
+    #[inline]
+    fn put_any(&mut self, side: Side, level: &Level) -> Result<(), BookError> {
+        let price = self.price(level)?;
+        let (ladder, key) = match side {
+            Side::Bid => (&mut self.bids, -price),
+            Side::Ask => (&mut self.asks, price),
+        };
+        ladder.put(key, Cell::new(level), level);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub const SCALE_MAX: u8 = 36;
 
 const MANTISSA_HI_BITS: u32 = 56;
 const MANTISSA_HI_MASK: u64 = (1 << MANTISSA_HI_BITS) - 1;
+/// Where the scale begins in the second of [`Decimal::words`].
+pub(crate) const WORD_SCALE_AT: u32 = MANTISSA_HI_BITS;
 const SCALE_MASK: u64 = 0x7f;
 const SIGN_BIT: u64 = 1 << 63;
 /// Scale bits no number has; marks [`Decimal::NONE`].
@@ -125,6 +127,13 @@ impl Decimal {
     pub(crate) fn small_scale(self) -> Option<u64> {
         let is_small = self.hi & (SIGN_BIT | MANTISSA_HI_MASK) == 0;
         is_small.then_some(self.hi >> MANTISSA_HI_BITS)
+    }
+
+    /// The lower 64 bits of the digits, and sign, scale and upper digits: [`WORD_SCALE_AT`] says
+    /// where the scale is. The second word of [`Decimal::NONE`], and of nothing else, is all ones.
+    #[inline(always)]
+    pub(crate) fn words(self) -> (u64, u64) {
+        (self.lo, self.hi)
     }
 
     fn magnitude(self) -> u128 {

@@ -23,6 +23,7 @@
 
 use crate::channel::books::BookRow;
 use crate::channel::{self, Form, KeyKind};
+use crate::fast::{Instructions, Kit};
 use crate::link::{Link, LinkState, Timer, TimerTable};
 use crate::request::Op;
 use crate::stats::{FeedStats, FeedStatus};
@@ -114,8 +115,8 @@ pub struct OkxConfig {
     pub passive: bool,
     /// Every frame through the general decoder; for differential tests and fuzzing.
     pub general_only: bool,
-    /// The fast path without vector instructions, as on a processor that has none.
-    pub no_vectors: bool,
+    /// What the fast path may make use of.
+    pub instructions: Instructions,
 }
 
 impl OkxConfig {
@@ -141,7 +142,7 @@ impl OkxConfig {
             witness_ns: 0,
             passive: false,
             general_only: false,
-            no_vectors: false,
+            instructions: Instructions::Best,
         }
     }
 }
@@ -203,7 +204,7 @@ pub struct OkxFeed {
     /// Room for the flat record being read.
     figure: crate::channel::figures::FigureRow,
     /// What the fast path keeps from one frame to the next; not part of the state.
-    kit: crate::fast::Kit,
+    kit: Kit,
     /// Whether the close under way was our wish, so that no back-off follows.
     orderly: bool,
     stopping: bool,
@@ -212,7 +213,7 @@ pub struct OkxFeed {
 impl OkxFeed {
     /// A feed that waits for [`Input::Start`].
     pub fn new(config: OkxConfig) -> OkxFeed {
-        let mut emit = Emitter::new(config.feed);
+        let (mut emit, kit) = (Emitter::new(config.feed), Kit::new(config.instructions));
         for instrument in &config.instruments {
             emit.learn(instrument);
         }
@@ -241,7 +242,7 @@ impl OkxFeed {
             lines: Lines::default(),
             row: BookRow::default(),
             figure: Default::default(),
-            kit: Default::default(),
+            kit,
             orderly: false,
             stopping: false,
         };

@@ -30,6 +30,7 @@ pub mod stats;
 pub mod turnover;
 
 pub use endpoints::{Endpoints, Region};
+pub use fast::Instructions;
 pub use feed::{NotLive, OkxConfig, OkxFeed, RestoreError};
 pub use limits::HandshakeGate;
 pub use stats::{BookStats, FeedStats, FeedStatus, LineStatus, WitnessStatus};

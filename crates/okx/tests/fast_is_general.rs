@@ -2,14 +2,14 @@
 //! counters and books, byte for byte, whatever the frame looks like.
 //!
 //! Frames are generated as OKX sends them and as it might, then damaged here and there, and given
-//! to three feeds: as always, with `no_vectors`, and with `general_only`. Seeds are printed on
-//! failure; `FAST_FRAMES=5000000` tries that many frames. The captures are run too where they are
-//! at hand (`OKX_CORPUS`). That plain frames really take the fast path is tested beside it, in
-//! `src/fast/tests.rs`.
+//! to four feeds: as always, without vectors of 64 bytes, without any, and with `general_only`.
+//! Seeds are printed on failure; `FAST_FRAMES=5000000` tries that many frames. The captures are run
+//! too where they are at hand (`OKX_CORPUS`). That plain frames really take the fast path is tested
+//! beside it, in `src/fast/tests.rs`.
 #![allow(clippy::unwrap_used)]
 
 use market_data_model::*;
-use market_data_okx::{OkxConfig, OkxFeed};
+use market_data_okx::{Instructions, OkxConfig, OkxFeed};
 use std::path::{Path, PathBuf};
 
 /// Random numbers from a seed (splitmix64, public domain).
@@ -310,12 +310,11 @@ impl Venue {
     }
 }
 
-/// A feed with the fast path, one with that without vectors, and one without either.
+/// Feeds with the fast path, whatever it may make use of, and one without.
 struct Pair {
-    fast: OkxFeed,
-    plain: OkxFeed,
+    fast: [OkxFeed; 3],
     general: OkxFeed,
-    out: [Outbox; 3],
+    out: [Outbox; 4],
     now: u64,
 }
 
@@ -328,9 +327,10 @@ impl Pair {
             config.subscriptions = all.collect();
         }
         let general = OkxConfig { general_only: true, ..config.clone() };
-        let plain = OkxConfig { no_vectors: true, ..config.clone() };
-        let [fast, plain, general] = [config, plain, general].map(OkxFeed::new);
-        let mut pair = Pair { fast, plain, general, out: Default::default(), now: 1 };
+        let fast = [Instructions::Best, Instructions::Narrow, Instructions::Plain];
+        let fast = fast.map(|allowed| OkxConfig { instructions: allowed, ..config.clone() });
+        let (fast, general) = (fast.map(OkxFeed::new), OkxFeed::new(general));
+        let mut pair = Pair { fast, general, out: Default::default(), now: 1 };
         pair.input(&Input::Start);
         pair.input(&Input::Opened);
         if !passive {
@@ -346,14 +346,14 @@ impl Pair {
 
     fn input(&mut self, input: &Input<'_>) {
         self.now += 1_000_000;
-        let feeds = [&mut self.fast, &mut self.plain, &mut self.general];
-        for (feed, out) in feeds.into_iter().zip(&mut self.out) {
+        let feeds = self.fast.iter_mut().chain([&mut self.general]);
+        for (feed, out) in feeds.zip(&mut self.out) {
             out.clear();
             feed.handle(Nanos(self.now), input.clone(), out);
         }
-        let [one, two, other] = &self.out;
+        let [fast @ .., other] = &self.out;
         let said = lines(&other.events);
-        for (feed, out) in [(&self.fast, one), (&self.plain, two)] {
+        for (feed, out) in self.fast.iter().zip(fast) {
             assert_eq!(out.actions, other.actions);
             assert_eq!(lines(&out.events), said);
             assert_eq!(feed.stats(), self.general.stats());
@@ -362,9 +362,13 @@ impl Pair {
     }
 
     fn books_agree(&self) {
-        assert_eq!(self.fast.status(), self.general.status());
+        self.fast.iter().for_each(|feed| self.agrees(feed));
+    }
+
+    fn agrees(&self, feed: &OkxFeed) {
+        assert_eq!(feed.status(), self.general.status());
         for (channel, inst) in CHANNELS.iter().flat_map(|c| INSTRUMENTS.map(|i| (c, i))) {
-            let (one, other) = (self.fast.book(channel, inst), self.general.book(channel, inst));
+            let (one, other) = (feed.book(channel, inst), self.general.book(channel, inst));
             let levels = |book: &Book, side| book.levels(side).collect::<Vec<_>>();
             match (one, other) {
                 (Ok(one), Ok(other)) => {
@@ -375,7 +379,7 @@ impl Pair {
                 (one, other) => assert_eq!(one.err(), other.err()),
             }
             let seq = self.general.book_seq(channel, inst);
-            assert_eq!(self.fast.book_seq(channel, inst), seq);
+            assert_eq!(feed.book_seq(channel, inst), seq);
         }
     }
 }

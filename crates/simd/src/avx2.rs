@@ -92,13 +92,40 @@ fn parts(chunk: &[u8; 16], length: usize) -> (u64, u64) {
     if _mm_movemask_epi8(fits) != 0xffff || leads || hangs {
         return (0, NO_NUMBER);
     }
+    (value(digits), decimals as u64)
+}
+
+/// What sixteen digits, none above 9, say.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn value(digits: __m128i) -> u64 {
     let pairs = _mm_maddubs_epi16(digits, _mm_set1_epi16(10 | 1 << 8));
     let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(100 | 1 << 16));
     let fours = _mm_packus_epi32(fours, fours);
     let eights = _mm_madd_epi16(fours, _mm_set1_epi32(10_000 | 1 << 16));
     let eights = _mm_cvtsi128_si64(eights).cast_unsigned();
-    let mantissa = (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32);
-    (mantissa, decimals as u64)
+    (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)
+}
+
+/// See [`super::Vectors::digits_ahead`].
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+pub(super) fn digits_ahead(chunk: &[u8; 16]) -> usize {
+    let digits = _mm_xor_si128(load_16(chunk), _mm_set1_epi8(b'0' as i8));
+    let nine = _mm_set1_epi8(9);
+    let are = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(digits, nine), nine));
+    are.trailing_ones() as usize
+}
+
+/// `length` is 1 to 16.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+pub(super) fn digits(chunk: &[u8; 16], length: usize) -> Option<u64> {
+    let text = _mm_xor_si128(load_16(chunk), _mm_set1_epi8(b'0' as i8));
+    let digits = _mm_shuffle_epi8(text, window(&FROM, length));
+    let nine = _mm_set1_epi8(9);
+    let fits = _mm_cmpeq_epi8(_mm_max_epu8(digits, nine), nine);
+    (_mm_movemask_epi8(fits) == 0xffff).then(|| value(digits))
 }
 
 /// Two texts of 16 bytes, the first one in the lower half.
@@ -173,12 +200,12 @@ pub(super) fn row(chunk: &[u8; 64]) -> Option<Row> {
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(100 | 1 << 16));
     let fours = _mm256_packus_epi32(fours, fours);
     let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(10_000 | 1 << 16));
-    let value = |half: __m128i| {
+    let whole_of = |half: __m128i| {
         let eights = _mm_cvtsi128_si64(half).cast_unsigned();
         (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)
     };
-    let first = value(_mm256_castsi256_si128(eights));
-    let second = value(_mm256_extracti128_si256::<1>(eights));
+    let first = whole_of(_mm256_castsi256_si128(eights));
+    let second = whole_of(_mm256_extracti128_si256::<1>(eights));
     Some(Row {
         first: Digits { mantissa: first, scale: decimals as u8 },
         second: Digits { mantissa: second, scale: decimals_2 as u8 },

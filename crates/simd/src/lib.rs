@@ -5,15 +5,19 @@
 //! A value of [`Vectors`] is the proof that the processor has the instructions; only
 //! [`Vectors::detect`] makes one. So everything else here is safe to call. They are AVX2 on x86-64
 //! (`avx2.rs`) and NEON on aarch64 (`neon.rs`); processors without them, and every other kind, get
-//! `None` and the caller goes its portable way.
+//! `None` and the caller goes its portable way. [`Wide`] is the same for processors that hold 64
+//! bytes in one register (AVX-512, `avx512.rs`), where a row takes half of the instructions.
 //!
-//! Invariants: no pointer is read that is not within a whole array; the methods of [`Vectors`] give
-//! what the plain functions in the tests give, for every input.
+//! Invariants: no pointer is read that is not within a whole array; the methods of [`Vectors`] and
+//! [`Wide`] give what the plain functions in the tests give, for every input.
 //!
-//! Why it is so, and what it gains: `docs/decisions/0013-vectors.md`. Start at [`Vectors::run`].
+//! Why it is so, and what it gains: `docs/decisions/0013-vectors.md` and `0041-wide-vectors.md`.
+//! Start at [`Vectors::run`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -33,6 +37,11 @@ pub use row::Row;
 /// come with it, on aarch64 NEON.
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors(());
+
+/// The proof that this processor has the instructions of [`Vectors`], and those for 64 bytes at
+/// once.
+#[derive(Clone, Copy, Debug)]
+pub struct Wide(Vectors);
 
 /// Something to be compiled for the instructions: its `run` has to be `#[inline(always)]`, and so
 /// has what it calls, down to the methods of [`Vectors`]. (A closure cannot ask for that.)
@@ -92,11 +101,82 @@ impl Vectors {
         unsafe { arch::decimal(chunk, length) }
     }
 
+    /// How many digits stand at the start, up to 16.
+    #[inline(always)]
+    pub fn digits_ahead(self, chunk: &[u8; 16]) -> usize {
+        // SAFETY: as above.
+        unsafe { arch::digits_ahead(chunk) }
+    }
+
+    /// The number that the first `length` bytes are, if all are digits; zeros may lead. `None` for
+    /// lengths other than 1 to 16.
+    #[inline(always)]
+    pub fn digits(self, chunk: &[u8; 16], length: usize) -> Option<u64> {
+        if length.wrapping_sub(1) >= 16 {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { arch::digits(chunk, length) }
+    }
+
     /// The row at the start, see [`Row`]; `None` says only that it cannot be read at once.
     #[inline(always)]
     pub fn row(self, chunk: &[u8; 64]) -> Option<Row> {
         // SAFETY: as above.
         unsafe { arch::row(chunk) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Wide {
+    /// Whether the processor can do it. Asked once of the processor, then remembered.
+    #[inline]
+    pub fn detect() -> Option<Wide> {
+        Vectors::detect().filter(|_| avx512::is_there()).map(Wide)
+    }
+
+    /// What is not done 64 bytes at once.
+    #[inline(always)]
+    pub fn narrow(self) -> Vectors {
+        self.0
+    }
+
+    /// Runs `work` compiled for these instructions: what is inlined into it may use them.
+    #[inline]
+    pub fn run<W: Work>(self, work: W) -> W::Out {
+        // SAFETY: `self` proves that the processor has every instruction set of `avx512::run`.
+        unsafe { avx512::run(work) }
+    }
+
+    /// [`Vectors::row`].
+    #[inline(always)]
+    pub fn row(self, chunk: &[u8; 64]) -> Option<Row> {
+        // SAFETY: as above.
+        unsafe { avx512::row(chunk) }
+    }
+}
+
+/// Elsewhere there is no value of this type, so nothing of this can be called.
+#[cfg(not(target_arch = "x86_64"))]
+impl Wide {
+    /// Nothing here.
+    pub fn detect() -> Option<Wide> {
+        None
+    }
+
+    /// What is not done 64 bytes at once.
+    pub fn narrow(self) -> Vectors {
+        self.0
+    }
+
+    /// Runs `work`.
+    pub fn run<W: Work>(self, work: W) -> W::Out {
+        work.run()
+    }
+
+    /// Nothing is read.
+    pub fn row(self, _chunk: &[u8; 64]) -> Option<Row> {
+        None
     }
 }
 
@@ -125,6 +205,16 @@ impl Vectors {
 
     /// Nothing is read.
     pub fn decimal(self, _chunk: &[u8; 16], _length: usize) -> Option<Digits> {
+        None
+    }
+
+    /// How many digits stand at the start, up to 16.
+    pub fn digits_ahead(self, chunk: &[u8; 16]) -> usize {
+        chunk.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    }
+
+    /// Nothing is read.
+    pub fn digits(self, _chunk: &[u8; 16], _length: usize) -> Option<u64> {
         None
     }
 

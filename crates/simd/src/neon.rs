@@ -102,6 +102,13 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     if vmaxvq_u8(digits) > 9 || leads || hangs {
         return None;
     }
+    Some(Digits { mantissa: value(digits), scale: decimals as u8 })
+}
+
+/// What sixteen digits, none above 9, say.
+#[target_feature(enable = "neon")]
+#[inline]
+fn value(digits: uint8x16_t) -> u64 {
     // Each left neighbour weighs more; no product leaves its lane, because every digit is 0 to 9.
     let tens = vreinterpretq_u8_u16(vdupq_n_u16(10 | 1 << 8));
     let pairs = vpaddlq_u8(vmulq_u8(digits, tens));
@@ -109,8 +116,26 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     let fours = vpaddlq_u16(vmulq_u16(pairs, hundreds));
     let myriads = vreinterpretq_u32_u64(vdupq_n_u64(10_000 | 1 << 32));
     let eights = vpaddlq_u32(vmulq_u32(fours, myriads));
-    let mantissa = vgetq_lane_u64::<0>(eights) * 100_000_000 + vgetq_lane_u64::<1>(eights);
-    Some(Digits { mantissa, scale: decimals as u8 })
+    vgetq_lane_u64::<0>(eights) * 100_000_000 + vgetq_lane_u64::<1>(eights)
+}
+
+/// See [`super::Vectors::digits_ahead`].
+#[target_feature(enable = "neon")]
+#[inline]
+pub(super) fn digits_ahead(chunk: &[u8; 16]) -> usize {
+    let digits = veorq_u8(load_16(chunk), vdupq_n_u8(b'0'));
+    // Half of each byte, because no instruction gathers one bit of each: 64 bits for 16 bytes.
+    let odd = vshrn_n_u16::<4>(vreinterpretq_u16_u8(vcgtq_u8(digits, vdupq_n_u8(9))));
+    vget_lane_u64::<0>(vreinterpret_u64_u8(odd)).trailing_zeros() as usize / 4
+}
+
+/// `length` is 1 to 16.
+#[target_feature(enable = "neon")]
+#[inline]
+pub(super) fn digits(chunk: &[u8; 16], length: usize) -> Option<u64> {
+    let text = veorq_u8(load_16(chunk), vdupq_n_u8(b'0'));
+    let digits = vqtbl1q_u8(text, window(&FROM, length));
+    (vmaxvq_u8(digits) <= 9).then(|| value(digits))
 }
 
 /// See [`super::Vectors::row`].

@@ -18,6 +18,16 @@ fn vectors() -> Option<Vectors> {
     vectors
 }
 
+fn wide() -> Option<Wide> {
+    let wide = Wide::detect();
+    if wide.is_none() {
+        println!(
+            "this processor does not take 64 bytes at once: nothing was held against anything"
+        );
+    }
+    wide
+}
+
 fn plain_decimal(text: &[u8]) -> Option<Digits> {
     let text = std::str::from_utf8(text).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -54,6 +64,13 @@ fn held(v: Vectors, chunk: [u8; 16], length: usize) -> bool {
     v.decimal(&chunk, length) == plain
 }
 
+fn held_whole(v: Vectors, chunk: [u8; 16], length: usize) -> bool {
+    let ahead = chunk.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = chunk.get(..length).filter(|_| length > 0 && length <= ahead);
+    let plain = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    v.digits_ahead(&chunk) == ahead && v.digits(&chunk, length) == plain
+}
+
 /// Every length, every place of a point and of a second one, every byte at every place.
 #[test]
 fn decimals_of_every_shape() {
@@ -75,6 +92,7 @@ fn decimals_of_every_shape() {
                     let mut one = chunk;
                     one[at] = byte;
                     assert!(held(v, one, length), "{one:?} {length}");
+                    assert!(held_whole(v, one, length), "{one:?} {length}");
                     let common = matches!(byte, b'.'..=b'0' | b'9'..=b':' | b'"' | 0 | 128 | 255);
                     for second in (0..16).filter(|_| common) {
                         let mut two = one;
@@ -99,6 +117,36 @@ fn every_byte_at_every_place_is_a_quote_or_not() {
             let chunk: [u8; 16] = std::array::from_fn(|n| chunk[n]);
             let is = if at < 16 { is as u32 } else { 0 };
             assert_eq!(v.quotes_16(&chunk), is << (at % 16));
+        }
+    }
+}
+
+/// A row of the longest numbers, and the shortest; every byte at every place of both.
+#[test]
+fn every_byte_at_every_place_of_a_row() {
+    let (narrow, wide) = (vectors(), wide());
+    for text in [
+        &br#"["1","2","0","3"]]"#[..],
+        br#"["83729.6","70.03","0","4"],["#,
+        br#"["12345678.9012345","0.00000000000001","0","1234567"],"#,
+    ] {
+        for filler in [b' ', b'"', b'0', b','] {
+            let mut chunk = [filler; 64];
+            chunk[..text.len()].copy_from_slice(text);
+            for at in 0..64 {
+                for byte in 0..=u8::MAX {
+                    let mut chunk = chunk;
+                    chunk[at] = byte;
+                    let plain = plain_row(&chunk);
+                    let said = || format!("{:?}: {plain:?}", String::from_utf8_lossy(&chunk));
+                    if let Some(v) = narrow {
+                        assert_eq!(v.row(&chunk), plain, "{}", said());
+                    }
+                    if let Some(v) = wide {
+                        assert_eq!(v.row(&chunk), plain, "{}", said());
+                    }
+                }
+            }
         }
     }
 }

@@ -119,11 +119,18 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M7",
         what: "quantity zero does not delete the level",
-        edits: &[Edit {
-            file: CELL,
-            old: "Cell(if digits == 0 { 0 } else { all })",
-            new: "Cell(all.max(1))",
-        }],
+        edits: &[
+            Edit {
+                file: CELL,
+                old: "        Cell(if digits == 0 { 0 } else { all })\n",
+                new: "        Cell(all.max(1))\n",
+            },
+            Edit {
+                file: CELL,
+                old: "cast_signed(), Cell(if digits == 0 { 0 } else { all })",
+                new: "cast_signed(), Cell(all.max(1))",
+            },
+        ],
     },
     Mutant {
         name: "M8",
@@ -330,8 +337,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a vector reads 16 digits as if the first eight were the last",
         edits: &[Edit {
             file: AVX2,
-            old: "    let mantissa = (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32);",
-            new: "    let mantissa = (eights >> 32) * 100_000_000 + (eights & 0xffff_ffff);",
+            old: "    (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)\n}",
+            new: "    (eights >> 32) * 100_000_000 + (eights & 0xffff_ffff)\n}",
         }],
     },
     Mutant {
@@ -427,11 +434,18 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M41",
         what: "a cell that is freed stays taken in the window's bits",
-        edits: &[Edit {
-            file: WINDOW,
-            old: "^= u64::from(had != has) << (place % 64);",
-            new: "|= u64::from(has) << (place % 64);",
-        }],
+        edits: &[
+            Edit {
+                file: WINDOW,
+                old: "^= u64::from(had != has) << (place % 64);\n    }",
+                new: "|= u64::from(has) << (place % 64);\n    }",
+            },
+            Edit {
+                file: WINDOW,
+                old: "^= u64::from(had != has) << (place % 64);\n        true",
+                new: "|= u64::from(has) << (place % 64);\n        true",
+            },
+        ],
     },
     Mutant {
         name: "M42",
@@ -463,7 +477,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M45",
         what: "a cell cuts numbers of orders that it has no room for",
-        edits: &[Edit { file: CELL, old: "            | (orders >> ORDERS_BITS)\n", new: "" }],
+        edits: &[
+            Edit { file: CELL, old: "(orders >> ORDERS_BITS)\n            | ((px", new: "((px" },
+            Edit {
+                file: CELL,
+                old: "(orders >> ORDERS_BITS)\n            | (price",
+                new: "(price",
+            },
+        ],
     },
     Mutant {
         name: "M47",
@@ -748,6 +769,33 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/okx/src/fast/heads.rs",
             old: "(frame.get(..head.text.len())? == &*head.text).then_some(head)",
             new: "Some(head)",
+        }],
+    },
+    Mutant {
+        name: "M85",
+        what: "64 bytes at once: zeros may lead",
+        edits: &[Edit {
+            file: "crates/simd/src/avx512.rs",
+            old: "if odd | hangs | leads != 0 ||",
+            new: "if (odd | hangs) + (leads & 0) != 0 ||",
+        }],
+    },
+    Mutant {
+        name: "M86",
+        what: "the usual end of a trade may have any source",
+        edits: &[Edit {
+            file: "crates/okx/src/fast/rows.rs",
+            old: "fills <= 9 && matches!(from, b'0' | b'1')",
+            new: "fills <= 9",
+        }],
+    },
+    Mutant {
+        name: "M87",
+        what: "the short look at a level overlooks the largest quantity of all",
+        edits: &[Edit {
+            file: CELL,
+            old: "((digits | digits.wrapping_add(1)) >> QTY_BITS)\n            | (orders >> ORDERS_BITS)\n            | (price",
+            new: "(digits.wrapping_add(1) >> QTY_BITS)\n            | (orders >> ORDERS_BITS)\n            | (price",
         }],
     },
     Mutant {

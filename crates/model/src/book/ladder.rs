@@ -116,6 +116,37 @@ impl Ladder {
         self.far.last().map(|row| row.key).or_else(in_window)
     }
 
+    /// Puts levels in the window up to the first one that is not usual or not within it, and says
+    /// how many.
+    #[inline(always)]
+    pub(super) fn put_usual<const BIDS: bool>(&mut self, levels: &[Level], scale: u8) -> usize {
+        let Some(window) = &mut self.window else { return 0 };
+        let (mut window, mut best, mut top) = (window.near(), self.best, self.top);
+        let (mut left, mut best_gone) = (levels.iter(), false);
+        while let Some(level) = left.as_slice().first() {
+            let Some((price, cell)) = Cell::usual(level, scale) else { break };
+            let key = if BIDS { -price } else { price };
+            if !window.put_usual(key, cell) {
+                break;
+            }
+            left.next();
+            if key <= best {
+                if cell != EMPTY {
+                    (best, top) = (key, cell);
+                } else if key == best {
+                    best_gone = true;
+                    break;
+                }
+            }
+        }
+        drop(window);
+        (self.best, self.top) = (best, top);
+        if best_gone {
+            self.find_best();
+        }
+        levels.len() - left.len()
+    }
+
     /// Sets, replaces or removes the level at a key; `cell` was made of `level`.
     #[inline(always)]
     pub(super) fn put(&mut self, key: i64, cell: Cell, level: &Level) {

@@ -6,7 +6,7 @@
 //! Invariants: the number of cells is a power of two from [`SPAN_MIN`] to [`SPAN_MAX`]; `base` is a
 //! multiple of 64; a bit is set exactly where a cell is not empty; `taken` is the number of bits.
 
-use super::cell::{Cell, EMPTY};
+use super::cell::{Cell, EMPTY, WIDE};
 
 /// Fewest keys that a window spans.
 pub(super) const SPAN_MIN: usize = 512;
@@ -22,6 +22,44 @@ pub(super) struct Window {
     taken: usize,
     bits: [u64; SPAN_MAX / 64],
     cells: Box<[Cell]>,
+}
+
+/// A window in which many levels are put one behind the other: what does not change meanwhile is in
+/// registers.
+pub(super) struct Near<'a> {
+    base: i64,
+    mask: usize,
+    /// How many places are taken; written back at the end.
+    held: usize,
+    taken: &'a mut usize,
+    bits: &'a mut [u64; SPAN_MAX / 64],
+    cells: &'a mut [Cell],
+}
+
+impl Near<'_> {
+    /// [`Window::put`], if it spans the key and what is there is not wide; whether it did.
+    #[inline(always)]
+    pub(super) fn put_usual(&mut self, key: i64, cell: Cell) -> bool {
+        if key.wrapping_sub(self.base).cast_unsigned() > self.mask as u64 {
+            return false;
+        }
+        let place = key as usize & self.mask;
+        let Some(there) = self.cells.get_mut(place).filter(|there| **there != WIDE) else {
+            return false;
+        };
+        let (had, has) = (*there != EMPTY, cell != EMPTY);
+        *there = cell;
+        self.held = self.held + usize::from(has) - usize::from(had);
+        self.bits[place / 64 % (SPAN_MAX / 64)] ^= u64::from(had != has) << (place % 64);
+        true
+    }
+}
+
+impl Drop for Near<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.taken = self.held;
+    }
 }
 
 /// The largest base at or before a key.
@@ -90,6 +128,14 @@ impl Window {
         let (had, has) = (held != EMPTY, cell != EMPTY);
         self.taken = self.taken + usize::from(has) - usize::from(had);
         self.bits[place / 64 % (SPAN_MAX / 64)] ^= u64::from(had != has) << (place % 64);
+    }
+
+    /// The same for many keys in a row.
+    #[inline(always)]
+    pub(super) fn near(&mut self) -> Near<'_> {
+        let (base, mask) = (self.base, self.cells.len() - 1);
+        let Window { taken, bits, cells, .. } = self;
+        Near { base, mask, held: *taken, taken, bits, cells }
     }
 
     /// Moves to another base; what is at keys that it does not span then is given out, worst first.

@@ -3,6 +3,7 @@
 //! Every step either takes exactly the text it names or gives `None`; then the whole frame goes to
 //! the general decoder, so a step need not say why. Start at [`Cursor::literal`].
 
+use super::blank::Blank;
 use super::number;
 use super::scan::Scan;
 use market_data_model::{Decimal, Level, Nanos, Px, Qty};
@@ -99,7 +100,7 @@ impl<'a, S: Scan> Cursor<'a, S> {
     /// Milliseconds that are a time, and the closing quote.
     #[inline(always)]
     pub(super) fn millis(&mut self) -> Option<u64> {
-        if let Some((ms, rest)) = number::thirteen(self.rest) {
+        if let Some((ms, rest)) = self.scan.thirteen(self.rest) {
             self.rest = rest;
             return Some(ms);
         }
@@ -113,10 +114,34 @@ impl<'a, S: Scan> Cursor<'a, S> {
     }
 
     /// A whole number without quotes.
+    #[inline(always)]
     pub(super) fn integer(&mut self) -> Option<i64> {
-        let (value, rest) = number::integer(self.rest)?;
+        let is_below = self.takes(b"-");
+        let (value, rest) = self.scan.natural(self.rest)?;
         self.rest = rest;
-        Some(value)
+        match is_below {
+            false => Some(value.cast_signed()),
+            true => (value > 0).then(|| -value.cast_signed()),
+        }
+    }
+
+    /// The next bytes, if they are of this form; they are not taken.
+    #[inline(always)]
+    pub(super) fn filled(&self, form: &Blank) -> Option<&'a [u8; Blank::LENGTH]> {
+        self.rest.first_chunk().filter(|bytes| form.fits(bytes))
+    }
+
+    /// Milliseconds of thirteen digits and a quote, so many bytes ahead; they are not taken.
+    #[inline(always)]
+    pub(super) fn thirteen_from(&self, place: usize) -> Option<u64> {
+        self.scan.thirteen(self.rest.get(place..)?).map(|(ms, _)| ms)
+    }
+
+    /// Leaves out so many bytes.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, count: usize) -> Option<()> {
+        self.rest = self.rest.get(count..)?;
+        Some(())
     }
 
     /// A whole level of a book and what follows it, where that can be read at once; whether there

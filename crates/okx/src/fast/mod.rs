@@ -13,6 +13,7 @@
 //! Start at [`argument`] and [`rows`]; `heads.rs` spares most frames the way through the first.
 //! Why it is so: `docs/decisions/0008-fast-path.md` and `0037-heads.md`.
 
+mod blank;
 mod books;
 mod cursor;
 mod heads;
@@ -28,25 +29,55 @@ use crate::frame::Action;
 use cursor::Cursor;
 pub(crate) use heads::{Head, Heads};
 use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
-use market_data_simd::{Vectors, Work};
+use market_data_simd::{Vectors, Wide, Work};
 use scan::{Plain, Scan};
 
 /// Where the end of an argument is looked for: `{"channel":"x","instId":"` has as many bytes.
 const ARGUMENT_MIN: usize = 24;
 
+/// Which of a processor's instructions may read numbers. What comes out is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instructions {
+    /// The best it has.
+    #[default]
+    Best,
+    /// As on one that has no vectors of 64 bytes.
+    Narrow,
+    /// As on one that has no vectors.
+    Plain,
+}
+
+/// How numbers are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    Wide(Wide),
+    Narrow(Vectors),
+    Plain,
+}
+
+impl How {
+    /// The best way that this processor has and that is allowed.
+    pub(crate) fn of(allowed: Instructions) -> How {
+        let wide = || Wide::detect().filter(|_| allowed == Instructions::Best);
+        match Vectors::detect().filter(|_| allowed != Instructions::Plain) {
+            None => How::Plain,
+            Some(narrow) => wide().map_or(How::Narrow(narrow), How::Wide),
+        }
+    }
+}
+
 /// What a feed keeps for the fast path from one frame to the next; no part of its state.
 #[derive(Clone, Debug)]
 pub(crate) struct Kit {
-    /// What the processor can do.
-    pub(crate) vectors: Option<Vectors>,
+    pub(crate) how: How,
     pub(crate) heads: Heads,
     /// Room for rows; out while they are used.
     pub(crate) rows: Option<Box<Rows>>,
 }
 
-impl Default for Kit {
-    fn default() -> Kit {
-        Kit { vectors: Vectors::detect(), heads: Heads::default(), rows: None }
+impl Kit {
+    pub(crate) fn new(allowed: Instructions) -> Kit {
+        Kit { how: How::of(allowed), heads: Heads::default(), rows: None }
     }
 }
 
@@ -103,17 +134,17 @@ pub(crate) fn argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Reads everything after the argument, or after the head: the rows of a channel of this form, of
-/// the instrument `key`. With `vectors` numbers are read with the instructions of this processor;
-/// what comes out is the same.
+/// the instrument `key`.
 pub(crate) fn rows(
-    vectors: Option<Vectors>,
+    how: How,
     frame: (&[u8], Start<'_>),
-    (form, key): (Form, &str),
+    of: (Form, &str),
     out: &mut Rows,
 ) -> Option<Option<Action>> {
-    match vectors {
-        Some(vectors) => vectors.run(Read { vectors, frame, of: (form, key), out }),
-        None => read(Plain, frame, (form, key), out),
+    match how {
+        How::Wide(scan) => scan.run(Read { scan, frame, of, out }),
+        How::Narrow(scan) => scan.run(Read { scan, frame, of, out }),
+        How::Plain => read(Plain, frame, of, out),
     }
 }
 
@@ -133,19 +164,19 @@ impl Rows {
 }
 
 /// [`read`] with vectors.
-struct Read<'a> {
-    vectors: Vectors,
+struct Read<'a, S> {
+    scan: S,
     frame: (&'a [u8], Start<'a>),
     of: (Form, &'a str),
     out: &'a mut Rows,
 }
 
-impl Work for Read<'_> {
+impl<S: Scan> Work for Read<'_, S> {
     type Out = Option<Option<Action>>;
 
     #[inline(always)]
     fn run(self) -> Option<Option<Action>> {
-        read(self.vectors, self.frame, self.of, self.out)
+        read(self.scan, self.frame, self.of, self.out)
     }
 }
 

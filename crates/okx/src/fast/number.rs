@@ -203,16 +203,8 @@ fn value_8(digits: u64) -> u64 {
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul(1 + (10_000 << 32)) >> 32
 }
 
-/// A whole number without quotes, up to 15 digits, and what follows it.
-pub(super) fn integer(rest: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(rest) = rest.strip_prefix(b"-") else { return natural(rest) };
-    match natural(rest)? {
-        (0, _) => None,
-        (value, rest) => Some((-value, rest)),
-    }
-}
-
-fn natural(rest: &[u8]) -> Option<(i64, &[u8])> {
+/// A whole number without quotes, up to 15 digits and without a sign, and what follows it.
+pub(super) fn natural(rest: &[u8]) -> Option<(u64, &[u8])> {
     let first = word(rest) ^ (ONES * b'0' as u64);
     let length = odd_bytes(first).trailing_zeros() / 8;
     if length < 8 {
@@ -221,7 +213,7 @@ fn natural(rest: &[u8]) -> Option<(i64, &[u8])> {
             return None;
         }
         let value = value_8(first << (8 * (8 - length)));
-        return Some((value as i64, rest.get(length as usize..)?));
+        return Some((value, rest.get(length as usize..)?));
     }
     let second = behind(rest) ^ (ONES * b'0' as u64);
     let more = odd_bytes(second).trailing_zeros() / 8;
@@ -231,7 +223,7 @@ fn natural(rest: &[u8]) -> Option<(i64, &[u8])> {
     // The shift is in two steps, because none of 64 bits is allowed.
     let low = value_8(second << (8 * (7 - more)) << 8);
     let value = value_8(first) * POWERS[more as usize & 7] + low;
-    Some((value as i64, rest.get(8 + more as usize..)?))
+    Some((value, rest.get(8 + more as usize..)?))
 }
 
 /// 10^0 to 10^7.

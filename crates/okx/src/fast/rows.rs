@@ -2,6 +2,7 @@
 //! `crate::channel` say what the fields mean.
 
 use super::Begun;
+use super::blank::Blank;
 use super::cursor::Cursor;
 use super::scan::Scan;
 use crate::channel::bars::BarSpec;
@@ -15,6 +16,10 @@ pub(super) fn begin_trade<S: Scan>(at: &mut Cursor<'_, S>, key: &str) -> Option<
     at.literal(b",\"tradeId\":\"")?;
     Some(Begun::Trade)
 }
+
+/// How a trade ends, up to its `seqId`, where it merges fewer than ten fills.
+const TRADE_END: Blank =
+    Blank::new(b",\"ts\":\"_____________\",\"count\":\"_\",\"source\":\"_\",\"seqId\":");
 
 /// The rest of it: fixed up to the side, then each field at most once.
 #[inline(always)]
@@ -31,6 +36,17 @@ pub(super) fn trade<S: Scan>(at: &mut Cursor<'_, S>) -> Option<(Nanos, Trade)> {
         Aggressor::Seller
     };
     let (mut ts, mut count, mut source, mut seq) = (None, None, None, None);
+    if let Some(end) = at.filled(&TRADE_END) {
+        // As nearly every row ends; whatever does not is read field by field.
+        let (fills, from) = (end[31].wrapping_sub(b'0'), end[44]);
+        let ms = at.thirteen_from(7).filter(|_| fills <= 9 && matches!(from, b'0' | b'1'));
+        if let Some(ms) = ms {
+            at.skip(TRADE_END.len())?;
+            (ts, count) = (Some(Nanos::from_millis(ms)), Some(u32::from(fills)));
+            source = Tiny::new(if from == b'0' { "0" } else { "1" });
+            seq = Some(at.integer()?);
+        }
+    }
     while !at.takes(b"}") {
         if ts.is_none() && at.takes(b",\"ts\":\"") {
             ts = Some(at.time()?);

@@ -7,7 +7,7 @@
 
 use super::number;
 use market_data_model::{Decimal, Level, Px, Qty};
-use market_data_simd::Vectors;
+use market_data_simd::{Row, Vectors, Wide};
 
 /// A level, whether another one follows it, and what follows.
 pub(super) type Read<'a> = (Level, bool, &'a [u8]);
@@ -18,6 +18,11 @@ pub(super) trait Scan: Copy {
     fn quoted(self, rest: &[u8]) -> Option<(Decimal, &[u8])>;
     /// A whole number that ends at a quote, in canonical spelling, and what follows the quote.
     fn whole(self, rest: &[u8]) -> Option<(u64, &[u8])>;
+    /// One without quotes, up to 15 digits and without a sign, and what follows it.
+    fn natural(self, rest: &[u8]) -> Option<(u64, &[u8])>;
+    /// One of thirteen digits that ends at a quote, as today's milliseconds do, and what follows
+    /// the quote.
+    fn thirteen(self, rest: &[u8]) -> Option<(u64, &[u8])>;
     /// A whole level `["px","qty","0","orders"]` and the `,` or `]` after it, at once; `None` says
     /// only that it has to be read number by number.
     fn level(self, rest: &[u8]) -> Option<Read<'_>>;
@@ -39,6 +44,16 @@ impl Scan for Plain {
     }
 
     #[inline(always)]
+    fn natural(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        number::natural(rest)
+    }
+
+    #[inline(always)]
+    fn thirteen(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        number::thirteen(rest)
+    }
+
+    #[inline(always)]
     fn level(self, _rest: &[u8]) -> Option<Read<'_>> {
         None
     }
@@ -55,19 +70,72 @@ impl Scan for Vectors {
 
     #[inline(always)]
     fn whole(self, rest: &[u8]) -> Option<(u64, &[u8])> {
-        let (number, rest) = self.quoted(rest)?;
-        (number.scale() == 0).then_some((number.small_mantissa()?, rest))
+        let Some(chunk) = rest.first_chunk() else { return number::whole(rest) };
+        let length = self.quotes_16(chunk).trailing_zeros() as usize;
+        let value = self.digits(chunk, length)?;
+        let leads = chunk[0] == b'0' && length > 1;
+        Some((value, rest.get(length + 1..).filter(|_| !leads)?))
+    }
+
+    #[inline(always)]
+    fn natural(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        let Some(chunk) = rest.first_chunk() else { return number::natural(rest) };
+        let length = self.digits_ahead(chunk);
+        let leads = chunk[0] == b'0' && length > 1;
+        if leads || length > 15 {
+            return None;
+        }
+        Some((self.digits(chunk, length)?, rest.get(length..)?))
+    }
+
+    #[inline(always)]
+    fn thirteen(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        let chunk = rest.first_chunk()?;
+        let after = rest.get(14..).filter(|_| chunk[13] == b'"' && chunk[0] != b'0')?;
+        Some((self.digits(chunk, 13)?, after))
     }
 
     #[inline(always)]
     fn level(self, rest: &[u8]) -> Option<Read<'_>> {
         let row = self.row(rest.first_chunk()?)?;
-        let level = Level {
-            px: Px(Decimal::small(row.first.mantissa, row.first.scale)),
-            qty: Qty(Decimal::small(row.second.mantissa, row.second.scale)),
-            non_rpi: Qty(Decimal::NONE),
-            orders: row.count,
-        };
-        Some((level, row.more, rest.get(row.length..)?))
+        Some((level_of(row), row.more, rest.get(row.length..)?))
+    }
+}
+
+impl Scan for Wide {
+    #[inline(always)]
+    fn quoted(self, rest: &[u8]) -> Option<(Decimal, &[u8])> {
+        self.narrow().quoted(rest)
+    }
+
+    #[inline(always)]
+    fn whole(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        self.narrow().whole(rest)
+    }
+
+    #[inline(always)]
+    fn natural(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        self.narrow().natural(rest)
+    }
+
+    #[inline(always)]
+    fn thirteen(self, rest: &[u8]) -> Option<(u64, &[u8])> {
+        self.narrow().thirteen(rest)
+    }
+
+    #[inline(always)]
+    fn level(self, rest: &[u8]) -> Option<Read<'_>> {
+        let row = self.row(rest.first_chunk()?)?;
+        Some((level_of(row), row.more, rest.get(row.length..)?))
+    }
+}
+
+#[inline(always)]
+fn level_of(row: Row) -> Level {
+    Level {
+        px: Px(Decimal::small(row.first.mantissa, row.first.scale)),
+        qty: Qty(Decimal::small(row.second.mantissa, row.second.scale)),
+        non_rpi: Qty(Decimal::NONE),
+        orders: row.count,
     }
 }

@@ -27,6 +27,7 @@ use super::sub::Sub;
 use super::witness::Witness;
 use super::{OkxConfig, OkxFeed};
 use crate::channel::{self, Form};
+use crate::fast::Kit;
 use crate::limits::{BEAT_DOUBLINGS_MAX, CHECKPOINT_BYTES_MAX, CHECKPOINT_SUBS_MAX};
 use crate::link::{Link, Timer, TimerTable};
 use crate::request::Op;
@@ -227,7 +228,7 @@ fn rebuild(
         orderly,
         stopping,
     ) = state;
-    let emit = Emitter::restored(config.feed, emit)?;
+    let (emit, kit) = (Emitter::restored(config.feed, emit)?, Kit::new(config.instructions));
     let exists = |index: u32| (index as usize) < subs.len();
     let asked = queue.iter().chain(pending.values()).flat_map(|(_, list)| list);
     let timed = timers.iter().filter_map(|(timer, _)| timer.subscription());
@@ -272,7 +273,7 @@ fn rebuild(
         lines,
         row: Default::default(),
         figure: Default::default(),
-        kit: Default::default(),
+        kit,
         orderly,
         stopping,
     })

@@ -134,6 +134,7 @@ impl OkxFeed {
     }
 
     /// Whether rows of this subscription are still taken; if not, the frame is counted as late.
+    #[inline]
     pub(super) fn admits(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
         if self.lines.hot {
             return true;

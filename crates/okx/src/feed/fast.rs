@@ -6,7 +6,6 @@ use crate::channel::Form;
 use crate::fast::{Kit, Rows, Start};
 use crate::{fast, frame, json};
 use market_data_model::*;
-use market_data_simd::Vectors;
 
 /// Whose a frame is, how its rows are read, and what it does to a book.
 type Taken = (u32, Form, Option<frame::Action>);
@@ -15,13 +14,12 @@ impl OkxFeed {
     /// Takes a frame of known shape; `None` means that nothing has happened yet.
     #[inline]
     pub(super) fn fast(&mut self, now: Nanos, bytes: &[u8], out: &mut Outbox) -> Option<()> {
-        let vectors = self.vectors();
-        let Kit { heads, rows, .. } = &mut self.kit;
+        let Kit { how, heads, rows } = &mut self.kit;
         let (index, form, action) = match heads.find(bytes) {
             Some(head) => {
                 let key = &self.subs[head.index as usize].subscription.key;
                 let (frame, of) = ((bytes, Start::Head(head)), (head.form, &**key));
-                let action = fast::rows(vectors, frame, of, rows.get_or_insert_default())?;
+                let action = fast::rows(*how, frame, of, rows.get_or_insert_default())?;
                 (head.index, head.form, action)
             }
             None => self.by_argument(bytes)?,
@@ -80,23 +78,16 @@ impl OkxFeed {
     #[inline(never)]
     fn by_argument(&mut self, bytes: &[u8]) -> Option<Taken> {
         let (argument, rest) = fast::argument(bytes)?;
-        let vectors = self.vectors();
         let Some(&index) = self.by_argument.get(argument) else {
             return self.fast_first(argument, (bytes, rest));
         };
         let sub = &self.subs[index as usize];
         let (form, key) = (sub.spec?.form, &sub.subscription.key);
-        let Kit { heads, rows, .. } = &mut self.kit;
+        let Kit { how, heads, rows } = &mut self.kit;
         let rows = rows.get_or_insert_default();
-        let action = fast::rows(vectors, (bytes, Start::Argument(rest)), (form, key), rows)?;
+        let action = fast::rows(*how, (bytes, Start::Argument(rest)), (form, key), rows)?;
         rows.teach(heads, bytes, (index, form), action);
         Some((index, form, action))
-    }
-
-    /// What the processor can do, if it may.
-    #[inline(always)]
-    fn vectors(&self) -> Option<Vectors> {
-        self.kit.vectors.filter(|_| !self.config.no_vectors)
     }
 
     /// The first frame of an argument: its subscription is made or noted once the frame is proven.
@@ -105,9 +96,9 @@ impl OkxFeed {
         let argument = json::parse(argument).ok()?;
         let (channel, key) = frame::argument(argument)?;
         let form = crate::channel::find(&channel)?.form;
-        let (vectors, start) = (self.vectors(), Start::Argument(rest));
+        let (how, start) = (self.kit.how, Start::Argument(rest));
         let rows = self.kit.rows.get_or_insert_default();
-        let action = fast::rows(vectors, (bytes, start), (form, &key), rows)?;
+        let action = fast::rows(how, (bytes, start), (form, &key), rows)?;
         Some((self.index_of_argument(argument)?, form, action))
     }
 }
