@@ -47,7 +47,7 @@ pub struct Case<'a> {
 /// A pass is repeated until it lasts this long.
 const SAMPLE_NS: u64 = 20_000_000;
 
-/// Nanoseconds a pass of each case, median of `repetitions` taken in turn.
+/// Nanoseconds a pass of each case, median of `repetitions` taken in turn, there and back.
 pub fn medians(cases: &mut [Case<'_>], repetitions: usize) -> Vec<f64> {
     let mut samples = vec![Vec::with_capacity(repetitions); cases.len()];
     let mut passes = vec![1u64; cases.len()];
@@ -57,13 +57,15 @@ pub fn medians(cases: &mut [Case<'_>], repetitions: usize) -> Vec<f64> {
         let lasted = (now_ns() - start).max(1);
         *passes = if repetitions > 1 { SAMPLE_NS.div_ceil(lasted) } else { 1 };
     }
-    for _ in 0..repetitions {
-        for ((case, samples), passes) in cases.iter_mut().zip(&mut samples).zip(&passes) {
+    for round in 0..repetitions {
+        // There and back, because a case finds the caches as the one before has left them.
+        for at in 0..cases.len() {
+            let at = if round % 2 == 0 { at } else { cases.len() - 1 - at };
             let start = now_ns();
-            for _ in 0..*passes {
-                black_box((case.pass)());
+            for _ in 0..passes[at] {
+                black_box((cases[at].pass)());
             }
-            samples.push((now_ns() - start) as f64 / *passes as f64);
+            samples[at].push((now_ns() - start) as f64 / passes[at] as f64);
         }
     }
     samples.into_iter().map(median).collect()

@@ -10,7 +10,7 @@
 
 use crate::decimal::Px;
 use crate::event::Level;
-use cell::{Cell, WIDE};
+use cell::Cell;
 use ladder::{Ladder, Row};
 use std::fmt;
 
@@ -98,8 +98,8 @@ impl Book {
         let mut left = levels;
         while let Some((level, after)) = left.split_first() {
             let count = match side {
-                Side::Bid => self.bids.put_usual::<true>(left, self.scale),
-                Side::Ask => self.asks.put_usual::<false>(left, self.scale),
+                Side::Bid => self.bids.put_usual::<true>(left),
+                Side::Ask => self.asks.put_usual::<false>(left),
             };
             match count {
                 0 => {
@@ -156,6 +156,8 @@ impl Book {
         }
         if self.is_empty() && px.0.scale() <= 18 {
             self.scale = self.scale.max(px.0.scale());
+            self.bids.set_scale(self.scale);
+            self.asks.set_scale(self.scale);
         }
         let error = BookError::PriceRange(px);
         let scale = px.0.scale().max(self.scale);
@@ -171,8 +173,8 @@ impl Book {
         if !(self.bids.can_scale(by) && self.asks.can_scale(by)) {
             return None;
         }
-        self.bids.scale(by);
-        self.asks.scale(by);
+        self.bids.scale(by, scale);
+        self.asks.scale(by, scale);
         self.scale = scale;
         Some(())
     }
@@ -187,22 +189,14 @@ impl Book {
         &self,
         side: Side,
     ) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + '_ {
-        self.side(side).iter().map(move |row| self.level(side, row))
+        let side = self.side(side);
+        side.iter().map(|row| side.level(row))
     }
 
     /// The best level of a side; `None` when the side is empty, which is legal.
     #[inline]
     pub fn best(&self, side: Side) -> Option<Level> {
-        self.side(side).best().map(|row| self.level(side, row))
-    }
-
-    #[inline]
-    fn level(&self, side: Side, row: Row) -> Level {
-        if row.cell == WIDE {
-            return self.side(side).wide(row.key).expect("a wide cell has its level beside it");
-        }
-        // A price below zero is wide; the key of a bid is the negative of its price.
-        row.cell.level(row.key.unsigned_abs(), self.scale)
+        self.side(side).best()
     }
 
     /// How many levels a side has.
@@ -224,7 +218,7 @@ impl Book {
         let sides = [(Side::Bid, &self.bids), (Side::Ask, &self.asks)];
         sides.into_iter().all(|(side, ladder)| {
             let holds = |row: Row| {
-                let level = self.level(side, row);
+                let level = ladder.level(row);
                 let price = if side == Side::Bid { -row.key } else { row.key };
                 at_scale(level.px, self.scale) == Some(price) && !level.qty.0.is_zero()
             };

@@ -8,12 +8,13 @@
 //!
 //! Invariants: every key in the window is better than every key in `far`; `far` is strictly
 //! ordered and outside the window's span; `best` is the best key, or [`NOTHING`], and `top` its
-//! cell, so that reading the best price touches nothing else; `wide` has the levels of exactly
-//! those keys whose cell is wide.
+//! level, so that reading the best price touches nothing else and works nothing out; `wide` has the
+//! levels of exactly those keys whose cell is wide.
 
 use super::PRICE_MAX;
 use super::cell::{Cell, EMPTY, WIDE};
 use super::window::{SPAN_MAX, SPAN_MIN, Window};
+use crate::decimal::{Decimal, Px, Qty};
 use crate::event::Level;
 use std::collections::BTreeMap;
 
@@ -38,7 +39,9 @@ pub(super) struct Row {
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
     best: i64,
-    top: Cell,
+    top: Level,
+    /// Decimals of the keys.
+    scale: u8,
     window: Option<Box<Window>>,
     far: Vec<Row>,
     wide: BTreeMap<i64, Level>,
@@ -48,8 +51,9 @@ pub(super) struct Ladder {
 
 impl Default for Ladder {
     fn default() -> Ladder {
-        let wide = BTreeMap::new();
-        Ladder { best: NOTHING, top: EMPTY, window: None, far: Vec::new(), wide, spare: None }
+        let (none, far, wide) = (Decimal::NONE, Vec::new(), BTreeMap::new());
+        let top = Level { px: Px(none), qty: Qty(none), non_rpi: Qty(none), orders: 0 };
+        Ladder { best: NOTHING, top, scale: 0, window: None, far, wide, spare: None }
     }
 }
 
@@ -57,10 +61,10 @@ impl Ladder {
     /// A side of these levels, best first; `None` if their keys are not in strict order, one has
     /// none, or a quantity is zero.
     pub(super) fn filled(
-        levels: Vec<Level>,
+        (levels, scale): (Vec<Level>, u8),
         key: impl Fn(&Level) -> Option<i64>,
     ) -> Option<Ladder> {
-        let mut ladder = Ladder::default();
+        let mut ladder = Ladder { scale, ..Ladder::default() };
         for level in &levels {
             let row = Row { key: key(level)?, cell: Cell::new(level) };
             let is_next = ladder.far.last().is_none_or(|better| better.key < row.key);
@@ -81,7 +85,7 @@ impl Ladder {
 
     /// Forgets every level, keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.best = NOTHING;
+        (self.best, self.scale) = (NOTHING, 0);
         self.far.clear();
         self.wide.clear();
         if let Some(window) = self.window.take() {
@@ -100,15 +104,25 @@ impl Ladder {
         (self.best != NOTHING).then_some(self.best)
     }
 
-    /// The best key and its cell.
+    /// The best level.
     #[inline(always)]
-    pub(super) fn best(&self) -> Option<Row> {
-        (self.best != NOTHING).then_some(Row { key: self.best, cell: self.top })
+    pub(super) fn best(&self) -> Option<Level> {
+        (self.best != NOTHING).then_some(self.top)
     }
 
-    /// The level of a row whose cell is wide.
-    pub(super) fn wide(&self, key: i64) -> Option<Level> {
-        self.wide.get(&key).copied()
+    /// The level of a row.
+    #[inline]
+    pub(super) fn level(&self, row: Row) -> Level {
+        if row.cell == WIDE {
+            return *self.wide.get(&row.key).expect("a wide cell has its level beside it");
+        }
+        // A price below zero is wide; the key of a bid is the negative of its price.
+        row.cell.level(row.key.unsigned_abs(), self.scale)
+    }
+
+    /// Decimals of the keys from now on, of a side that is empty.
+    pub(super) fn set_scale(&mut self, scale: u8) {
+        self.scale = scale;
     }
 
     fn worst(&self) -> Option<i64> {
@@ -119,9 +133,10 @@ impl Ladder {
     /// Puts levels in the window up to the first one that is not usual or not within it, and says
     /// how many.
     #[inline(always)]
-    pub(super) fn put_usual<const BIDS: bool>(&mut self, levels: &[Level], scale: u8) -> usize {
+    pub(super) fn put_usual<const BIDS: bool>(&mut self, levels: &[Level]) -> usize {
         let Some(window) = &mut self.window else { return 0 };
-        let (mut window, mut best, mut top) = (window.near(), self.best, self.top);
+        let (mut window, scale) = (window.near(), self.scale);
+        let (mut best, mut top) = (self.best, None);
         let (mut left, mut best_gone) = (levels.iter(), false);
         while let Some(level) = left.as_slice().first() {
             let Some((price, cell)) = Cell::usual(level, scale) else { break };
@@ -132,7 +147,7 @@ impl Ladder {
             left.next();
             if key <= best {
                 if cell != EMPTY {
-                    (best, top) = (key, cell);
+                    (best, top) = (key, Some(level));
                 } else if key == best {
                     best_gone = true;
                     break;
@@ -140,7 +155,9 @@ impl Ladder {
             }
         }
         drop(window);
-        (self.best, self.top) = (best, top);
+        if let Some(top) = top {
+            (self.best, self.top) = (best, *top);
+        }
         if best_gone {
             self.find_best();
         }
@@ -156,7 +173,7 @@ impl Ladder {
                     note_wide(&mut self.wide, key, cell, level);
                 }
                 window.put(key, cell);
-                self.follow_best(key, cell);
+                self.follow_best(key, cell, level);
             }
             _ => self.put_outside(key, cell, level),
         }
@@ -164,12 +181,12 @@ impl Ladder {
 
     /// Follows what was put in the window.
     #[inline(always)]
-    fn follow_best(&mut self, key: i64, cell: Cell) {
+    fn follow_best(&mut self, key: i64, cell: Cell, level: &Level) {
         if key > self.best {
             return;
         }
         if cell != EMPTY {
-            (self.best, self.top) = (key, cell);
+            (self.best, self.top) = (key, *level);
         } else if key == self.best {
             self.find_best();
         }
@@ -180,7 +197,10 @@ impl Ladder {
         let row = |window: &Window| window.first().map(|key| Row { key, cell: window.get(key) });
         let in_window = self.window.as_ref().and_then(|window| row(window));
         let best = in_window.or_else(|| self.far.first().copied());
-        (self.best, self.top) = best.map_or((NOTHING, EMPTY), |row| (row.key, row.cell));
+        self.best = best.map_or(NOTHING, |row| row.key);
+        if let Some(row) = best {
+            self.top = self.level(row);
+        }
     }
 
     /// Takes a level outside the window, and moves the window if the market has moved.
@@ -195,7 +215,7 @@ impl Ladder {
         match &mut self.window {
             Some(window) if window.spans(key) => {
                 window.put(key, cell);
-                self.follow_best(key, cell);
+                self.follow_best(key, cell, level);
             }
             _ => self.put_far(key, cell),
         }
@@ -302,14 +322,16 @@ impl Ladder {
         ends.into_iter().flatten().all(fits)
     }
 
-    /// Multiplies every key by what [`Ladder::can_scale`] has allowed.
-    pub(super) fn scale(&mut self, by: i64) {
+    /// Multiplies every key by what [`Ladder::can_scale`] has allowed: they have `scale` decimals
+    /// then.
+    pub(super) fn scale(&mut self, by: i64, scale: u8) {
         let had_window = self.window.is_some();
         self.dissolve();
+        self.scale = scale;
         self.far.iter_mut().for_each(|row| row.key *= by);
-        self.find_best();
         let wide = std::mem::take(&mut self.wide);
         self.wide.extend(wide.into_iter().map(|(key, level)| (key * by, level)));
+        self.find_best();
         if had_window {
             self.open();
         }
@@ -363,7 +385,7 @@ impl Ladder {
         rows.len() == self.len()
             && rows.windows(2).all(|w| w[0].key < w[1].key)
             && rows.iter().all(|row| row.cell != EMPTY)
-            && rows.first() == self.best().as_ref()
+            && rows.first().map(|row| self.level(*row)) == self.best()
             && rows.first().map(|row| row.key) == self.best_key()
             && wide.eq(self.wide.keys())
     }

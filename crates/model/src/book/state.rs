@@ -44,7 +44,7 @@ fn restore(scale: u8, bids: Vec<Level>, asks: Vec<Level>) -> Option<Book> {
         let held = !qty.is_zero() && !qty.is_negative() && px.scale() <= scale;
         at_scale(Px(px), scale).filter(|_| held)
     };
-    let bids = Ladder::filled(bids, |level| price(level).map(|price| -price))?;
-    let asks = Ladder::filled(asks, price)?;
+    let bids = Ladder::filled((bids, scale), |level| price(level).map(|price| -price))?;
+    let asks = Ladder::filled((asks, scale), price)?;
     Some(Book { bids, asks, scale })
 }
