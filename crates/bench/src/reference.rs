@@ -1,8 +1,8 @@
 //! What a careful programmer writes first: serde_json into borrowed structs, and a book of two
 //! sorted vectors. The figures of the real decoder are read against this one, from the same run.
 //!
-//! It takes the channel from the first bytes and reads the whole frame into the struct of that
-//! channel. It checks the chain and nothing else: no odd shapes, no number of decimals kept, no
+//! It takes the channel from the first bytes, looks once whether the frame is text and reads the
+//! whole of it into the struct of that channel. It checks the chain and nothing else: no odd shapes, no number of decimals kept, no
 //! events made. Start at [`Reference::take`].
 
 use crate::frames::channel;
@@ -67,13 +67,13 @@ struct TickerRow<'a> {
 }
 
 /// A number as digits and how many of them stand after the point.
-type Number = (i64, u32);
+type Number = (i64, u8);
 
-/// One price: key, quantity, orders.
-pub type Row = (i64, Number, u32);
+/// One price: key, quantity, its decimals, orders.
+pub type Row = (i64, i64, u8, u32);
 
 /// Prices in books are whole billionths.
-pub const KEY_DECIMALS: u32 = 9;
+pub const KEY_DECIMALS: u8 = 9;
 
 fn number(text: &str) -> Number {
     let (mut digits, mut decimals, mut after) = (0i64, 0, 0);
@@ -118,7 +118,7 @@ impl SortedBook {
             true => rows.binary_search_by(|held| row.0.cmp(&held.0)),
             false => rows.binary_search_by(|held| held.0.cmp(&row.0)),
         };
-        match (found, row.1.0) {
+        match (found, row.1) {
             (Ok(at), 0) => drop(rows.remove(at)),
             (Ok(at), _) => rows[at] = row,
             (Err(_), 0) => {}
@@ -137,7 +137,7 @@ impl SortedBook {
 #[derive(Debug, Default)]
 pub struct Reference {
     /// Books by channel and instrument; empty when only decoding.
-    pub books: FxHashMap<(u8, Box<str>), SortedBook>,
+    pub books: [FxHashMap<Box<str>, SortedBook>; 3],
     with_books: bool,
     asks: Vec<Row>,
     bids: Vec<Row>,
@@ -152,7 +152,9 @@ impl Reference {
     /// Takes one frame; the sum is there so that nothing can be left out. Frames of other channels
     /// and shapes give `None`.
     pub fn take(&mut self, frame: &[u8]) -> Option<u64> {
-        match channel(frame) {
+        let name = channel(frame);
+        let frame = std::str::from_utf8(frame).ok()?;
+        match name {
             "books" | "books-l2-tbt" | "books50-l2-tbt" => self.books(0, 400, frame),
             "books5" => self.books(1, 5, frame),
             "bbo-tbt" => self.books(2, 1, frame),
@@ -163,15 +165,14 @@ impl Reference {
         }
     }
 
-    fn books(&mut self, kind: u8, depth: usize, frame: &[u8]) -> Option<u64> {
-        let push: Push<'_, BookRow<'_>> = serde_json::from_slice(frame).ok()?;
+    fn books(&mut self, kind: usize, depth: usize, frame: &str) -> Option<u64> {
+        let push: Push<'_, BookRow<'_>> = serde_json::from_str(frame).ok()?;
         let mut sum = 0;
         for row in &push.data {
             read_levels(&row.asks, &mut self.asks);
             read_levels(&row.bids, &mut self.bids);
             sum += whole(row.ts) + self.asks.len() as u64 + self.bids.len() as u64;
-            sum =
-                self.asks.iter().chain(&self.bids).fold(sum, |s, r| s ^ r.0 as u64 ^ r.1.0 as u64);
+            sum = self.asks.iter().chain(&self.bids).fold(sum, |s, r| s ^ r.0 as u64 ^ r.1 as u64);
             if self.with_books {
                 self.apply((kind, push.arg.inst_id), depth, push.action, row);
             }
@@ -181,13 +182,16 @@ impl Reference {
 
     fn apply(
         &mut self,
-        (kind, inst_id): (u8, &str),
+        (kind, inst_id): (usize, &str),
         depth: usize,
         action: Option<&str>,
         row: &BookRow<'_>,
     ) {
-        let key = (kind, Box::from(inst_id));
-        let book = self.books.entry(key).or_default();
+        let books = &mut self.books[kind];
+        if !books.contains_key(inst_id) {
+            books.insert(inst_id.into(), SortedBook::default());
+        }
+        let Some(book) = books.get_mut(inst_id) else { return };
         if action != Some("update") {
             book.clear();
         } else if row.prev_seq_id.is_some_and(|prev| prev != book.seq) {
@@ -208,13 +212,14 @@ fn read_levels(from: &[[&str; 4]], to: &mut Vec<Row>) {
     to.clear();
     to.extend(from.iter().map(|[px, qty, _, orders]| {
         let (digits, decimals) = number(px);
-        let key = digits.wrapping_mul(10i64.pow(KEY_DECIMALS.saturating_sub(decimals)));
-        (key, number(qty), whole(orders) as u32)
+        let scale = u32::from(KEY_DECIMALS.saturating_sub(decimals));
+        let (qty, qty_decimals) = number(qty);
+        (digits.wrapping_mul(10i64.pow(scale)), qty, qty_decimals, whole(orders) as u32)
     }));
 }
 
-fn trades(frame: &[u8]) -> Option<u64> {
-    let push: Push<'_, TradeRow<'_>> = serde_json::from_slice(frame).ok()?;
+fn trades(frame: &str) -> Option<u64> {
+    let push: Push<'_, TradeRow<'_>> = serde_json::from_str(frame).ok()?;
     let row = |t: &TradeRow<'_>| {
         let (px, qty) = (number(t.px), number(t.sz));
         let buys = u64::from(t.side == "buy");
@@ -229,8 +234,8 @@ fn trades(frame: &[u8]) -> Option<u64> {
     Some(push.data.iter().fold(push.arg.inst_id.len() as u64, |s, t| s ^ row(t)))
 }
 
-fn tickers(frame: &[u8]) -> Option<u64> {
-    let push: Push<'_, TickerRow<'_>> = serde_json::from_slice(frame).ok()?;
+fn tickers(frame: &str) -> Option<u64> {
+    let push: Push<'_, TickerRow<'_>> = serde_json::from_str(frame).ok()?;
     let mut sum = 0;
     for t in &push.data {
         for text in [
@@ -255,8 +260,8 @@ fn tickers(frame: &[u8]) -> Option<u64> {
     Some(sum)
 }
 
-fn bars(frame: &[u8]) -> Option<u64> {
-    let push: Push<'_, Vec<&str>> = serde_json::from_slice(frame).ok()?;
+fn bars(frame: &str) -> Option<u64> {
+    let push: Push<'_, Vec<&str>> = serde_json::from_str(frame).ok()?;
     let row = |cells: &Vec<&str>| cells.iter().fold(0, |s, text| s ^ number(text).0 as u64);
     Some(push.data.iter().fold(0, |s, cells| s ^ row(cells)))
 }

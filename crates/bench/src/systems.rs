@@ -275,9 +275,9 @@ fn incremental(argument: market_data_okx::json::Raw<'_>) -> Option<channel::Book
 }
 
 fn plain(level: Level) -> crate::reference::Row {
-    let key = level.px.0.at_scale(KEY_DECIMALS as u8).and_then(|key| i64::try_from(key).ok());
+    let key = level.px.0.at_scale(KEY_DECIMALS).and_then(|key| i64::try_from(key).ok());
     let quantity = i64::try_from(level.qty.0.mantissa()).unwrap_or(i64::MAX);
-    (key.unwrap_or(i64::MAX), (quantity, u32::from(level.qty.0.scale())), level.orders)
+    (key.unwrap_or(i64::MAX), quantity, level.qty.0.scale(), level.orders)
 }
 
 /// How many changes are put in warm memory at once: in a feed they have just been decoded.

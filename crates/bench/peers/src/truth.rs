@@ -64,8 +64,9 @@ impl Truth {
                 reference.take(frame.as_bytes());
                 truth.count(frame);
             }
-            for ((kind, inst_id), book) in &reference.books {
-                if let (0, Some(bid), Some(ask)) = (kind, book.bids.first(), book.asks.first()) {
+            // Of `books`; the best of the others are in their frames.
+            for (inst_id, book) in &reference.books[0] {
+                if let (Some(bid), Some(ask)) = (book.bids.first(), book.asks.first()) {
                     truth.best.insert((stream, inst_id.to_string()), (bid.0, ask.0));
                 }
             }
