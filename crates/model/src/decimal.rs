@@ -127,6 +127,14 @@ impl Decimal {
         is_small.then_some(self.hi >> MANTISSA_HI_BITS)
     }
 
+    /// The number as two words, equal for equal texts only: the lower 64 bits of the digits; the 56
+    /// bits above them, the number of decimals in bits 56 to 62, the sign in bit 63. Of
+    /// [`Decimal::NONE`] words that no number has.
+    #[inline]
+    pub fn words(self) -> [u64; 2] {
+        [self.lo, self.hi]
+    }
+
     fn magnitude(self) -> u128 {
         (u128::from(self.hi & MANTISSA_HI_MASK) << 64) | u128::from(self.lo)
     }
