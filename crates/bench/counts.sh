@@ -21,8 +21,8 @@ instructions() {
     sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log"
 }
 
-work=("feed mix" "feed books" "feed trades" "feed tickers" "feed candles" "json mix" "plain mix"
-    "book books")
+work=("feed mix" "feed books" "feed trades" "feed tickers" "feed candles" "json mix" "digest mix"
+    "plain mix" "book books")
 if [ "${1:-}" = --write ]; then
     for one in "${work[@]}"; do
         # shellcheck disable=SC2086

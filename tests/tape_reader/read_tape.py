@@ -300,7 +300,7 @@ def payload(kind, b):
     if kind == 31:
         line, news = b.byte(), b.byte()
         return {"line": line, "news": news, **payload(news, b)}
-    if kind == 32:
+    if kind in (32, 37):
         fields = {name: b.varint() for name in ("inputs", "events", "actions")}
         for name in ("events_digest", "actions_digest"):
             fields[name] = f"{u64(b.take(8), 0):016x}"

@@ -2,7 +2,8 @@
 """Compares the reader written from docs/tape-format.md with the project's own, record by record.
 
 Run by run.sh, from the root of the repository. Tapes are made by the example `sample_tape`, and
-then cut, flipped, and deprived of bytes.
+then cut, flipped, and deprived of bytes. If the command has been built, it records a pretend
+exchange as well, and the digests on that tape are made again from the events' JSON.
 """
 
 import json
@@ -13,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import digest
 import read_tape
 
 SEED = 20261123
-KINDS = [1, 2, *range(16, 29), 30, 31, 32, 33, 34, 35, 36, 250]
+KINDS = [1, 2, *range(16, 29), 30, 31, 32, 33, 34, 35, 36, 37, 250]
 passed, failed = 0, 0
 
 
@@ -53,6 +55,29 @@ def compare(name, tape):
         detail = f"rust {str(first[0])[:300]}\n  page {str(first[1])[:300]}"
         check(f"{name}: {what}", a == b, detail)
     return ours
+
+
+def digests():
+    command = Path("target/debug/market-data")
+    if not command.exists():
+        return print(f"{command} is not there: digests are not checked")
+    with tempfile.TemporaryDirectory() as parent:
+        tape = str(Path(parent) / "tape")
+        run = [command, "run", "--sim", "--for", "4s", "--tape", tape, "--log-level", "error"]
+        subprocess.run(run, check=True, capture_output=True)
+        lines = subprocess.run([command, "replay", tape, "--json"], check=True, capture_output=True)
+        events = {}
+        for line in lines.stdout.decode().splitlines():
+            events.setdefault(json.loads(line)["feed"], []).append(digest.event(line))
+        count = sum(map(len, events.values()))
+        check("digests: there are events", count > 100, count)
+        for record in read_tape.read(tape):
+            if record.get("kind") == 37:
+                rest = events[record["feed"]]
+                covered, events[record["feed"]] = rest[: record["events"]], rest[record["events"] :]
+                made = f"{digest.xxh64(b''.join(covered)):016x}"
+                check("digests: the same", made == record["events_digest"], f"{made} {record}")
+        check("digests: of all events", not any(events.values()), events)
 
 
 def main():
@@ -93,6 +118,7 @@ def main():
                     data[at : at + length] = bytes(length)
                 segment.write_bytes(data)
                 compare(f"{zip_}: {how} at {at} of {segment.name}", broken)
+    digests()
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -5,7 +5,7 @@
 //!
 //! The tree is copied to a temporary folder (never changed in place); all mutants share that copy
 //! and one target folder, so that each costs the compiling of a few crates. A mutant is caught by
-//! `torture`, or, failing that, by the tests of model, okx and top.
+//! `torture`, or, failing that, by the tests of model, okx, tape and top.
 //!
 //! Invariants: the unchanged copy passes first; a defect that no longer fits the source is an
 //! error, not a mutant that survived. Start at [`run`].

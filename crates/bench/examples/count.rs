@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let (sum, units) = match system.as_str() {
         "feed" => (counted(|| systems::feed(&chosen, false)), frames),
         "plain" => (counted(|| systems::feed_with(&chosen, Instructions::Plain)), frames),
+        "digest" => (counted(|| systems::feed_digest(&chosen)), frames),
         "json" => (counted(|| systems::feed(&chosen, true)), frames),
         "decode" => (counted(|| systems::decode(&chosen)), frames),
         "serde" => (counted(|| systems::reference(&chosen, true)), frames),
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
             (counted(|| systems::apply_sorted(&changes, books, || 0).1), levels)
         }
         other => {
-            eprintln!("no system {other}: feed, plain, json, decode, serde, book or sorted");
+            eprintln!(
+                "no system {other}: feed, plain, json, digest, decode, serde, book or sorted"
+            );
             return ExitCode::from(2);
         }
     };

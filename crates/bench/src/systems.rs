@@ -4,6 +4,7 @@
 //! |---|---|
 //! | feed | the whole state machine as `decode` runs it: envelope, rows, chain, book, events |
 //! | feed + JSON | and every event as a line of JSON |
+//! | digest | and every event in the digest of a tape |
 //! | decode | our envelope and rows, without judging or keeping anything |
 //! | serde | [`crate::reference`] with its books |
 //! | serde decode | the same without books |
@@ -16,6 +17,7 @@ use market_data_okx::channel::books::BookRow;
 use market_data_okx::channel::{self, Form, Unknowns, bars, books, tickers, trades};
 use market_data_okx::frame::{self, Frame};
 use market_data_okx::{Instructions, OkxConfig, OkxFeed};
+use market_data_tape::OutputDigest;
 use rustc_hash::FxHashMap;
 use std::hint::black_box;
 
@@ -31,17 +33,40 @@ pub fn passive_feed(instructions: Instructions) -> OkxFeed {
 
 /// Envelope, rows, chain, book and events; with `json`, lines of JSON too.
 pub fn feed(streams: &Streams<'_>, json: bool) -> u64 {
-    feeds(streams, json, Instructions::Best)
-}
-
-/// The same with only some instructions, and no JSON.
-pub fn feed_with(streams: &Streams<'_>, instructions: Instructions) -> u64 {
-    feeds(streams, false, instructions)
-}
-
-fn feeds(streams: &Streams<'_>, json: bool, instructions: Instructions) -> u64 {
-    let mut out = Outbox::default();
     let mut text = Vec::new();
+    feeds(streams, Instructions::Best, |events| {
+        if json {
+            text.clear();
+            for event in events.iter() {
+                wire::write_json(&event, &mut text);
+                text.push(b'\n');
+            }
+        }
+        text.len() as u64
+    })
+}
+
+/// The same with only some instructions, and without text.
+pub fn feed_with(streams: &Streams<'_>, instructions: Instructions) -> u64 {
+    feeds(streams, instructions, |_| 0)
+}
+
+/// The same with the digest that a recorder makes of events.
+pub fn feed_digest(streams: &Streams<'_>) -> u64 {
+    let mut digest = OutputDigest::default();
+    let sum = feeds(streams, Instructions::Best, |events| {
+        digest.add_events(events.events(0..events.len()));
+        0
+    });
+    sum ^ digest.take().events_digest
+}
+
+fn feeds(
+    streams: &Streams<'_>,
+    instructions: Instructions,
+    mut told: impl FnMut(&Batch) -> u64,
+) -> u64 {
+    let mut out = Outbox::default();
     let mut sum = 0;
     for frames in streams {
         let mut feed = passive_feed(instructions);
@@ -49,15 +74,7 @@ fn feeds(streams: &Streams<'_>, json: bool, instructions: Instructions) -> u64 {
         for (n, frame) in frames.iter().enumerate() {
             out.clear();
             feed.handle(Nanos(2 + n as u64), Input::Frame(frame), &mut out);
-            sum += out.events.len() as u64;
-            if json {
-                text.clear();
-                for event in out.events.iter() {
-                    wire::write_json(&event, &mut text);
-                    text.push(b'\n');
-                }
-                sum += text.len() as u64;
-            }
+            sum += out.events.len() as u64 + told(&out.events);
         }
         black_box(&feed);
     }

@@ -1,13 +1,15 @@
 //! In steady state a frame costs no allocation: counted by an allocator that counts.
 //!
 //! The generated mix goes through a feed twice: the first time lets everything grow to its size,
-//! the second is counted, frame by frame. Snapshots are among the frames of both.
+//! the second is counted, frame by frame, with what a recorder's digest makes of it. Snapshots are
+//! among the frames of both.
 #![allow(clippy::unwrap_used)]
 
 use market_data_bench::frames::Group;
 use market_data_bench::{market, systems};
 use market_data_model::*;
 use market_data_okx::Instructions;
+use market_data_tape::OutputDigest;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -20,13 +22,14 @@ fn a_frame_costs_no_allocation() {
     let frames = stream.select(Group::Mix);
     for instructions in [Instructions::Best, Instructions::Narrow, Instructions::Plain] {
         let mut feed = systems::passive_feed(instructions);
-        let mut out = Outbox::default();
+        let (mut out, mut digest) = (Outbox::default(), OutputDigest::default());
         feed.handle(Nanos(1), Input::Opened, &mut out);
         let (mut counted, mut events, mut guilty) = (0, 0, Vec::new());
         for (n, frame) in frames.iter().chain(&frames).enumerate() {
             out.clear();
             let region = Region::new(COUNTED);
             feed.handle(Nanos(2 + n as u64), Input::Frame(frame), &mut out);
+            digest.add_events(out.events.events(0..out.events.len()));
             let change = region.change();
             if n >= frames.len() {
                 counted += 1;

@@ -129,11 +129,12 @@ impl Decimal {
         is_small.then_some(self.hi >> MANTISSA_HI_BITS)
     }
 
-    /// The lower 64 bits of the digits, and sign, scale and upper digits: [`WORD_SCALE_AT`] says
-    /// where the scale is. The second word of [`Decimal::NONE`], and of nothing else, is all ones.
+    /// The number as two words, equal for equal texts only: the lower 64 bits of the digits; the 56
+    /// bits above them, the number of decimals in bits 56 to 62, the sign in bit
+    /// 63. Of [`Decimal::NONE`] words that no number has: the second one is all ones.
     #[inline(always)]
-    pub(crate) fn words(self) -> (u64, u64) {
-        (self.lo, self.hi)
+    pub fn words(self) -> [u64; 2] {
+        [self.lo, self.hi]
     }
 
     fn magnitude(self) -> u128 {

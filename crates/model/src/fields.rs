@@ -74,7 +74,13 @@ pub trait Visitor {
 
 /// Names every field of `event` in order.
 pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
-    let header = event.header;
+    visit_whose(event, to);
+    visit_said(event, to);
+}
+
+/// The first of them: what is the same in all events of a kind, a channel and an instrument, as
+/// long as there are the same [`Names`](crate::batch::Names). Of [`Body::Figures`] it is not.
+pub fn visit_whose(event: &EventRef<'_>, to: &mut impl Visitor) {
     to.field("v", Value::Count(Some(VERSION.into())));
     to.field("type", word(event.body.kind()));
     to.field("exchange", word(event.venue()));
@@ -89,6 +95,11 @@ pub fn visit(event: &EventRef<'_>, to: &mut impl Visitor) {
     let type_word = inst_type.map(InstType::as_str).or(own_type);
     to.field(INST_TYPE, word(type_word.unwrap_or_default()));
     symbol(to, event.inst_id(), event.instrument().is_some());
+}
+
+/// All of them behind [`visit_whose`].
+pub fn visit_said(event: &EventRef<'_>, to: &mut impl Visitor) {
+    let (header, inst_type) = (event.header, event.inst_type());
     to.field("timestamp", Value::Millis(header.ts_event.map(|t| t.millis())));
     to.field("tsRecv", Value::Nanos(Some(header.ts_recv.0)));
     to.field("feed", Value::Count(Some(header.feed.0.into())));

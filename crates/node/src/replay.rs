@@ -39,7 +39,7 @@ use market_data_model::{
 use market_data_okx::{OkxFeed, WitnessStatus};
 use market_data_tape::record::{ALL_FEEDS, Outputs};
 use market_data_tape::{Anchor, Damage, DecodeError, Entry, FeedStart, FeedState, Lost};
-use market_data_tape::{FeedConfig, decode_config};
+use market_data_tape::{FeedConfig, Form, decode_config};
 use market_data_tape::{OutputDigest, Record};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -218,7 +218,8 @@ struct Playing {
     books: Option<BookOutput>,
     /// See [`ReplayOptions::beside`].
     beside: bool,
-    digest: OutputDigest,
+    /// One of each form, until a sum on the tape says which one it needs.
+    digests: Vec<OutputDigest>,
     /// Time of the first input since the last sum.
     since: Option<Nanos>,
     /// Nothing before is missing.
@@ -524,9 +525,11 @@ impl Replay {
         }
         let ran = playing.give(record.ts, input, &mut self.said);
         if self.options.check && playing.trusted {
-            playing.digest.add_inputs(1);
-            playing.digest.add_events(playing.out.events.events(ran.events.clone()));
-            playing.digest.add_actions(&playing.out.actions[ran.actions.clone()]);
+            for digest in &mut playing.digests {
+                digest.add_inputs(1);
+                digest.add_events(playing.out.events.events(ran.events.clone()));
+                digest.add_actions(&playing.out.actions[ran.actions.clone()]);
+            }
         }
         Did::Step(record.feed, ran)
     }
@@ -567,6 +570,11 @@ fn restored(feed: FeedId, state: &FeedState<'_>) -> Result<(FeedConfig, OkxFeed)
         .map_err(|_| DecodeError::Value { what: "state of a feed", value: 0 })
 }
 
+/// A digest of each form.
+fn digests() -> Vec<OutputDigest> {
+    [Form::Exact, Form::Json].map(OutputDigest::of).into()
+}
+
 impl Playing {
     fn new(feed: FeedId, config: FeedConfig, at: Nanos, options: &ReplayOptions) -> Playing {
         let life = FeedLife {
@@ -598,7 +606,7 @@ impl Playing {
             anchors: Anchors::default(),
             books: options.books,
             beside: options.beside,
-            digest: OutputDigest::default(),
+            digests: digests(),
             since: None,
             trusted: true,
             entered: 0,
@@ -625,7 +633,7 @@ impl Playing {
         self.life.stopped = state.is_stopping();
         self.feed = state.clone();
         self.choose_books();
-        (self.digest, self.since, self.trusted) = (OutputDigest::default(), None, true);
+        (self.digests, self.since, self.trusted) = (digests(), None, true);
         self.witness = witness.then(|| as_witness(state));
     }
 
@@ -783,7 +791,10 @@ impl Playing {
         if !check || !self.trusted {
             return;
         }
-        let replayed = self.digest.take();
+        self.digests.retain(|digest| digest.form() == recorded.form);
+        // A feed whose digests change their form is not compared from there on.
+        let Some(digest) = self.digests.first_mut() else { return };
+        let replayed = digest.take();
         if recorded == replayed {
             self.life.checked += recorded.inputs;
             return;

@@ -8,7 +8,7 @@ use market_data_model::{
     Subscription,
 };
 use market_data_tape::{
-    ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Lost, Outputs,
+    ALL_FEEDS, Anchor, Compression, Entry, FeedConfig, FeedStart, FeedState, Form, Lost, Outputs,
     TapeOptions, TapeWriter, encode_config,
 };
 use std::path::Path;
@@ -157,9 +157,12 @@ fn put_everything(tape: &mut TapeWriter) {
     for command in commands {
         next(Entry::Input(Input::Command(command)));
     }
-    let outputs =
-        Outputs { inputs: 9, events: 300, actions: 1 << 40, events_digest: 1, actions_digest: !0 };
-    next(Entry::Outputs(outputs));
+    for form in [Form::Json, Form::Exact] {
+        let (inputs, events, actions) = (9, 300, 1 << 40);
+        let (events_digest, actions_digest) = (1, !0);
+        let outputs = Outputs { inputs, events, actions, form, events_digest, actions_digest };
+        next(Entry::Outputs(outputs));
+    }
     next(Entry::State(FeedState { venue: "okx", config: &config, state: b"\x01state" }));
     let path = "/api/v5/market/books?instId=BTC-USDT&sz=400";
     next(Entry::Anchor(Anchor { path, status: 200, body: b"{\"code\":\"0\",\"data\":[]}" }));

@@ -30,7 +30,7 @@ pub use bytes::DecodeError;
 pub use digest::OutputDigest;
 pub use feed_config::{FeedConfig, decode_config, encode_config};
 pub use reader::{Damage, DamageKind, Item, Range, Records, Tape};
-pub use record::{ALL_FEEDS, Anchor, Entry, FeedStart, FeedState, Lost, Outputs, Record};
+pub use record::{ALL_FEEDS, Anchor, Entry, FeedStart, FeedState, Form, Lost, Outputs, Record};
 pub use tally::FeedRange;
 pub use verify::{Finding, Verified, verify};
 pub use writer::{Compression, News, Put, RecoverReport, TapeOptions, TapeWriter};

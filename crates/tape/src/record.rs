@@ -36,11 +36,12 @@ pub mod kind {
     pub const TAKE_OVER: u8 = 28;
     pub const HAND_OVER: u8 = 30;
     pub const LINE: u8 = 31;
-    pub const OUTPUTS: u8 = 32;
+    pub const OUTPUTS_JSON: u8 = 32;
     pub const LOST: u8 = 33;
     pub const NOTE: u8 = 34;
     pub const STATE: u8 = 35;
     pub const ANCHOR: u8 = 36;
+    pub const OUTPUTS: u8 = 37;
 }
 
 /// What a record says.
@@ -104,6 +105,16 @@ pub struct Anchor<'a> {
     pub body: &'a [u8],
 }
 
+/// Which bytes of an event a digest is over. A feed's digests are all of one form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Its line of JSON: tapes recorded until 2026-11-29.
+    Json,
+    /// Its fields as bytes; `docs/tape-format.md`, section 6.
+    #[default]
+    Exact,
+}
+
 /// What came out of a feed since its start or its last such record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
@@ -113,7 +124,9 @@ pub struct Outputs {
     pub events: u64,
     /// Actions that came out.
     pub actions: u64,
-    /// XXH64 of the events' JSON lines; see [`OutputDigest`](crate::OutputDigest).
+    /// What of the events is in their digest.
+    pub form: Form,
+    /// XXH64 of the events; see [`OutputDigest`](crate::OutputDigest).
     pub events_digest: u64,
     /// XXH64 of the actions.
     pub actions_digest: u64,
@@ -161,7 +174,8 @@ impl<'a> Record<'a> {
         let input = match self.kind {
             kind::FEED_START => return feed_start(cursor, false),
             kind::FEED_AGAIN => return feed_start(cursor, true),
-            kind::OUTPUTS => return outputs(cursor),
+            kind::OUTPUTS => return outputs(cursor, Form::Exact),
+            kind::OUTPUTS_JSON => return outputs(cursor, Form::Json),
             kind::LOST => return lost(cursor),
             kind::NOTE => return Ok(Entry::Note(cursor.rest_text("note")?)),
             kind::STATE => return state(cursor),
@@ -227,11 +241,12 @@ fn anchor(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
     Ok(Entry::Anchor(Anchor { path, status, body: cursor.rest() }))
 }
 
-fn outputs(mut cursor: Cursor<'_>) -> Result<Entry<'_>, DecodeError> {
+fn outputs(mut cursor: Cursor<'_>, form: Form) -> Result<Entry<'_>, DecodeError> {
     Ok(Entry::Outputs(Outputs {
         inputs: cursor.varint("inputs")?,
         events: cursor.varint("events")?,
         actions: cursor.varint("actions")?,
+        form,
         events_digest: cursor.u64_le("digest of events")?,
         actions_digest: cursor.u64_le("digest of actions")?,
     }))
@@ -274,7 +289,8 @@ impl Entry<'_> {
             Entry::FeedStart(start) if start.again => kind::FEED_AGAIN,
             Entry::FeedStart(_) => kind::FEED_START,
             Entry::Input(input) => input_kind(input),
-            Entry::Outputs(_) => kind::OUTPUTS,
+            Entry::Outputs(Outputs { form: Form::Exact, .. }) => kind::OUTPUTS,
+            Entry::Outputs(_) => kind::OUTPUTS_JSON,
             Entry::Lost(_) => kind::LOST,
             Entry::Note(_) => kind::NOTE,
             Entry::State(_) => kind::STATE,

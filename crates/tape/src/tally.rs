@@ -40,6 +40,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    #[inline]
     pub(crate) fn add(&mut self, feed: FeedId, ts: Nanos, bytes: usize) {
         let bytes = bytes as u64;
         self.join(&FeedRange { feed, records: 1, bytes, min_ts: ts, max_ts: ts });
@@ -49,11 +50,15 @@ impl Tally {
         other.rows.iter().for_each(|row| self.join(row));
     }
 
+    #[inline]
     pub(crate) fn join(&mut self, row: &FeedRange) {
-        if let Some(mine) = self.rows.get_mut(self.last).filter(|mine| mine.feed == row.feed) {
-            return mine.join(row);
+        match self.rows.get_mut(self.last) {
+            Some(mine) if mine.feed == row.feed => mine.join(row),
+            _ => self.join_another(*row),
         }
-        let mut row = *row;
+    }
+
+    fn join_another(&mut self, mut row: FeedRange) {
         let mut place = self.rows.binary_search_by_key(&row.feed, |mine| mine.feed);
         if place.is_err() && row.feed != ALL_FEEDS && self.rows.len() >= FEEDS_MAX {
             row.feed = ALL_FEEDS;

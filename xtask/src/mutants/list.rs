@@ -31,6 +31,7 @@ impl Mutant {
     }
 }
 
+const EXACT: &str = "crates/tape/src/digest/exact.rs";
 const ARROW: &str = "crates/serve/src/rest/arrow.rs";
 const PAST_TRADES: &str = "crates/okx/src/past/trades.rs";
 const FOLLOW: &str = "crates/okx/src/follow.rs";
@@ -805,6 +806,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: "crates/model/src/digits.rs",
             old: "return append(all | ZEROS, 16, out);",
             new: "return whole(rest, out);",
+        }],
+    },
+    Mutant {
+        name: "M81",
+        what: "a digest leaves the number of orders of a level out",
+        edits: &[Edit {
+            file: EXACT,
+            old: "let head = u64::from(level.orders) | px_scale << 32 | qty_scale << 40;",
+            new: "let head = px_scale << 32 | qty_scale << 40;",
+        }],
+    },
+    Mutant {
+        name: "M82",
+        what: "a digest goes on with the names of an earlier batch",
+        edits: &[Edit {
+            file: EXACT,
+            old: "self.heads.iter_mut().for_each(|head| head.length = 0);",
+            new: "",
         }],
     },
     Mutant {

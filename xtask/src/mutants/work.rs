@@ -22,6 +22,8 @@ pub const OF_OTHERS: &[&str] = &[
     "--package",
     "market-data-okx",
     "--package",
+    "market-data-tape",
+    "--package",
     "market-data-top",
 ];
 /// Those of the server that need no sockets.

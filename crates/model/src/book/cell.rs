@@ -63,7 +63,7 @@ impl Cell {
     /// are; `None` says only that it has to be looked at closer. One branch for all of it.
     #[inline(always)]
     pub(super) fn usual(level: &Level, scale: u8) -> Option<(i64, Cell)> {
-        let ((price, px), (digits, qty)) = (level.px.0.words(), level.qty.0.words());
+        let ([price, px], [digits, qty]) = (level.px.0.words(), level.qty.0.words());
         let (orders, finer) =
             (u64::from(level.orders), u64::from(scale).wrapping_sub(px >> WORD_SCALE_AT));
         let beyond = (px | qty) & !SCALES
@@ -71,7 +71,7 @@ impl Cell {
             | (orders >> ORDERS_BITS)
             | (price >> PX_BITS)
             | (finer >> FINER_BITS)
-            | !level.non_rpi.0.words().1;
+            | !level.non_rpi.0.words()[1];
         if beyond != 0 {
             return None;
         }

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Most events of a batch.
 const EVENTS_MAX: usize = 1024;
+/// Most batches that are kept for their memory.
+const SPARE_MAX: usize = 8;
 /// A shorter wait than this gathers events instead.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// How often the accounts of the feeds are renewed.
@@ -92,6 +94,8 @@ pub(crate) fn run(runner: Runner) -> ReplayEnd {
         stop,
         pace: Pace::new(settings.speed),
         batch: Batch::default(),
+        feed: FeedId::default(),
+        spare: Vec::new(),
         feeds: BTreeMap::new(),
         metrics,
         reported: Instant::now(),
@@ -124,6 +128,10 @@ struct OnWay {
     stop: watch::Receiver<bool>,
     pace: Pace,
     batch: Batch,
+    /// Whose events are in it.
+    feed: FeedId,
+    /// Batches that were handed over.
+    spare: Vec<Arc<Batch>>,
     feeds: BTreeMap<FeedId, Counted>,
     metrics: Arc<Metrics>,
     reported: Instant,
@@ -137,13 +145,15 @@ struct Counted {
 
 impl OnWay {
     fn take(&mut self, played: Played<'_>) -> ControlFlow<()> {
+        // Once a block of the tape, and after whatever takes time.
+        let mut look = matches!(played, Played::Progress(_));
         match played {
             Played::Met(place, Met::Started(life, _)) => {
                 self.pace.rebase();
                 self.counted(place.feed, &life.url);
             }
             Played::Met(place, Met::Step(step)) => {
-                self.wait(place.ts);
+                look = self.wait(place.ts);
                 self.step(place, &step);
             }
             Played::Met(_, Met::Lost(feed, lost, _)) => {
@@ -163,22 +173,19 @@ impl OnWay {
             Played::Progress(_) if self.reported.elapsed() >= REPORT_EVERY => self.report(),
             Played::Progress(_) => {}
         }
-        if self.is_stopped() {
-            self.end.stopped = true;
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
+        self.end.stopped |= look && self.is_stopped();
+        if self.end.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn is_stopped(&self) -> bool {
         *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 
-    /// Waits for a record's turn.
-    fn wait(&mut self, at: Nanos) {
+    /// Waits for a record's turn; says whether it did.
+    fn wait(&mut self, at: Nanos) -> bool {
         let left = self.pace.left(at);
         if left < WAIT_MIN {
-            return;
+            return false;
         }
         self.publish();
         self.report();
@@ -190,28 +197,28 @@ impl OnWay {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         });
+        true
     }
 
     fn step(&mut self, place: Place, step: &Step<'_>) {
+        let stats = &mut self.counted(place.feed, "").stats;
         if let Some(bytes) = step.frame_bytes {
-            let counted = self.counted(place.feed, "");
-            counted.stats.frames += 1;
-            counted.stats.bytes += bytes;
+            stats.frames += 1;
+            stats.bytes += bytes;
         }
         if step.events.is_empty() {
             return;
         }
+        for event in step.events.iter() {
+            count(stats, &event.body, step.stopped);
+        }
         // A batch is of one feed, and its events share what is known of instruments.
-        let last = self.batch.get(self.batch.len().wrapping_sub(1));
-        let other = last.is_some_and(|last| last.header.feed != place.feed);
+        let other = self.feed != place.feed;
         let renamed = !Arc::ptr_eq(self.batch.names(), step.events.names());
         if other || renamed || self.batch.len() >= EVENTS_MAX {
             self.publish();
             self.batch.set_names(step.events.names());
-        }
-        let counted = self.counted(place.feed, "");
-        for event in step.events.iter() {
-            count(&mut counted.stats, &event.body, step.stopped);
+            self.feed = place.feed;
         }
         for event in step.events.iter() {
             self.batch.push(&event);
@@ -230,7 +237,8 @@ impl OnWay {
         if self.batch.is_empty() {
             return;
         }
-        let batch = Arc::new(std::mem::take(&mut self.batch));
+        let fresh = self.fresh();
+        let batch = Arc::new(std::mem::replace(&mut self.batch, fresh));
         self.batch.set_names(batch.names());
         let (publisher, stop) = (&mut self.publisher, &mut self.stop);
         let stopped = self.runtime.block_on(async {
@@ -241,6 +249,18 @@ impl OnWay {
             }
         });
         self.end.stopped |= stopped;
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(batch);
+        }
+    }
+
+    /// An empty batch, with the memory of one that everybody has read if there is one.
+    fn fresh(&mut self) -> Batch {
+        let free = self.spare.iter().position(|batch| Arc::strong_count(batch) == 1);
+        let used = free.map(|at| Arc::try_unwrap(self.spare.swap_remove(at)));
+        let mut batch = used.and_then(Result::ok).unwrap_or_default();
+        batch.clear();
+        batch
     }
 
     fn report(&mut self) {

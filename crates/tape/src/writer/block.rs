@@ -1,7 +1,8 @@
 //! The block being filled: records side by side, compressed and summed when it is full.
 //!
-//! The writer pushes records and takes the bytes. Memory is one block of records and one of
-//! stored bytes; a record larger than a block makes a larger block, whose memory is given back.
+//! The writer pushes records and takes the bytes. Memory is one block of records and, if blocks
+//! are compressed, one of stored bytes; a record larger than a block makes a larger block, whose
+//! memory is given back. Both begin with room for the head, so that a block is never copied.
 
 use super::Compression;
 use crate::format::{BLOCK_HEAD, BlockHead};
@@ -15,8 +16,9 @@ use std::io;
 pub(super) struct TooLong(pub(super) usize);
 
 pub(super) struct Block {
+    /// Head and records.
     raw: Vec<u8>,
-    /// Head and payload as stored.
+    /// Head and compressed records; what is behind these is left from earlier blocks.
     stored: Vec<u8>,
     /// Payload of a record other than a frame.
     payload: Vec<u8>,
@@ -38,8 +40,10 @@ impl Block {
             Compression::None => None,
             Compression::Zstd(level) => Some(zstd::bulk::Compressor::new(level)?),
         };
+        let mut raw = Vec::with_capacity(BLOCK_HEAD + full_at);
+        raw.resize(BLOCK_HEAD, 0);
         Ok(Block {
-            raw: Vec::with_capacity(full_at),
+            raw,
             stored: Vec::new(),
             payload: Vec::new(),
             zip,
@@ -65,7 +69,7 @@ impl Block {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.raw.len() >= self.full_at || self.records == u32::MAX
+        self.raw.len() >= BLOCK_HEAD + self.full_at || self.records == u32::MAX
     }
 
     /// Time of the first record; `None` while empty.
@@ -116,45 +120,44 @@ impl Block {
 
     /// The block as stored in this segment.
     pub(super) fn encode(&mut self, segment: u64) -> io::Result<(BlockHead, &[u8])> {
-        self.stored.clear();
-        self.stored.resize(BLOCK_HEAD, 0);
-        let compressed = match &mut self.zip {
-            None => false,
-            Some(zip) => {
-                let room = BLOCK_HEAD + zstd::zstd_safe::compress_bound(self.raw.len());
+        let raw_len = self.raw.len() - BLOCK_HEAD;
+        let mut zipped = None;
+        if let Some(zip) = &mut self.zip {
+            let room = BLOCK_HEAD + zstd::zstd_safe::compress_bound(raw_len);
+            if self.stored.len() < room {
                 self.stored.resize(room, 0);
-                let len = zip.compress_to_buffer(&self.raw, &mut self.stored[BLOCK_HEAD..])?;
-                self.stored.truncate(BLOCK_HEAD + len);
-                len < self.raw.len()
             }
-        };
-        if !compressed {
-            self.stored.truncate(BLOCK_HEAD);
-            self.stored.extend_from_slice(&self.raw);
+            let (raw, stored) = (&self.raw[BLOCK_HEAD..], &mut self.stored[BLOCK_HEAD..]);
+            zipped = Some(zip.compress_to_buffer(raw, stored)?).filter(|len| *len < raw_len);
         }
-        let payload = &self.stored[BLOCK_HEAD..];
+        let (whole, stored_len, compressed) = match zipped {
+            Some(len) => (&mut self.stored[..BLOCK_HEAD + len], len, true),
+            None => (&mut self.raw[..], raw_len, false),
+        };
         let head = BlockHead {
             compressed,
             segment,
             first_ordinal: self.first_ordinal,
             records: self.records,
-            raw_len: self.raw.len() as u32,
-            stored_len: payload.len() as u32,
-            payload_crc: crc32c::crc32c(payload),
+            raw_len: raw_len as u32,
+            stored_len: stored_len as u32,
+            payload_crc: crc32c::crc32c(&whole[BLOCK_HEAD..]),
             first_ts: self.first_ts,
             min_ts: self.min_ts,
             max_ts: self.max_ts,
             entrances: self.entrances,
         };
-        self.stored[..BLOCK_HEAD].copy_from_slice(&head.encode());
-        Ok((head, &self.stored))
+        whole[..BLOCK_HEAD].copy_from_slice(&head.encode());
+        Ok((head, whole))
     }
 
     /// Empties the block; gives back what an outsized record took.
     pub(super) fn reset(&mut self) {
-        let keep = 2 * self.full_at;
+        let keep = BLOCK_HEAD + 2 * self.full_at;
+        self.raw.truncate(BLOCK_HEAD);
+        self.payload.clear();
+        self.stored.truncate(keep);
         for buffer in [&mut self.raw, &mut self.stored, &mut self.payload] {
-            buffer.clear();
             buffer.shrink_to(keep);
         }
         self.records = 0;

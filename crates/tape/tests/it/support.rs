@@ -4,7 +4,7 @@ use market_data_model::{
     Command, Decimal, FeedId, Input, InstType, Instrument, Known, Nanos, Qty, Subscription,
 };
 use market_data_tape::digest::Xxh64;
-use market_data_tape::{Anchor, Damage, Entry, FeedStart, Item, Lost, Outputs, Range, Tape};
+use market_data_tape::{Anchor, Damage, Entry, FeedStart, Form, Item, Lost, Outputs, Range, Tape};
 use market_data_tape::{Put, TapeOptions, TapeWriter, record::kind};
 use proptest::prelude::*;
 use std::path::Path;
@@ -141,9 +141,11 @@ fn what() -> impl Strategy<Value = What> {
         proptest::collection::vec(instrument(), 0..3).prop_map(Command::Instruments),
         Just(Command::Stop),
     ];
-    let digests = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
-    let outputs = digests.prop_map(|(inputs, events, actions, events_digest, actions_digest)| {
-        Outputs { inputs, events, actions, events_digest, actions_digest }
+    let digests = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<[u64; 2]>());
+    let outputs = digests.prop_map(|(inputs, events, actions, form, digests)| {
+        let form = if form % 2 == 0 { Form::Json } else { Form::Exact };
+        let [events_digest, actions_digest] = digests;
+        Outputs { inputs, events, actions, form, events_digest, actions_digest }
     });
     // No loss is claimed, so that the record numbers stay right.
     let lost = (any::<u64>(), any::<u64>(), text()).prop_map(|(from, to, why)| Lost {
