@@ -1,17 +1,18 @@
 //! The only loop that waits: for a frame, a deadline, a command, or an answer.
 //!
 //! One task per connection owns the feed, its socket and its clock; nobody else touches them.
-//! Start at [`Driver::run`]. The journey of a frame: [`Driver::frames`] stamps and hands it over,
+//! Start at [`Driver::run`]. The journey of a frame: [`Driver::incoming`] stamps and hands it over,
 //! the feed appends events, [`Driver::publish`] shares them.
 //!
-//! Invariants: a frame is stamped once, right after the read; the frames of one read become one
-//! batch, so that none waits behind more than a read brings; frames come before timers, so a
-//! silence watchdog never fires over frames that wait to be read; a feed that panics is replaced
-//! and its stretch marked as ours.
+//! Invariants: a frame is stamped once, right after the read; a batch is what one read brings, or
+//! a few where more is there already and somebody has to be woken for each batch; frames come
+//! before timers, so a silence watchdog never fires over frames that wait to be read; a feed that
+//! panics is replaced and its stretch marked as ours.
 
 mod actions;
 mod alarm;
 pub(crate) mod cut;
+mod frames;
 mod observe;
 mod publish;
 mod replace;
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::fleet::Carried;
 use crate::metrics::{FeedMetrics, Metrics};
-use crate::net::{Dialer, End, Gate, Incoming, OpenError, Rest, Socket};
+use crate::net::{Dialer, Gate, OpenError, Rest, Socket};
 use crate::recorder::Lane;
 use crate::venue::Driven;
 use alarm::Alarm;
@@ -51,11 +52,6 @@ use wire::Wires;
 
 pub(crate) use replace::words;
 
-/// Most frames of a line handled before their events are published; more than a read brings, unless
-/// they are very short.
-const FRAMES_MAX: usize = 256;
-/// Most events gathered before they are published.
-const EVENTS_MAX: usize = 65_536;
 /// How long a handshake may take; less than feeds wait, so that its own words are reported.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(12);
 /// Most requests of a feed under way at once.
@@ -168,6 +164,8 @@ pub(crate) struct Driver<F> {
     leaving: Vec<Leaving>,
     observer: Observer,
     wires: Wires,
+    /// Most reads of a line that become one batch.
+    reads_max: u32,
     /// The gate was passed before the feed started.
     admitted: bool,
     gets: JoinSet<(u64, u16, Bytes)>,
@@ -193,14 +191,6 @@ enum Wake {
     Alarm,
 }
 
-/// What ends the taking of frames before they are used up.
-enum Broken {
-    /// The connection has ended.
-    Line(End),
-    /// The feed has failed by a mistake of ours.
-    Feed(Nanos, String),
-}
-
 impl<F: Driven> Driver<F> {
     /// A driver for a feed that has not started.
     pub fn new(mut setup: Setup<F>) -> Driver<F> {
@@ -212,7 +202,9 @@ impl<F: Driven> Driver<F> {
         if let Some(tape) = &mut setup.tape {
             tape.start(clock.now(), id, made.config);
         }
+        let direct = setup.tape.is_none() && setup.publisher.is_direct();
         Driver {
+            reads_max: if direct { 1 } else { frames::READS_MAX },
             id,
             feed: made.feed,
             numbers,
@@ -313,64 +305,6 @@ impl<F: Driven> Driver<F> {
                 self.tick();
             }
         }
-    }
-
-    async fn incoming(&mut self, line: u8) {
-        self.frames(line);
-        // Neither line holds the other up.
-        if self.wires.look(1 - line).await {
-            self.frames(1 - line);
-        }
-        // A chunk on its way to the recorder takes one place of its queue, whatever is in it.
-        if self.setup.tape.is_some() && self.out.actions.is_empty() && self.wires.look(line).await {
-            self.frames(line);
-        }
-        self.others();
-    }
-
-    /// Hands over the frames of a line that are here: those of one read, as a rule.
-    fn frames(&mut self, line: u8) {
-        let Some(mut socket) = self.wires.lend(line) else { return };
-        let broken = self.take_frames(line, &mut socket);
-        self.wires.give_back(line, socket);
-        match broken {
-            None => {}
-            Some(Broken::Line(End { code, reason })) => self.lost(line, code, &reason),
-            Some(Broken::Feed(now, why)) => self.replace_feed(now, &why),
-        }
-    }
-
-    fn take_frames(&mut self, line: u8, socket: &mut Socket) -> Option<Broken> {
-        for _ in 0..FRAMES_MAX {
-            let fresh = socket.has_read();
-            match socket.take()? {
-                Incoming::Closed(end) => return Some(Broken::Line(end)),
-                Incoming::Frame(bytes) => {
-                    let now = self.stamp(fresh);
-                    if let Some(tap) = &mut self.setup.tap {
-                        tap.frame(line, bytes);
-                    }
-                    if let Err(why) = self.handle(now, on(line, LineNews::Frame(bytes))) {
-                        return Some(Broken::Feed(now, why));
-                    }
-                }
-            }
-            // Actions are performed before more is taken: one of them may end the connection.
-            if self.out.events.len() >= EVENTS_MAX || !self.out.actions.is_empty() {
-                break;
-            }
-        }
-        None
-    }
-
-    /// When the frame just taken was read. Frames that one read has brought were read together.
-    fn stamp(&mut self, fresh: bool) -> Nanos {
-        if !fresh {
-            return self.clock.again();
-        }
-        let now = self.clock.now();
-        self.numbers.last_frame.store(now.0, Relaxed);
-        now
     }
 
     /// A deadline of the feed, if it had come at the last reading of the clock.

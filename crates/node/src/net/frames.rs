@@ -1,8 +1,8 @@
 //! Bytes of a WebSocket as they come, and where in them the next frame lies.
 //!
 //! The socket reads into [`Frames`] and asks for the next frame; no byte is copied on the way of a
-//! frame that comes whole. Of the protocol only the length of a frame is known here, and which frames ask nothing more
-//! of it: text and bytes, whole, not masked. All others are the library's.
+//! frame that comes whole. Of the protocol only the length of a frame is known here, and which
+//! frames ask nothing more of it: text and bytes, whole, not masked. All others are the library's.
 //!
 //! Invariants: memory grows with the bytes that have come, whatever length a header claims; what a
 //! read may bring is bounded ([`READ_MAX`]), so that no frame waits behind a great many.

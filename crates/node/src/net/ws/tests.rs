@@ -202,7 +202,10 @@ proptest! {
     #[test]
     fn a_socket_says_what_the_library_says(
         bytes in frames(),
-        sizes in prop::collection::vec(prop_oneof![1..20_usize, 1..2000_usize, 1..90_000_usize], 1..30),
+        sizes in prop::collection::vec(
+            prop_oneof![1..20_usize, 1..2000_usize, 1..90_000_usize],
+            1..30,
+        ),
     ) {
         let (mut rest, mut sizes, mut pieces) = (&bytes[..], sizes.iter().cycle(), Vec::new());
         while !rest.is_empty() {
