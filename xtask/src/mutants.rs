@@ -5,7 +5,8 @@
 //!
 //! The tree is copied to a temporary folder (never changed in place); all mutants share that copy
 //! and one target folder, so that each costs the compiling of a few crates. A mutant is caught by
-//! `torture`, or, failing that, by the tests of model, okx, tape and top.
+//! `torture`, or, failing that, by the tests of model, okx, tape and top; one of the server or of
+//! the sockets by the tests beside it.
 //!
 //! Invariants: the unchanged copy passes first; a defect that no longer fits the source is an
 //! error, not a mutant that survived. Start at [`run`].
@@ -14,7 +15,7 @@ mod list;
 mod work;
 
 use anyhow::{Context as _, bail};
-use list::{MUTANTS, Mutant};
+use list::{Judge, MUTANTS, Mutant};
 use std::time::Instant;
 use work::{End, Workshop};
 
@@ -33,11 +34,11 @@ pub fn run(names: &[String]) -> anyhow::Result<()> {
     misfits(&Workshop::here(), &chosen)?;
     let workshop = Workshop::set_up().context("cannot copy the tree")?;
     eprintln!("mutants: {} in {}", chosen.len(), workshop.path().display());
-    for of_server in [false, true] {
-        if !chosen.iter().any(|mutant| mutant.is_of_server() == of_server) {
+    for judge in [Judge::Torture, Judge::Server, Judge::Sockets] {
+        if !chosen.iter().any(|mutant| mutant.judge() == judge) {
             continue;
         }
-        if let Some(why) = judge(&workshop, of_server)? {
+        if let Some(why) = caught(&workshop, judge)? {
             bail!("the unchanged tree does not pass: {why}");
         }
     }
@@ -46,10 +47,10 @@ pub fn run(names: &[String]) -> anyhow::Result<()> {
     for mutant in chosen {
         let start = Instant::now();
         let originals = workshop.apply(mutant)?;
-        let caught = judge(&workshop, mutant.is_of_server());
+        let by = caught(&workshop, mutant.judge());
         workshop.restore(originals)?;
-        let caught = caught.with_context(|| format!("mutant {}", mutant.name))?;
-        let by = caught.unwrap_or_else(|| "SURVIVED".into());
+        let by = by.with_context(|| format!("mutant {}", mutant.name))?;
+        let by = by.unwrap_or_else(|| "SURVIVED".into());
         let seconds = start.elapsed().as_secs();
         println!("{:<5} {:<58} {seconds:>6}  {by}", mutant.name, mutant.what);
         if by == "SURVIVED" {
@@ -89,10 +90,13 @@ fn misfits(workshop: &Workshop, chosen: &[&Mutant]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who catches the tree as it stands; `None` = nobody. The server is judged by its own tests.
-fn judge(workshop: &Workshop, of_server: bool) -> anyhow::Result<Option<String>> {
-    if of_server {
-        return tested(workshop.tests(work::OF_SERVER)?);
+/// Who catches the tree as it stands; `None` = nobody. The server and the sockets are judged by
+/// their own tests.
+fn caught(workshop: &Workshop, judge: Judge) -> anyhow::Result<Option<String>> {
+    match judge {
+        Judge::Server => return tested(workshop.tests(work::OF_SERVER)?),
+        Judge::Sockets => return tested(workshop.tests(work::OF_SOCKETS)?),
+        Judge::Torture => {}
     }
     workshop.build()?;
     for arguments in [MIXED, EACH] {

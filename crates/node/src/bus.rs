@@ -73,6 +73,11 @@ impl Publisher {
         self
     }
 
+    /// Whether nobody has to be woken: every sink is called at once.
+    pub fn is_direct(&self) -> bool {
+        self.lanes.iter().all(|lane| matches!(lane.queue.way, Way::Inline(_)))
+    }
+
     /// The batch as everybody else shall have it: without what is told beside.
     pub fn plain(&self, batch: &Arc<Batch>) -> Arc<Batch> {
         match self.beside && batch.iter().any(|event| is_change(&event.body)) {

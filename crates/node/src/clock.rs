@@ -54,6 +54,22 @@ impl Clock {
     pub fn until(&mut self, deadline: Nanos) -> Duration {
         Duration::from_nanos(deadline.since(self.now()))
     }
+
+    /// The reading before, as it was.
+    pub(crate) fn last(&self) -> Nanos {
+        self.last
+    }
+
+    /// When that was, by the runtime's time.
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// When it will be `deadline`, by the runtime's time; the moment of the reading before when
+    /// that was later, `None` when it is too far away to be told.
+    pub(crate) fn when(&self, deadline: Nanos) -> Option<Instant> {
+        self.at.checked_add(Duration::from_nanos(deadline.since(self.last)))
+    }
 }
 
 /// The machine's wall clock, for stamps that need not increase.
@@ -77,6 +93,11 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(clock.now(), Nanos(2_000_001_001));
         assert_eq!(clock.until(Nanos(2_000_001_002 + 5)), Duration::from_nanos(5));
+        let now = Instant::now();
+        assert_eq!((clock.last(), clock.at()), (Nanos(2_000_001_002), now));
+        let soon = now + Duration::from_nanos(5);
+        assert_eq!(clock.when(Nanos(2_000_001_002 + 5)), Some(soon));
+        assert_eq!(clock.when(Nanos(7)), Some(now), "it has passed");
     }
 
     #[test]

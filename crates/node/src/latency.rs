@@ -8,6 +8,7 @@
 //! clocks disagree) counts as 0.
 
 use hdrhistogram::Histogram;
+use market_data_model::event::Header;
 use market_data_model::{Batch, Nanos};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -148,28 +149,40 @@ impl Hops {
     /// clock is ahead of ours, in ns.
     pub fn note(&self, batch: &Batch, decoded: Nanos, ahead: i64) {
         let (mut venue, mut made) = (self.venue.lock(), self.decoded.lock());
-        let mut headers = batch.headers().peekable();
-        while let Some(first) = headers.next() {
-            // Times of the venue are whole milliseconds, and frames of one read a few ns apart.
-            let mut count = 1;
-            let same = |ts: Nanos| ts.0 >> 10 == first.ts_recv.0 >> 10;
-            while headers.next_if(|h| h.ts_event == first.ts_event && same(h.ts_recv)).is_some() {
-                count += 1;
-            }
+        // Frames of one read are a few ns apart.
+        let same = |one: &Header, other: &Header| one.ts_recv.0 >> 10 == other.ts_recv.0 >> 10;
+        for (first, count) in runs(batch, same) {
             made.saturating_record_n(decoded.since(first.ts_recv), count);
-            if let Some(ts) = first.ts_event {
-                let recv = Nanos(first.ts_recv.0.saturating_add_signed(ahead));
-                venue.saturating_record_n(recv.since(ts), count);
-            }
+        }
+        // Times of the venue are whole milliseconds.
+        for (first, count) in runs(batch, |a, b| a.ts_event == b.ts_event && same(a, b)) {
+            let Some(ts) = first.ts_event else { continue };
+            let recv = Nanos(first.ts_recv.0.saturating_add_signed(ahead));
+            venue.saturating_record_n(recv.since(ts), count);
         }
     }
+}
+
+/// Events behind one another that are the same in this, as the first of them and their number.
+fn runs(
+    batch: &Batch,
+    same: impl Fn(&Header, &Header) -> bool,
+) -> impl Iterator<Item = (&Header, u64)> {
+    let mut headers = batch.headers().peekable();
+    std::iter::from_fn(move || {
+        let (first, mut count) = (headers.next()?, 1);
+        while headers.next_if(|header| same(first, header)).is_some() {
+            count += 1;
+        }
+        Some((first, count))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use market_data_model::Ticker;
-    use market_data_model::event::{FeedId, Header};
+    use market_data_model::event::FeedId;
 
     fn batch(times: &[(Option<u64>, u64)]) -> Batch {
         let mut batch = Batch::default();

@@ -1,15 +1,18 @@
 //! The only loop that waits: for a frame, a deadline, a command, or an answer.
 //!
 //! One task per connection owns the feed, its socket and its clock; nobody else touches them.
-//! Start at [`Driver::run`]. The journey of a frame: [`Driver::frames`] stamps and hands it over,
+//! Start at [`Driver::run`]. The journey of a frame: [`Driver::incoming`] stamps and hands it over,
 //! the feed appends events, [`Driver::publish`] shares them.
 //!
-//! Invariants: a frame is stamped once, right after the read; all frames already here (up to a
-//! bound) become one batch; frames come before timers, so a silence watchdog never fires over
-//! frames that wait to be read; a feed that panics is replaced and its stretch marked as ours.
+//! Invariants: a frame is stamped once, right after the read; a batch is what one read brings, or
+//! a few where more is there already and somebody has to be woken for each batch; frames come
+//! before timers, so a silence watchdog never fires over frames that wait to be read; a feed that
+//! panics is replaced and its stretch marked as ours.
 
 mod actions;
+mod alarm;
 pub(crate) mod cut;
+mod frames;
 mod observe;
 mod publish;
 mod replace;
@@ -24,19 +27,22 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::fleet::Carried;
 use crate::metrics::{FeedMetrics, Metrics};
-use crate::net::{Dialer, Gate, Incoming, OpenError, Rest, Socket};
+use crate::net::{Dialer, Gate, OpenError, Rest, Socket};
 use crate::recorder::Lane;
 use crate::venue::Driven;
+use alarm::Alarm;
 use bytes::Bytes;
 use market_data_model::batch::Names;
 use market_data_model::event::FeedId;
 use market_data_model::{Batch, Book, Command, Input, LineNews, Nanos, Outbox, Subscription};
 use observe::Observer;
+use publish::Leaving;
 use std::collections::VecDeque;
-use std::future::pending;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tap::Tap;
 use tokio::sync::{mpsc, oneshot};
@@ -46,10 +52,6 @@ use wire::Wires;
 
 pub(crate) use replace::words;
 
-/// Most frames handled before their events are published.
-const FRAMES_MAX: usize = 256;
-/// Most events gathered before they are published.
-const EVENTS_MAX: usize = 65_536;
 /// How long a handshake may take; less than feeds wait, so that its own words are reported.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(12);
 /// Most requests of a feed under way at once.
@@ -158,14 +160,19 @@ pub(crate) struct Driver<F> {
     names: Arc<Names>,
     /// Events cut off `out` because the names have changed since.
     ready: Vec<Batch>,
+    /// Memory for what is about to be published.
+    leaving: Vec<Leaving>,
     observer: Observer,
     wires: Wires,
+    /// Most reads of a line that become one batch.
+    reads_max: u32,
     /// The gate was passed before the feed started.
     admitted: bool,
     gets: JoinSet<(u64, u16, Bytes)>,
     closing: JoinSet<()>,
     spare: VecDeque<Arc<Batch>>,
     last_n: u64,
+    alarm: Alarm,
     reported: Instant,
     report_due: bool,
     /// When the fresh feed starts, after a panic.
@@ -175,13 +182,13 @@ pub(crate) struct Driver<F> {
 }
 
 enum Wake {
-    Incoming(u8, Incoming),
+    /// Something can be taken from a line.
+    Incoming(u8),
     Opened(u8, Box<Result<Socket, OpenError>>),
     Response((u64, u16, Bytes)),
     Ask(Ask),
     Abandoned,
-    Tick,
-    Report,
+    Alarm,
 }
 
 impl<F: Driven> Driver<F> {
@@ -195,7 +202,9 @@ impl<F: Driven> Driver<F> {
         if let Some(tape) = &mut setup.tape {
             tape.start(clock.now(), id, made.config);
         }
+        let direct = setup.tape.is_none() && setup.publisher.is_direct();
         Driver {
+            reads_max: if direct { 1 } else { frames::READS_MAX },
             id,
             feed: made.feed,
             numbers,
@@ -203,6 +212,7 @@ impl<F: Driven> Driver<F> {
             out: Outbox::default(),
             names: Arc::default(),
             ready: Vec::new(),
+            leaving: Vec::new(),
             observer: Observer::default(),
             wires: Wires::default(),
             admitted: false,
@@ -210,6 +220,7 @@ impl<F: Driven> Driver<F> {
             closing: JoinSet::new(),
             spare: VecDeque::new(),
             last_n: 0,
+            alarm: Alarm::new(),
             reported: Instant::now(),
             report_due: false,
             restart: None,
@@ -235,94 +246,77 @@ impl<F: Driven> Driver<F> {
             if self.stopping && self.wires.are_idle() {
                 break;
             }
-            let wake = self.wait().await;
-            self.wake(wake);
+            match self.wait().await {
+                Wake::Incoming(line) => self.incoming(line).await,
+                wake => self.wake(wake),
+            }
         }
         self.finish().await;
     }
 
     async fn wait(&mut self) -> Wake {
-        let tick = self.feed.deadline().map(|at| self.clock.until(at));
-        let report = self.report_due.then(|| REPORT_EVERY.saturating_sub(self.reported.elapsed()));
-        let nap = match (tick, report) {
-            (Some(tick), Some(report)) => Some(tick.min(report)),
-            (one, other) => one.or(other),
-        };
-        let ticks = tick.is_some() && tick == nap;
-        tokio::select! {
-            biased;
-            wake = self.wires.next(self.setup.busy) => wake,
-            Some(Ok(response)) = self.gets.join_next() => Wake::Response(response),
-            ask = self.setup.asks.recv(), if !self.stopping => {
-                ask.map_or(Wake::Abandoned, Wake::Ask)
-            }
-            () = sleep(nap) => if ticks { Wake::Tick } else { Wake::Report },
+        let tick = self.feed.deadline().and_then(|at| self.clock.when(at));
+        let report = self.report_due.then(|| self.reported + REPORT_EVERY);
+        self.alarm.set([tick, report].into_iter().flatten().min());
+        if !self.setup.busy {
+            return poll_fn(|cx| self.poll_wake(cx)).await;
         }
+        loop {
+            let look = poll_fn(|cx| Poll::Ready(self.poll_wake(cx))).await;
+            if let Poll::Ready(wake) = look {
+                return wake;
+            }
+            // The runtime looks whether bytes have come, and comes back at once.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Frames come first. *Cancel safety:* nothing is lost.
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if let Poll::Ready(wake) = self.wires.poll(cx) {
+            return Poll::Ready(wake);
+        }
+        while !self.gets.is_empty() {
+            match self.gets.poll_join_next(cx) {
+                Poll::Ready(Some(Ok(response))) => return Poll::Ready(Wake::Response(response)),
+                Poll::Ready(_) => {}
+                Poll::Pending => break,
+            }
+        }
+        if !self.stopping
+            && let Poll::Ready(ask) = self.setup.asks.poll_recv(cx)
+        {
+            return Poll::Ready(ask.map_or(Wake::Abandoned, Wake::Ask));
+        }
+        self.alarm.poll(cx).map(|()| Wake::Alarm)
     }
 
     fn wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Incoming(line, first) => {
-                self.frames(line, first);
-                // Neither line holds the other up.
-                if let Some(first) = self.wires.try_next(1 - line) {
-                    self.frames(1 - line, first);
-                }
-                self.others();
-            }
+            Wake::Incoming(line) => self.frames(line),
             Wake::Opened(line, result) => self.opened(line, *result),
             Wake::Response((id, status, body)) => {
                 self.give(Input::Response { id, status, body: &body });
             }
             Wake::Ask(ask) => self.answer(ask),
             Wake::Abandoned => self.answer(Ask::Command(Command::Stop)),
-            Wake::Tick => self.give(Input::Tick),
-            Wake::Report => {}
-        }
-    }
-
-    /// Hands over a frame and those behind it that are here already.
-    fn frames(&mut self, line: u8, first: Incoming) {
-        let mut next = first;
-        for taken in 1.. {
-            match next {
-                Incoming::Frame(bytes) => {
-                    let now = self.stamp(line);
-                    if let Some(tap) = &mut self.setup.tap {
-                        tap.frame(line, &bytes);
-                    }
-                    self.give_at(now, on(line, LineNews::Frame(&bytes)));
-                }
-                Incoming::Closed { code, reason } => return self.lost(line, code, &reason),
-            }
-            // Actions are performed before more is read: one of them may end the connection.
-            let full = taken >= FRAMES_MAX || self.out.events.len() >= EVENTS_MAX;
-            if full || !self.out.actions.is_empty() {
-                return;
-            }
-            match self.wires.try_next(line) {
-                Some(incoming) => next = incoming,
-                None => return,
+            Wake::Alarm => {
+                self.clock.now();
+                self.tick();
             }
         }
     }
 
-    /// When the frame just taken was read. Frames that one read has brought were read together.
-    fn stamp(&mut self, line: u8) -> Nanos {
-        if !self.wires.has_read(line) {
-            return self.clock.again();
+    /// A deadline of the feed, if it had come at the last reading of the clock.
+    fn tick(&mut self) {
+        if self.feed.deadline().is_some_and(|at| at <= self.clock.last()) {
+            self.give(Input::Tick);
         }
-        let now = self.clock.now();
-        self.numbers.last_frame.store(now.0, Relaxed);
-        now
     }
 
     /// Whatever else is due, so that a busy socket cannot starve timers, commands and answers.
     fn others(&mut self) {
-        let now = self.clock.now();
-        if self.feed.deadline().is_some_and(|at| at <= now) {
-            self.give(Input::Tick);
-        }
+        self.tick();
         for _ in 0..GETS_MAX {
             let Some(done) = self.gets.try_join_next() else { break };
             if let Ok((id, status, body)) = done {
@@ -393,8 +387,15 @@ impl<F: Driven> Driver<F> {
     }
 
     fn give_at(&mut self, now: Nanos, input: Input<'_>) {
+        if let Err(why) = self.handle(now, input) {
+            self.replace_feed(now, &why);
+        }
+    }
+
+    /// Has the feed handle an input; says why it cannot go on, if it cannot.
+    fn handle(&mut self, now: Nanos, input: Input<'_>) -> Result<(), String> {
         if self.restart.is_some() {
-            return;
+            return Ok(());
         }
         if let Some(tape) = &mut self.setup.tape {
             tape.input(now, &input);
@@ -408,12 +409,10 @@ impl<F: Driven> Driver<F> {
                 self.ready.push(cut::cut(&mut self.out.events, said, &names));
             }
         }
-        match handled {
-            Err(panic) => self.replace_feed(now, &words(&*panic)),
-            Ok(()) if self.feed.is_spent() => {
-                self.replace_feed(now, "it held back more than it may");
-            }
-            Ok(()) => {}
+        handled.map_err(|panic| words(&*panic))?;
+        match self.feed.is_spent() {
+            true => Err("it held back more than it may".to_owned()),
+            false => Ok(()),
         }
     }
 
@@ -435,12 +434,5 @@ fn on(line: u8, news: LineNews<'_>) -> Input<'_> {
         (0, LineNews::Frame(bytes)) => Input::Frame(bytes),
         (0, LineNews::Closed { code, reason }) => Input::Closed { code, reason },
         (line, news) => Input::Line { line, news },
-    }
-}
-
-async fn sleep(nap: Option<Duration>) {
-    match nap {
-        Some(nap) => tokio::time::sleep(nap).await,
-        None => pending().await,
     }
 }

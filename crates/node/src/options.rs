@@ -165,7 +165,8 @@ pub struct OneCore {
     /// Which core, counted from 0.
     pub core: usize,
     /// Whether the thread looks for bytes again and again instead of sleeping until they come. It
-    /// then uses the whole core, always.
+    /// then uses the whole core, always. Only for a core that nothing else uses: the scheduler lets
+    /// a thread that never sleeps wait longest when somebody else wants the core.
     pub busy_poll: bool,
 }
 

@@ -24,10 +24,26 @@ pub struct Mutant {
     pub edits: &'static [Edit],
 }
 
+/// Who shall catch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// Torture, then the tests of what it tortures.
+    Torture,
+    /// The tests of the server, which torture knows nothing of.
+    Server,
+    /// Those of the sockets.
+    Sockets,
+}
+
 impl Mutant {
-    /// Whether it breaks the server, which torture knows nothing of.
-    pub fn is_of_server(&self) -> bool {
-        self.edits.iter().any(|edit| edit.file.starts_with("crates/serve/"))
+    /// Who shall catch it.
+    pub fn judge(&self) -> Judge {
+        let is_in = |folder| self.edits.iter().any(|edit| edit.file.starts_with(folder));
+        match (is_in("crates/serve/"), is_in("crates/node/src/net/")) {
+            (true, _) => Judge::Server,
+            (_, true) => Judge::Sockets,
+            _ => Judge::Torture,
+        }
     }
 }
 
@@ -62,6 +78,7 @@ const BOOK: &str = "crates/model/src/book.rs";
 const DECIMAL: &str = "crates/model/src/decimal.rs";
 const WITNESS: &str = "crates/okx/src/feed/witness.rs";
 const WITNESS_PAST: &str = "crates/okx/src/feed/witness/past.rs";
+const SOCKET: &str = "crates/node/src/net/ws.rs";
 const TOP_MARKET: &str = "crates/top/src/market.rs";
 const TOP_WANTS: &str = "crates/top/src/wants.rs";
 
@@ -825,6 +842,20 @@ pub const MUTANTS: &[Mutant] = &[
             old: "self.heads.iter_mut().for_each(|head| head.length = 0);",
             new: "",
         }],
+    },
+    Mutant {
+        name: "M83",
+        what: "a message between the parts of another is taken by itself",
+        edits: &[Edit {
+            file: SOCKET,
+            old: "!self.in_parts && is_good(message)",
+            new: "is_good(message)",
+        }],
+    },
+    Mutant {
+        name: "M84",
+        what: "a text frame is handed on whether it is text or not",
+        edits: &[Edit { file: SOCKET, old: "first != TEXT || bytes", new: "true || bytes" }],
     },
     Mutant {
         name: "L1",

@@ -29,6 +29,9 @@ pub const OF_OTHERS: &[&str] = &[
 /// Those of the server that need no sockets.
 pub const OF_SERVER: &[&str] = &["test", "--package", "market-data-serve", "--lib"];
 
+/// Those of sockets, which need none.
+pub const OF_SOCKETS: &[&str] = &["test", "--package", "market-data", "--lib", "net::ws"];
+
 /// How a run ended.
 pub enum End {
     /// Nobody noticed anything.
@@ -124,7 +127,7 @@ impl Workshop {
         })
     }
 
-    /// Runs tests: [`OF_SERVER`] or [`OF_OTHERS`].
+    /// Runs tests: [`OF_SERVER`], [`OF_SOCKETS`] or [`OF_OTHERS`].
     pub fn tests(&self, which: &[&str]) -> anyhow::Result<End> {
         self.compile(&[which, &["--quiet", "--no-run"]].concat())?;
         let mut command = self.cargo(&[which, &["--no-fail-fast"]].concat());

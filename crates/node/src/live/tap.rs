@@ -86,9 +86,9 @@ impl Tapped {
 impl Tap {
     /// A frame has come on one of the connection's wires. Of two that carry the same, only one is
     /// shown: the first that brings something, until it is gone.
-    pub fn frame(&mut self, wire: u8, bytes: &Bytes) {
+    pub fn frame(&mut self, wire: u8, bytes: &[u8]) {
         if *self.wire.get_or_insert(wire) == wire {
-            self.frames.push(bytes.clone());
+            self.frames.push(Bytes::copy_from_slice(bytes));
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let (taps, mut tapped) = taps();
         let mut tap = taps.tap();
         for n in 0..=QUEUE {
-            tap.frame(0, &Bytes::from(n.to_string()));
+            tap.frame(0, n.to_string().as_bytes());
             tap.flush();
         }
         let mut frames = 0;
@@ -158,7 +158,7 @@ mod tests {
         }
         assert_eq!(frames, QUEUE, "the last one found no room");
         assert_eq!(tapped.held.load(Relaxed), 0);
-        tap.frame(0, &Bytes::from_static(b"after"));
+        tap.frame(0, b"after");
         tap.book(Subscription::new("books", "X"), None);
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Lost))));
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 1));
@@ -170,14 +170,14 @@ mod tests {
         let (taps, mut tapped) = taps();
         let mut tap = taps.tap();
         for (wire, text) in [(1, "a"), (0, "a"), (1, "b"), (0, "b")] {
-            tap.frame(wire, &Bytes::from_static(text.as_bytes()));
+            tap.frame(wire, text.as_bytes());
         }
         tap.down(0);
         tap.flush();
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 2));
         tap.down(1);
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Down))));
-        tap.frame(0, &Bytes::from_static(b"c"));
+        tap.frame(0, b"c");
         tap.flush();
         assert!(matches!(tapped.items.try_recv(), Ok((0, Shown::Frames(list))) if list.len() == 1));
     }
@@ -186,7 +186,7 @@ mod tests {
     fn bytes_are_bounded_whatever_their_number() {
         let (taps, mut tapped) = taps();
         let mut tap = taps.tap();
-        let large = Bytes::from(vec![b'x'; QUEUE_BYTES_MAX / 4]);
+        let large = vec![b'x'; QUEUE_BYTES_MAX / 4];
         for _ in 0..6 {
             tap.frame(0, &large);
             tap.flush();

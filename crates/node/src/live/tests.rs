@@ -3,7 +3,9 @@
 use super::*;
 use crate::bus::{Queue, Way};
 use crate::net::{ProxySetting, TlsTrust};
-use crate::sink::{Delivery, EventReceiver, Overflow, SinkRun, channel_sink};
+use crate::sink::{
+    Delivery, EventReceiver, Inline, Lost, Overflow, Sink, SinkError, SinkRun, channel_sink,
+};
 use crate::testing::{Puppet, echo_http, listener, rude_server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use market_data_model::{Body, Subscription};
@@ -20,16 +22,23 @@ struct Stage {
     batches: usize,
 }
 
+type Running = (mpsc::Sender<Ask>, tokio::task::JoinHandle<()>, Arc<Metrics>);
+
 /// Runs a puppet that connects to `ws`, with `web` for REST.
 fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
-    let dialer = Arc::new(Dialer::new(&ProxySetting::None, &TlsTrust::Bundled).unwrap());
-    let rest = Arc::new(Rest::new(Arc::clone(&dialer), &format!("http://{web}"), false).unwrap());
     let (spec, events) = channel_sink("test", 4096, Overflow::Wait);
     let SinkRun::Queue(sender) = spec.run else { panic!("a channel sink is a queue") };
+    let (asks, driver, metrics) = run(ws, web, Way::Queue(sender));
+    Stage { asks, events, driver, metrics, seen: std::collections::VecDeque::new(), batches: 0 }
+}
+
+/// Runs it into this sink.
+fn run(ws: SocketAddr, web: SocketAddr, way: Way) -> Running {
+    let dialer = Arc::new(Dialer::new(&ProxySetting::None, &TlsTrust::Bundled).unwrap());
+    let rest = Arc::new(Rest::new(Arc::clone(&dialer), &format!("http://{web}"), false).unwrap());
     let metrics = Arc::new(Metrics::default());
     let counters = metrics.add_queue("test");
-    let queue =
-        Queue { way: Way::Queue(sender), overflow: Overflow::Wait, changes: false, counters };
+    let queue = Queue { way, overflow: Overflow::Wait, changes: false, counters };
     let (asks_sender, asks) = mpsc::channel(16);
     let url: Arc<str> = format!("ws://{ws}/ws").into();
     let address = Arc::clone(&url);
@@ -50,9 +59,7 @@ fn stage(ws: SocketAddr, web: SocketAddr) -> Stage {
         tap: None,
         busy: false,
     };
-    let driver = tokio::spawn(Driver::new(setup).run());
-    let seen = std::collections::VecDeque::new();
-    Stage { asks: asks_sender, events, driver, metrics, seen, batches: 0 }
+    (asks_sender, tokio::spawn(Driver::new(setup).run()), metrics)
 }
 
 impl Stage {
@@ -132,6 +139,49 @@ async fn a_burst_becomes_few_batches_in_order() {
     stage.stop().await;
     assert_eq!(metrics.okx_messages_received_total(), 200);
     assert!(metrics.render().contains("okx_messages_received_total{feed=\"1\"} 200\n"));
+}
+
+/// Tells how many events each batch has.
+struct Sizes(std::sync::mpsc::Sender<usize>);
+
+impl Sink for Sizes {
+    fn batch(&mut self, batch: &Arc<Batch>) -> Result<(), SinkError> {
+        self.0.send(batch.len()).map_err(|_| SinkError::ReaderGone)
+    }
+
+    fn lost(&mut self, _lost: &Lost) -> Result<(), SinkError> {
+        panic!("nothing is lost here")
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_sink_called_at_once_waits_for_one_read_and_one_behind_a_queue_for_four() {
+    // A read of 16 KiB brings 16 of these, and may complete one more.
+    let texts: Vec<_> = (0..200).map(|n| format!("{n:01000}")).collect();
+    let (ws, _) = server(texts.clone()).await;
+    let (sizes, told) = std::sync::mpsc::channel();
+    let counters = Metrics::default().add_queue("sizes");
+    let (inline, _ended) = Inline::new(Box::new(Sizes(sizes)), &counters);
+    let (asks, driver, metrics) = run(ws, ws, Way::Inline(Arc::new(inline)));
+    while metrics.okx_messages_received_total() < 200 {
+        tokio::task::yield_now().await;
+    }
+    asks.send(Ask::Command(Command::Stop)).await.ok().unwrap();
+    driver.await.unwrap();
+    let sizes: Vec<usize> = told.iter().collect();
+    assert!(sizes.iter().all(|size| *size <= 17), "{sizes:?}");
+
+    let mut stage = stage(ws, ws);
+    for _ in 0..201 {
+        stage.next().await;
+        // What the batch holds besides.
+        assert!(stage.seen.len() < 4 * 17, "{}", stage.seen.len());
+    }
+    stage.stop().await;
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! The sockets of a driver: one for each line of its feed.
 //!
-//! Invariant: what is asked of a line that has no socket is nothing. Start at [`Wires::next`].
+//! Invariant: what is asked of a line that has no socket is nothing. Start at [`Wires::poll`].
 
 use super::Wake;
-use crate::net::{Incoming, OpenError, Socket};
-use std::future::{Future, pending};
+use crate::net::{OpenError, Socket};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// How many lines a feed may have.
 const LINES: usize = 2;
@@ -16,9 +17,7 @@ pub(super) type Opening = Pin<Box<dyn Future<Output = Result<Socket, OpenError>>
 /// One line.
 #[derive(Default)]
 struct Wire {
-    socket: Option<Socket>,
-    /// [`Socket::reads`] at the last frame.
-    reads: u64,
+    socket: Option<Box<Socket>>,
     opening: Option<Opening>,
 }
 
@@ -51,69 +50,56 @@ impl Wires {
     /// It is there.
     pub(super) fn opened(&mut self, line: u8, socket: Socket) {
         if let Some(wire) = self.of(line) {
-            // What came with the handshake is stamped now, not then.
-            *wire = Wire { socket: Some(socket), reads: 0, opening: None };
+            *wire = Wire { socket: Some(Box::new(socket)), opening: None };
         }
     }
 
     /// Gives up what is open or on its way.
-    pub(super) fn take(&mut self, line: u8) -> Option<Socket> {
+    pub(super) fn take(&mut self, line: u8) -> Option<Box<Socket>> {
         std::mem::take(self.of(line)?).socket
+    }
+
+    /// Lends out what is open, until [`Wires::give_back`].
+    pub(super) fn lend(&mut self, line: u8) -> Option<Box<Socket>> {
+        self.of(line)?.socket.take()
+    }
+
+    /// What was lent.
+    pub(super) fn give_back(&mut self, line: u8, socket: Box<Socket>) {
+        if let Some(wire) = self.of(line) {
+            wire.socket = Some(socket);
+        }
     }
 
     /// What is open.
     pub(super) fn socket(&mut self, line: u8) -> Option<&mut Socket> {
-        self.of(line)?.socket.as_mut()
+        self.of(line)?.socket.as_deref_mut()
     }
 
-    /// Whether the socket has been read since the last frame.
-    pub(super) fn has_read(&mut self, line: u8) -> bool {
-        let Some(wire) = self.of(line) else { return false };
-        let reads = wire.socket.as_ref().map_or(0, Socket::reads);
-        std::mem::replace(&mut wire.reads, reads) != reads
+    /// Reads a line on which nothing is to be had yet, and says whether there is something then.
+    /// Never waits.
+    pub(super) async fn look(&mut self, line: u8) -> bool {
+        let Some(socket) = self.socket(line) else { return false };
+        poll_fn(|cx| Poll::Ready(socket.poll_ready(cx).is_ready())).await
     }
 
-    /// What is here already.
-    pub(super) fn try_next(&mut self, line: u8) -> Option<Incoming> {
-        self.socket(line)?.try_next()
-    }
-
-    /// What comes next on any line. *Cancel safety:* nothing is lost.
-    pub(super) async fn next(&mut self, busy: bool) -> Wake {
-        let [first, second] = &mut self.0;
-        tokio::select! {
-            biased;
-            incoming = read(&mut first.socket, busy) => Wake::Incoming(0, incoming),
-            incoming = read(&mut second.socket, busy) => Wake::Incoming(1, incoming),
-            opened = open(&mut first.opening) => {
-                first.opening = None;
-                Wake::Opened(0, Box::new(opened))
-            }
-            opened = open(&mut second.opening) => {
-                second.opening = None;
-                Wake::Opened(1, Box::new(opened))
+    /// What comes next on any line; a frame is left where it is.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        for (line, wire) in (0..).zip(&mut self.0) {
+            if let Some(socket) = &mut wire.socket
+                && socket.poll_ready(cx).is_ready()
+            {
+                return Poll::Ready(Wake::Incoming(line));
             }
         }
-    }
-}
-
-async fn read(socket: &mut Option<Socket>, busy: bool) -> Incoming {
-    match socket {
-        Some(socket) if busy => loop {
-            if let Some(incoming) = socket.try_next() {
-                return incoming;
+        for (line, wire) in (0..).zip(&mut self.0) {
+            if let Some(opening) = &mut wire.opening
+                && let Poll::Ready(opened) = opening.as_mut().poll(cx)
+            {
+                wire.opening = None;
+                return Poll::Ready(Wake::Opened(line, Box::new(opened)));
             }
-            // The runtime looks whether bytes have come, and comes back at once.
-            tokio::task::yield_now().await;
-        },
-        Some(socket) => socket.next().await,
-        None => pending().await,
-    }
-}
-
-async fn open(opening: &mut Option<Opening>) -> Result<Socket, OpenError> {
-    match opening {
-        Some(opening) => opening.await,
-        None => pending().await,
+        }
+        Poll::Pending
     }
 }

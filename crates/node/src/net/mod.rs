@@ -4,7 +4,9 @@
 
 mod dial;
 mod download;
+mod frames;
 mod gate;
+mod pipe;
 mod proxy;
 mod rest;
 mod tls;
@@ -17,7 +19,7 @@ pub(crate) use dial::{DialError, Dialer};
 pub(crate) use download::Unfetched;
 pub(crate) use gate::Gate;
 pub(crate) use rest::Rest;
-pub(crate) use ws::{Incoming, OpenError, Socket};
+pub(crate) use ws::{End, Incoming, OpenError, Socket};
 
 /// What we call ourselves towards servers.
 pub(crate) const USER_AGENT: &str = concat!("market-data/", env!("CARGO_PKG_VERSION"));

@@ -1,30 +1,34 @@
 //! One WebSocket: opened with a timeout, read without copying, written without ever waiting.
 //!
-//! The driver calls [`Socket::next`] and, for frames that are already here, [`Socket::try_next`].
-//! Messages are queued at once and flushed while reading, so that a peer which takes nothing
+//! The driver waits with [`Socket::poll_ready`] and then takes what one read has brought, frame by
+//! frame, with [`Socket::take`]. A message of one frame is handed out where it lies
+//! ([`frames`](super::frames)); pings, closes, messages in several frames and all that the protocol
+//! forbids are tungstenite's business, which is given those frames one at a time.
+//!
+//! Messages are queued at once and flushed while waiting, so that a peer which takes nothing
 //! cannot keep us from reading what it sends.
 //!
 //! Invariants: the queue of unsent bytes is bounded; a peer that takes nothing for
-//! [`WRITE_WAIT`] counts as gone; protocol pings are answered by the library.
+//! [`WRITE_WAIT`] counts as gone; protocol pings are answered by the library; text that is none
+//! is never handed out.
 
-use super::dial::ByteStream;
+use super::frames::{CONTROL, FIN, Next, TEXT};
+use super::pipe::{Head, Pipe};
 use super::{Dialer, USER_AGENT};
 use crate::error::chain;
 use bytes::Bytes;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::future::{Future as _, poll_fn};
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
-use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocket, WebSocketConfig};
 
 /// Longest message we take. The longest seen are lists of instruments of 1 to 2 MB.
 const MESSAGE_MAX: usize = 16 << 20;
@@ -40,18 +44,25 @@ const WORDS_MAX: usize = 256;
 /// How long a polite close may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
+/// Bytes that the library reads at once: what it gets are small frames.
+const LIBRARY_READ: usize = 4096;
+
 /// What a socket yields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Incoming {
+pub(crate) enum Incoming<'a> {
     /// One text (or binary) message.
-    Frame(Bytes),
-    /// The end, with the peer's close code if it sent one.
-    Closed {
-        /// The close code.
-        code: Option<u16>,
-        /// Why, in words.
-        reason: String,
-    },
+    Frame(&'a [u8]),
+    /// The end.
+    Closed(End),
+}
+
+/// How a connection has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The peer's close code if it sent one.
+    pub code: Option<u16>,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A connection that could not be opened.
@@ -61,51 +72,35 @@ pub(crate) struct OpenError {
     pub reason: String,
 }
 
-/// A byte stream that counts how often it has given bytes.
-struct Counted {
-    stream: Box<dyn ByteStream>,
-    reads: u64,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.reads += u64::from(read.is_ready());
-        read
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 /// An open WebSocket.
 pub(crate) struct Socket {
-    stream: WebSocketStream<Counted>,
+    library: WebSocket<Pipe>,
+    /// What can be taken.
+    held: Held,
+    /// The message that was taken last, if it came in parts.
+    joined: Bytes,
+    /// Whether the library has the beginning of a message in several frames.
+    in_parts: bool,
+    /// How many reads have brought bytes.
+    reads: u64,
+    /// `reads` at the last frame.
+    stamped: u64,
     /// Running while bytes wait to be sent.
     stuck: Option<Pin<Box<Sleep>>>,
     /// Where the venue pings by itself: running since the last sign of life.
     quiet: Option<Pin<Box<Sleep>>>,
-    /// What ended it, kept until read.
-    broken: Option<Incoming>,
+}
+
+/// What a socket holds ready.
+enum Held {
+    /// Nothing, as far as is known.
+    Nothing,
+    /// A message where it lies.
+    Here(Range<usize>),
+    /// A message that came in parts.
+    Joined(Bytes),
+    /// The end; for good.
+    End(End),
 }
 
 impl Socket {
@@ -149,7 +144,6 @@ impl Socket {
     ) -> Result<Socket, String> {
         let uri: Uri = url.parse().map_err(|e| format!("{url} is not an address: {e}"))?;
         let stream = dialer.dial(&uri).await.map_err(|e| e.0)?;
-        let stream = Counted { stream, reads: 0 };
         let mut request = url.into_client_request().map_err(|e| format!("{url}: {e}"))?;
         request.headers_mut().insert("User-Agent", HeaderValue::from_static(USER_AGENT));
         for (name, value) in headers {
@@ -161,10 +155,11 @@ impl Socket {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX))
-            .max_write_buffer_size(UNSENT_MAX);
-        let shaken = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
-        match shaken.await {
-            Ok((stream, _)) => Ok(Socket { stream, stuck: None, quiet: None, broken: None }),
+            .max_write_buffer_size(UNSENT_MAX)
+            .read_buffer_size(LIBRARY_READ);
+        let head = Head::new(stream);
+        match tokio_tungstenite::client_async_with_config(request, head, Some(config)).await {
+            Ok((shaken, _)) => Ok(Socket::over(shaken.into_inner().into_pipe(), config)),
             Err(WsError::Http(answer)) => {
                 let body = answer.body().as_deref().unwrap_or_default();
                 let words = String::from_utf8_lossy(&body[..body.len().min(WORDS_MAX)]);
@@ -175,70 +170,158 @@ impl Socket {
         }
     }
 
-    /// How many reads have brought bytes. Frames between which it does not change came together.
-    pub fn reads(&self) -> u64 {
-        self.stream.get_ref().reads
-    }
-
-    /// The next thing that arrives. Cancel safe.
-    pub async fn next(&mut self) -> Incoming {
-        poll_fn(|cx| self.poll(cx)).await
-    }
-
-    /// What has already arrived, if anything; never waits.
-    pub fn try_next(&mut self) -> Option<Incoming> {
-        self.next().now_or_never()
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        if let Some(end) = self.broken.take() {
-            return Poll::Ready(end);
+    fn over(pipe: Pipe, config: WebSocketConfig) -> Socket {
+        Socket {
+            library: WebSocket::from_raw_socket(pipe, Role::Client, Some(config)),
+            held: Held::Nothing,
+            joined: Bytes::new(),
+            in_parts: false,
+            // What came with the handshake is stamped when it is taken.
+            reads: 1,
+            stamped: 0,
+            stuck: None,
+            quiet: None,
         }
-        if let Some(stuck) = &mut self.stuck {
-            match self.stream.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => self.stuck = None,
-                Poll::Ready(Err(error)) => return Poll::Ready(closed(&error)),
-                Poll::Pending if stuck.as_mut().poll(cx).is_ready() => {
-                    let reason = format!("took no byte from us for {} s", WRITE_WAIT.as_secs());
-                    return Poll::Ready(Incoming::Closed { code: None, reason });
-                }
-                Poll::Pending => {}
+    }
+
+    /// Whether something has been read since this was asked last. Frames between which nothing has
+    /// were read together.
+    pub fn has_read(&mut self) -> bool {
+        std::mem::replace(&mut self.stamped, self.reads) != self.reads
+    }
+
+    /// What is here already, if anything; neither waits nor reads.
+    pub fn take(&mut self) -> Option<Incoming<'_>> {
+        self.advance();
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => None,
+            Held::Here(message) => {
+                Some(Incoming::Frame(self.library.get_ref().frames.get(message)))
+            }
+            Held::Joined(bytes) => {
+                self.joined = bytes;
+                Some(Incoming::Frame(&self.joined))
+            }
+            Held::End(end) => {
+                self.held = Held::End(end.clone());
+                Some(Incoming::Closed(end))
             }
         }
+    }
+
+    /// Ready as soon as there is something to take; reads only where there is nothing yet.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.library.get_mut().wake(cx.waker());
+        if self.stuck.is_some() {
+            self.flush();
+        }
+        if let Some(stuck) = &mut self.stuck
+            && stuck.as_mut().poll(cx).is_ready()
+        {
+            self.end(format!("took no byte from us for {} s", WRITE_WAIT.as_secs()));
+        }
         loop {
-            let next = self.stream.poll_next_unpin(cx);
+            let needed = self.advance();
+            if !matches!(self.held, Held::Nothing) {
+                return Poll::Ready(());
+            }
+            let read = self.library.get_mut().poll_fill(needed, cx);
             if let Some(quiet) = &mut self.quiet {
-                if next.is_ready() {
+                if read.is_ready() {
                     quiet.as_mut().reset(Instant::now() + VENUE_PING_WAIT);
                 } else if quiet.as_mut().poll(cx).is_ready() {
                     let seconds = VENUE_PING_WAIT.as_secs();
-                    let reason = format!("silent: not even a ping for {seconds} s");
-                    return Poll::Ready(Incoming::Closed { code: None, reason });
+                    self.end(format!("silent: not even a ping for {seconds} s"));
+                    return Poll::Ready(());
                 }
             }
-            return match next {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(Some(Ok(Message::Text(text)))) => {
-                    Poll::Ready(Incoming::Frame(text.into()))
-                }
-                Poll::Ready(Some(Ok(Message::Binary(bytes)))) => {
-                    Poll::Ready(Incoming::Frame(bytes))
-                }
-                Poll::Ready(Some(Ok(Message::Close(frame)))) => {
-                    let code = frame.as_ref().map(|f| f.code.into());
-                    let words = frame.map_or(String::new(), |f| f.reason.to_string());
-                    let reason =
-                        if words.is_empty() { "closed by the venue".into() } else { words };
-                    Poll::Ready(Incoming::Closed { code, reason })
-                }
-                Poll::Ready(Some(Ok(_))) => continue,
-                Poll::Ready(Some(Err(error))) => Poll::Ready(closed(&error)),
-                Poll::Ready(None) => {
-                    let reason = "the connection ended".to_owned();
-                    Poll::Ready(Incoming::Closed { code: None, reason })
-                }
-            };
+            match read {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(true) => self.reads += 1,
+                // The library says what that means.
+                Poll::Ready(false) => self.hand_over(0),
+            }
         }
+    }
+
+    /// Looks for something to take; gives the bytes that the frame at the front has.
+    fn advance(&mut self) -> usize {
+        while matches!(self.held, Held::Nothing) {
+            let frames = &mut self.library.get_mut().frames;
+            let (first, length, message) = match frames.next(MESSAGE_MAX) {
+                Next::Part(needed) => return needed,
+                Next::Frame { first, length, message } => (first, length, message),
+            };
+            let is_good = |message: &Range<usize>| {
+                let bytes = frames.get(message.clone());
+                first != TEXT || bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+            };
+            match message.filter(|message| !self.in_parts && is_good(message)) {
+                Some(message) => {
+                    frames.skip(length);
+                    self.held = Held::Here(message);
+                }
+                None => {
+                    self.hand_over(length);
+                    // Pings and closes come between the parts of a message.
+                    if first & CONTROL == 0 {
+                        self.in_parts = first & FIN == 0;
+                    }
+                }
+            }
+        }
+        0
+    }
+
+    /// Gives the library the first bytes of what has come: one frame, or none at the end.
+    fn hand_over(&mut self, length: usize) {
+        self.library.get_mut().give(length);
+        match self.library.read() {
+            Ok(Message::Text(text)) => self.held = Held::Joined(text.into()),
+            Ok(Message::Binary(bytes)) => self.held = Held::Joined(bytes),
+            Ok(Message::Close(frame)) => {
+                let code = frame.as_ref().map(|frame| frame.code.into());
+                let words = frame.map_or(String::new(), |frame| frame.reason.to_string());
+                let reason = if words.is_empty() { "closed by the venue".into() } else { words };
+                self.held = Held::End(End { code, reason });
+            }
+            // A pong waits to be flushed, or nothing does.
+            Ok(_) => {}
+            Err(error) => self.failed(&error),
+        }
+        self.flush();
+    }
+
+    /// Sends what waits to be sent, as far as the peer takes it.
+    fn flush(&mut self) {
+        match self.library.flush() {
+            Ok(()) => self.stuck = None,
+            Err(error) if is_wait(&error) => {
+                self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_WAIT)));
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// What the library could not do.
+    fn failed(&mut self, error: &WsError) {
+        match error {
+            error if is_wait(error) => {}
+            WsError::ConnectionClosed | WsError::AlreadyClosed => {
+                self.end("the connection ended".to_owned());
+            }
+            error => self.end(format!("the connection broke: {}", chain(error))),
+        }
+    }
+
+    fn end(&mut self, reason: String) {
+        if !self.has_ended() {
+            self.held = Held::End(End { code: None, reason });
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.held, Held::End(_))
     }
 
     /// Queues one text message and starts sending it; failures show at the next read.
@@ -247,28 +330,49 @@ impl Socket {
     }
 
     fn queue(&mut self, message: Message) {
-        if self.broken.is_some() {
+        if self.has_ended() {
             return;
         }
-        match self.stream.start_send_unpin(message) {
-            Ok(()) => {
-                if self.stream.flush().now_or_never().is_none() && self.stuck.is_none() {
-                    self.stuck = Some(Box::pin(tokio::time::sleep(WRITE_WAIT)));
-                }
-            }
-            Err(error) => self.broken = Some(closed(&error)),
+        match self.library.write(message) {
+            Err(error) if !is_wait(&error) => self.failed(&error),
+            // What the peer does not take at once is queued.
+            _ => self.flush(),
         }
     }
 
     /// Says goodbye and waits a little for the answer.
     pub async fn close(mut self) {
         self.queue(Message::Close(None));
-        let farewell = async { while !matches!(self.next().await, Incoming::Closed { .. }) {} };
+        let farewell = async {
+            while !self.has_ended() {
+                poll_fn(|cx| self.poll_ready(cx)).await;
+                self.take();
+            }
+        };
         // Whether the peer answered or not, the connection is over.
         drop(tokio::time::timeout(CLOSE_WAIT, farewell).await);
     }
 }
 
-fn closed(error: &WsError) -> Incoming {
-    Incoming::Closed { code: None, reason: format!("the connection broke: {}", chain(error)) }
+/// Whether it is only that the peer gives or takes nothing at the moment.
+fn is_wait(error: &WsError) -> bool {
+    matches!(error, WsError::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
+
+#[cfg(test)]
+impl Socket {
+    /// The next thing that arrives.
+    pub async fn next(&mut self) -> Incoming<'_> {
+        poll_fn(|cx| self.poll_ready(cx)).await;
+        self.take().expect("it is ready")
+    }
+
+    /// What has arrived, if anything; never waits.
+    pub fn try_next(&mut self) -> Option<Incoming<'_>> {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.poll_ready(&mut cx).is_ready().then(|| self.take().expect("it is ready"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
