@@ -2,8 +2,8 @@
 //! sorted vectors. The figures of the real decoder are read against this one, from the same run.
 //!
 //! It takes the channel from the first bytes, looks once whether the frame is text and reads the
-//! whole of it into the struct of that channel. It checks the chain and nothing else: no odd shapes, no number of decimals kept, no
-//! events made. Start at [`Reference::take`].
+//! whole of it into the struct of that channel. It checks the chain and nothing else: no odd
+//! shapes, no number of decimals kept in books, no events made. Start at [`Reference::take`].
 
 use crate::frames::channel;
 use rustc_hash::FxHashMap;

@@ -141,11 +141,23 @@ pub(crate) fn rows(
     of: (Form, &str),
     out: &mut Rows,
 ) -> Option<Option<Action>> {
-    match how {
-        How::Wide(scan) => scan.run(Read { scan, frame, of, out }),
-        How::Narrow(scan) => scan.run(Read { scan, frame, of, out }),
-        How::Plain => read(Plain, frame, of, out),
+    match (how, of.0) {
+        (How::Wide(scan), Form::Book(_)) => scan.run(Read { scan, frame, of, out }),
+        // Only levels are read 64 bytes at once.
+        (How::Wide(scan), _) => narrow(scan.narrow(), frame, of, out),
+        (How::Narrow(scan), _) => narrow(scan, frame, of, out),
+        (How::Plain, _) => read(Plain, frame, of, out),
     }
+}
+
+#[inline(always)]
+fn narrow(
+    scan: Vectors,
+    frame: (&[u8], Start<'_>),
+    of: (Form, &str),
+    out: &mut Rows,
+) -> Option<Option<Action>> {
+    scan.run(Read { scan, frame, of, out })
 }
 
 impl Rows {
