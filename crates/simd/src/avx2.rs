@@ -4,7 +4,7 @@
 
 use super::places::{BEHIND, FROM};
 use super::row::{self, Marks, Row};
-use super::{Digits, Work};
+use super::{Digits, NO_NUMBER, Work};
 use std::arch::x86_64::*;
 
 /// See [`super::Vectors::detect`].
@@ -59,22 +59,11 @@ fn window(table: &[i8; 32], at: usize) -> __m128i {
     unsafe { _mm_loadu_si128(table.as_ptr().add(at).cast()) }
 }
 
-/// `length` is 1 to 16.
+/// Digits and scale, or [`NO_NUMBER`]; `length` is 1 to 16. Where many numbers are read this becomes
+/// a call, and two words come back in registers.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
-pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
-    let (mantissa, scale) = parts(chunk, length);
-    (scale != NO_NUMBER).then_some(Digits { mantissa, scale: scale as u8 })
-}
-
-/// The scale of what is no number.
-const NO_NUMBER: u64 = u64::MAX;
-
-/// Digits and scale. This is what becomes a call where many numbers are read, and two words come
-/// back in registers.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-#[inline]
-fn parts(chunk: &[u8; 16], length: usize) -> (u64, u64) {
+pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> (u64, u64) {
     let text = load_16(chunk);
     let points = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(b'.' as i8)));
     // A mark behind the last character stands for the point that is not there.

@@ -61,6 +61,10 @@ pub struct Digits {
     pub scale: u8,
 }
 
+/// The scale of what is no number.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const NO_NUMBER: u64 = u64::MAX;
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Vectors {
     /// Whether the processor can do it. Asked once of the processor, then remembered.
@@ -98,7 +102,8 @@ impl Vectors {
             return None;
         }
         // SAFETY: as above.
-        unsafe { arch::decimal(chunk, length) }
+        let (mantissa, scale) = unsafe { arch::decimal(chunk, length) };
+        (scale != NO_NUMBER).then_some(Digits { mantissa, scale: scale as u8 })
     }
 
     /// How many digits stand at the start, up to 16.

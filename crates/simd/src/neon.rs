@@ -4,7 +4,7 @@
 
 use super::places::{BEHIND, FROM};
 use super::row::{self, Marks, Row};
-use super::{Digits, Work};
+use super::{Digits, NO_NUMBER, Work};
 use std::arch::aarch64::*;
 
 /// See [`super::Vectors::detect`]. Weights below stand in the order of bytes in a little-endian
@@ -83,10 +83,10 @@ fn window(table: &[i8; 32], at: usize) -> uint8x16_t {
     vreinterpretq_u8_s8(unsafe { vld1q_s8(table.as_ptr().add(at)) })
 }
 
-/// `length` is 1 to 16.
+/// Digits and scale, or [`NO_NUMBER`]; `length` is 1 to 16.
 #[target_feature(enable = "neon")]
 #[inline]
-pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
+pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> (u64, u64) {
     let text = load_16(chunk);
     // Half of each byte, because no instruction gathers one bit of each: 64 bits for 16 bytes.
     let points = vshrn_n_u16::<4>(vreinterpretq_u16_u8(equals(text, b'.')));
@@ -100,9 +100,9 @@ pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> Option<Digits> {
     let leads = chunk[0] == b'0' && whole > 1;
     let hangs = whole == 0 || (has_point == 1 && decimals == 0);
     if vmaxvq_u8(digits) > 9 || leads || hangs {
-        return None;
+        return (0, NO_NUMBER);
     }
-    Some(Digits { mantissa: value(digits), scale: decimals as u8 })
+    (value(digits), decimals as u64)
 }
 
 /// What sixteen digits, none above 9, say.
@@ -144,8 +144,10 @@ pub(super) fn digits(chunk: &[u8; 16], length: usize) -> Option<u64> {
 pub(super) fn row(chunk: &[u8; 64]) -> Option<Row> {
     let marks = Marks::of(quotes(chunk))?;
     let Marks { first_end, second_at, second_end, .. } = marks;
-    let first = decimal(row::at(chunk, row::FIRST_AT)?, first_end - row::FIRST_AT)?;
-    let second = decimal(row::at(chunk, second_at)?, second_end - second_at)?;
-    let (count, more) = marks.rest(chunk, 0)?;
-    Some(Row { first, second, count, more, length: marks.count_end + 3 })
+    let first = decimal(row::at(chunk, row::FIRST_AT)?, first_end - row::FIRST_AT);
+    let second = decimal(row::at(chunk, second_at)?, second_end - second_at);
+    let (count, more) = marks.rest(chunk, u64::from([first.1, second.1].contains(&NO_NUMBER)))?;
+    let digits = |(mantissa, scale): (u64, u64)| Digits { mantissa, scale: scale as u8 };
+    let length = marks.count_end + 3;
+    Some(Row { first: digits(first), second: digits(second), count, more, length })
 }

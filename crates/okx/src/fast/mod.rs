@@ -134,7 +134,8 @@ pub(crate) fn argument(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Reads everything after the argument, or after the head: the rows of a channel of this form, of
-/// the instrument `key`.
+/// the instrument `key`. Inlined, because what it is given is too much for registers.
+#[inline(always)]
 pub(crate) fn rows(
     how: How,
     frame: (&[u8], Start<'_>),
