@@ -429,6 +429,11 @@ impl Feed for OkxFeed {
                 self.plan_witness(now);
             }
             Input::Opened => self.on_line(now, (0, LineNews::Opened), out),
+            Input::Frame(bytes) if self.lines.front == 0 => {
+                // As `on_line` does, which takes everything else.
+                self.lines.row = 0;
+                self.frame(now, bytes, out);
+            }
             Input::Frame(bytes) => self.on_line(now, (0, LineNews::Frame(bytes)), out),
             Input::Closed { code, reason } => {
                 self.on_line(now, (0, LineNews::Closed { code, reason }), out);
@@ -446,7 +451,9 @@ impl Feed for OkxFeed {
         // Again, for rows just learnt that are older than what they announce.
         self.upcoming(now, out);
         out.events.set_names(self.emit.names());
-        self.keep_back(out);
+        if self.held.is_some() {
+            self.keep_back(out);
+        }
     }
 
     fn deadline(&self) -> Option<Nanos> {

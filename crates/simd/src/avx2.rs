@@ -59,8 +59,8 @@ fn window(table: &[i8; 32], at: usize) -> __m128i {
     unsafe { _mm_loadu_si128(table.as_ptr().add(at).cast()) }
 }
 
-/// Digits and scale, or [`NO_NUMBER`]; `length` is 1 to 16. Where many numbers are read this becomes
-/// a call, and two words come back in registers.
+/// Digits and scale, or [`NO_NUMBER`]; `length` is 1 to 16. Where many numbers are read this is a
+/// call, and two words come back in registers.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
 pub(super) fn decimal(chunk: &[u8; 16], length: usize) -> (u64, u64) {

@@ -134,18 +134,22 @@ impl OkxFeed {
     }
 
     /// Whether rows of this subscription are still taken; if not, the frame is counted as late.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admits(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
-        if self.lines.hot {
-            return true;
-        }
+        let sub = &self.subs[index as usize];
+        let is_live = sub.stage == Stage::Live && sub.wanted;
+        is_live || self.lines.hot || self.admits_before_ack(now, index, out)
+    }
+
+    /// The same of a subscription that is not live.
+    #[inline(never)]
+    fn admits_before_ack(&mut self, now: Nanos, index: u32, out: &mut Outbox) -> bool {
         let sub = &self.subs[index as usize];
         match sub.stage {
             Stage::Idle | Stage::Asked | Stage::Refused if sub.wanted => {
                 self.data_before_ack(now, index, out);
                 true
             }
-            Stage::Live if sub.wanted => true,
             _ => {
                 self.emit.stats.late_frames += 1;
                 false
@@ -265,6 +269,7 @@ impl OkxFeed {
         }
     }
 
+    #[inline(always)]
     pub(super) fn trade(
         &mut self,
         now: Nanos,
