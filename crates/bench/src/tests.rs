@@ -5,6 +5,7 @@ use crate::market;
 use crate::reference::{KEY_DECIMALS, Reference};
 use crate::systems;
 use market_data_model::*;
+use market_data_okx::Instructions;
 
 fn stream() -> Stream {
     market::generate(7, 4000)
@@ -23,7 +24,7 @@ fn the_same_seed_gives_the_same_frames() {
 #[test]
 fn feed_and_reference_hold_the_same_books() {
     let stream = stream();
-    let mut feed = systems::passive_feed(false);
+    let mut feed = systems::passive_feed(Instructions::Best);
     let mut reference = Reference::new(true);
     let mut out = Outbox::default();
     feed.handle(Nanos(1), Input::Opened, &mut out);
