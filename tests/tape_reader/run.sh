@@ -11,4 +11,6 @@ if ! "$python" -c 'import zstandard' 2>/dev/null; then
         "$venv/bin/pip" --quiet --disable-pip-version-check install zstandard
     python=$venv/bin/python
 fi
+# The command that records is the one of this tree, built as the tests build it.
+cargo test --quiet --workspace --locked --no-run --test it
 PYTHONDONTWRITEBYTECODE=1 exec "$python" tests/tape_reader/test_read_tape.py
