@@ -451,9 +451,7 @@ impl Feed for OkxFeed {
         // Again, for rows just learnt that are older than what they announce.
         self.upcoming(now, out);
         out.events.set_names(self.emit.names());
-        if self.held.is_some() {
-            self.keep_back(out);
-        }
+        self.keep_back(out);
     }
 
     fn deadline(&self) -> Option<Nanos> {

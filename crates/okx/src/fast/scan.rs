@@ -25,7 +25,19 @@ pub(super) trait Scan: Copy {
     fn thirteen(self, rest: &[u8]) -> Option<(u64, &[u8])>;
     /// A whole level `["px","qty","0","orders"]` and the `,` or `]` after it, at once; `None` says
     /// only that it has to be read number by number.
-    fn level(self, rest: &[u8]) -> Option<Read<'_>>;
+    #[inline(always)]
+    fn level(self, rest: &[u8]) -> Option<Read<'_>> {
+        let row = self.row(rest.first_chunk()?)?;
+        let level = Level {
+            px: Px(Decimal::small(row.first.mantissa, row.first.scale)),
+            qty: Qty(Decimal::small(row.second.mantissa, row.second.scale)),
+            non_rpi: Qty(Decimal::NONE),
+            orders: row.count,
+        };
+        Some((level, row.more, rest.get(row.length..)?))
+    }
+    /// The row of a level at the start; `None` as above.
+    fn row(self, chunk: &[u8; 64]) -> Option<Row>;
 }
 
 /// Plain arithmetic on eight and sixteen bytes; see `number.rs`.
@@ -54,7 +66,7 @@ impl Scan for Plain {
     }
 
     #[inline(always)]
-    fn level(self, _rest: &[u8]) -> Option<Read<'_>> {
+    fn row(self, _chunk: &[u8; 64]) -> Option<Row> {
         None
     }
 }
@@ -96,9 +108,8 @@ impl Scan for Vectors {
     }
 
     #[inline(always)]
-    fn level(self, rest: &[u8]) -> Option<Read<'_>> {
-        let row = self.row(rest.first_chunk()?)?;
-        Some((level_of(row), row.more, rest.get(row.length..)?))
+    fn row(self, chunk: &[u8; 64]) -> Option<Row> {
+        Vectors::row(self, chunk)
     }
 }
 
@@ -124,18 +135,7 @@ impl Scan for Wide {
     }
 
     #[inline(always)]
-    fn level(self, rest: &[u8]) -> Option<Read<'_>> {
-        let row = self.row(rest.first_chunk()?)?;
-        Some((level_of(row), row.more, rest.get(row.length..)?))
-    }
-}
-
-#[inline(always)]
-fn level_of(row: Row) -> Level {
-    Level {
-        px: Px(Decimal::small(row.first.mantissa, row.first.scale)),
-        qty: Qty(Decimal::small(row.second.mantissa, row.second.scale)),
-        non_rpi: Qty(Decimal::NONE),
-        orders: row.count,
+    fn row(self, chunk: &[u8; 64]) -> Option<Row> {
+        Wide::row(self, chunk)
     }
 }
