@@ -92,6 +92,13 @@ fn value(digits: __m128i) -> u64 {
     let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(100 | 1 << 16));
     let fours = _mm_packus_epi32(fours, fours);
     let eights = _mm_madd_epi16(fours, _mm_set1_epi32(10_000 | 1 << 16));
+    joined(eights)
+}
+
+/// The upper eight digits, then the lower ones, as one number.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn joined(eights: __m128i) -> u64 {
     let eights = _mm_cvtsi128_si64(eights).cast_unsigned();
     (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)
 }
@@ -189,12 +196,8 @@ pub(super) fn row(chunk: &[u8; 64]) -> Option<Row> {
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(100 | 1 << 16));
     let fours = _mm256_packus_epi32(fours, fours);
     let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(10_000 | 1 << 16));
-    let whole_of = |half: __m128i| {
-        let eights = _mm_cvtsi128_si64(half).cast_unsigned();
-        (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)
-    };
-    let first = whole_of(_mm256_castsi256_si128(eights));
-    let second = whole_of(_mm256_extracti128_si256::<1>(eights));
+    let first = joined(_mm256_castsi256_si128(eights));
+    let second = joined(_mm256_extracti128_si256::<1>(eights));
     Some(Row {
         first: Digits { mantissa: first, scale: decimals as u8 },
         second: Digits { mantissa: second, scale: decimals_2 as u8 },
