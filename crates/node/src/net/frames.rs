@@ -121,9 +121,45 @@ impl Frames {
     }
 }
 
+/// Whether these bytes are UTF-8. The venue's are ASCII: that is seen sixty-four bytes at a time,
+/// the last of them once more with those before them, instead of the rest one by one.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let is_ascii = match bytes.last_chunk::<64>() {
+        Some(last) => chunks.iter().chain([last]).fold([0; 64], either).is_ascii(),
+        None => bytes.is_ascii(),
+    };
+    is_ascii || std::str::from_utf8(bytes).is_ok()
+}
+
+/// Every bit that one of the two has.
+#[inline]
+fn either(mut all: [u8; 64], chunk: &[u8; 64]) -> [u8; 64] {
+    all.iter_mut().zip(chunk).for_each(|(all, byte)| *all |= byte);
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_what_the_standard_library_calls_text() {
+        let mut bytes = vec![b'a'; 300];
+        for length in 0..bytes.len() {
+            assert!(is_text(&bytes[..length]), "{length}");
+            for at in 0..length {
+                bytes[at] = 0xc3;
+                assert!(!is_text(&bytes[..length]), "{at} of {length}");
+                if at + 1 < length {
+                    bytes[at + 1] = 0xa4;
+                    assert!(is_text(&bytes[..length]), "{at} of {length}");
+                    bytes[at + 1] = b'a';
+                }
+                bytes[at] = b'a';
+            }
+        }
+    }
 
     fn put(frames: &mut Frames, mut bytes: &[u8]) {
         while !bytes.is_empty() {

@@ -12,7 +12,7 @@
 //! [`WRITE_WAIT`] counts as gone; protocol pings are answered by the library; text that is none
 //! is never handed out.
 
-use super::frames::{CONTROL, FIN, Next, TEXT};
+use super::frames::{CONTROL, FIN, Next, TEXT, is_text};
 use super::pipe::{Head, Pipe};
 use super::{Dialer, USER_AGENT};
 use crate::error::chain;
@@ -254,7 +254,7 @@ impl Socket {
             };
             let is_good = |message: &Range<usize>| {
                 let bytes = frames.get(message.clone());
-                first != TEXT || bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+                first != TEXT || is_text(bytes)
             };
             match message.filter(|message| !self.in_parts && is_good(message)) {
                 Some(message) => {
