@@ -855,7 +855,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "M84",
         what: "a text frame is handed on whether it is text or not",
-        edits: &[Edit { file: SOCKET, old: "first != TEXT || bytes", new: "true || bytes" }],
+        edits: &[Edit { file: SOCKET, old: "first != TEXT || is_text", new: "true || is_text" }],
     },
     Mutant {
         name: "L1",
