@@ -41,7 +41,16 @@ pub struct Archive {
     dir: PathBuf,
     root: Manifest,
     /// Held while the archive is open.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Archive {
+    /// In words, because a child that is just being started has the file open until it runs its
+    /// program.
+    fn drop(&mut self) {
+        // Closing comes next anyway.
+        drop(self.lock.unlock());
+    }
 }
 
 impl Archive {
@@ -97,7 +106,7 @@ impl Archive {
         if lock.try_lock().is_err() {
             return Err(Error::Locked { path });
         }
-        let mut archive = Archive { dir: dir.to_owned(), root: Manifest::new(), _lock: lock };
+        let mut archive = Archive { dir: dir.to_owned(), root: Manifest::new(), lock };
         archive.recover()?;
         if let Some((root, _)) = Manifest::load(dir)? {
             archive.root = root;

@@ -172,6 +172,15 @@ struct DiskLock {
     file: File,
 }
 
+impl Drop for DiskLock {
+    /// Given back in words: closing gives it back only once nobody else has the file open, and a
+    /// child that is just being started, whoever starts it, has until it runs its program.
+    fn drop(&mut self) {
+        // Closing comes next anyway.
+        drop(self.file.unlock());
+    }
+}
+
 impl DirLock for DiskLock {
     fn has_name(&self) -> io::Result<bool> {
         has_name(&self.file)
@@ -188,4 +197,22 @@ fn has_name(file: &File) -> io::Result<bool> {
 #[cfg(not(unix))]
 fn has_name(_file: &File) -> io::Result<bool> {
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_given_back_though_a_child_still_has_the_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Disk.lock(dir.path()).unwrap().ok().unwrap());
+        let file = OpenOptions::new().write(true).open(dir.path().join(LOCK_NAME)).unwrap();
+        file.lock().unwrap();
+        let of_child = file.try_clone().unwrap();
+        assert!(Disk.lock(dir.path()).unwrap().is_err(), "it is held");
+        drop(DiskLock { file });
+        assert!(Disk.lock(dir.path()).unwrap().is_ok(), "it is free");
+        drop(of_child);
+    }
 }

@@ -24,24 +24,33 @@ enum Health {
     Fails(ErrorKind),
 }
 
-/// The machine's disk, as sick as the test wants it.
+/// The machine's disk, as sick as the test wants it: how it is, and how many wait for it.
 #[derive(Clone)]
-struct Sick(Arc<(Mutex<Health>, Condvar)>);
+struct Sick(Arc<(Mutex<(Health, usize)>, Condvar)>);
 
 impl Sick {
     fn new(health: Health) -> Sick {
-        Sick(Arc::new((Mutex::new(health), Condvar::new())))
+        Sick(Arc::new((Mutex::new((health, 0)), Condvar::new())))
     }
 
     fn set(&self, health: Health) {
-        *self.0.0.lock().unwrap() = health;
+        self.0.0.lock().unwrap().0 = health;
         self.0.1.notify_all();
     }
 
+    /// Until somebody waits for it.
+    fn is_waited_for(&self) {
+        let state = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(state, |(_, waiting)| *waiting == 0).unwrap());
+    }
+
     fn check(&self) -> io::Result<()> {
-        let health = self.0.0.lock().unwrap();
-        let health = self.0.1.wait_while(health, |health| *health == Health::Hangs).unwrap();
-        match *health {
+        let mut state = self.0.0.lock().unwrap();
+        state.1 += 1;
+        self.0.1.notify_all();
+        state = self.0.1.wait_while(state, |(health, _)| *health == Health::Hangs).unwrap();
+        state.1 -= 1;
+        match state.0 {
             Health::Fails(kind) => Err(kind.into()),
             _ => Ok(()),
         }
@@ -210,6 +219,9 @@ fn a_disk_that_hangs_holds_nobody_up_and_the_loss_is_exact() {
     let mut bench = Bench::new();
     bench.frames_until(|report| report.stored_bytes > 0);
     bench.disk.set(Health::Hangs);
+    // Until it hangs the queue is emptied; what is lost then would be another loss.
+    bench.frame(b"{}");
+    bench.disk.is_waited_for();
     // Far more than the queue takes: in chunks, and then in bytes.
     let long = vec![b'x'; 1 << 20];
     for _ in 0..2 * CHUNKS_MAX {
