@@ -34,7 +34,7 @@ pub const END: u8 = 0xff;
 const RECORDS_MAX: usize = 256;
 
 /// What can be subscribed to, by letter from `a`.
-const PICKS: [(&str, &str); 17] = [
+const PICKS: [(&str, &str); 18] = [
     ("books", "BTC-USDT"),
     ("trades", "BTC-USDT"),
     ("tickers", "BTC-USDT"),
@@ -52,6 +52,7 @@ const PICKS: [(&str, &str); 17] = [
     ("index-candle1m", "BTC-USD"),
     ("instruments", "SPOT"),
     ("status", ""),
+    ("sprd-candle1m", "BTC-USDT_BTC-USDT-SWAP"),
 ];
 
 /// See the file's first comment.

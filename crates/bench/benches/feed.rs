@@ -85,6 +85,24 @@ fn say_memory(width: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// Hands on the frames of a group, stream by stream, and how many they are; not too few to time.
+fn of_group(streams: &[Stream], group: Group, then: impl FnOnce(&[Vec<&[u8]>], usize)) {
+    const FEWEST: usize = 20;
+    let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
+    let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
+    let frames = chosen.iter().map(Vec::len).sum();
+    if frames >= FEWEST {
+        then(&chosen, frames);
+    }
+}
+
+/// The same of every group.
+fn each_group(streams: &[Stream], mut then: impl FnMut(Group, &[Vec<&[u8]>], usize)) {
+    for group in Group::ALL {
+        of_group(streams, group, |chosen, frames| then(group, chosen, frames));
+    }
+}
+
 fn frame_heading() {
     println!(
         "{:<8} {:>7} {:>6} | {:>14} {:>11} {:>14} | {:>13} {:>12} | {:>6} {:>6} | {:>8} {:>8}",
@@ -123,15 +141,8 @@ fn frame_heading() {
 
 fn frame_table(streams: &[Stream], repetitions: usize) {
     frame_heading();
-    for group in Group::ALL {
-        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
-        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
-        let frames: usize = chosen.iter().map(Vec::len).sum();
-        if frames < 20 {
-            continue;
-        }
+    each_group(streams, |group, chosen, frames| {
         let bytes: usize = chosen.iter().flatten().map(|frame| frame.len()).sum();
-        let chosen = &chosen;
         let mut cases = [
             Case { name: "feed", pass: Box::new(|| systems::feed(chosen, false)) },
             Case { name: "feed+JSON", pass: Box::new(|| systems::feed(chosen, true)) },
@@ -163,7 +174,7 @@ fn frame_table(streams: &[Stream], repetitions: usize) {
             ns[3] / ns[0],
             ns[4] / ns[2]
         );
-    }
+    });
 }
 
 /// The feed with what the processor has and with less, beside the reference.
@@ -172,14 +183,7 @@ fn instructions_table(streams: &[Stream], repetitions: usize) {
         "\n{:<12} {:>8} {:>8} {:>8} {:>8} | of serde + book: {:>6} {:>6} {:>6}",
         "instructions", "best, ns", "narrow", "plain", "serde", "best", "narrow", "plain"
     );
-    for group in Group::ALL {
-        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
-        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
-        let frames: usize = chosen.iter().map(Vec::len).sum();
-        if frames < 20 {
-            continue;
-        }
-        let chosen = &chosen;
+    each_group(streams, |group, chosen, frames| {
         let case =
             |name, with| Case { name, pass: Box::new(move || systems::feed_with(chosen, with)) };
         let mut cases = [
@@ -197,7 +201,7 @@ fn instructions_table(streams: &[Stream], repetitions: usize) {
             narrow / serde,
             plain / serde
         );
-    }
+    });
 }
 
 /// What a second line costs: the first copy of a frame while there is another line, and both.
@@ -206,14 +210,7 @@ fn line_table(streams: &[Stream], repetitions: usize) {
         "\n{:<8} {:>10} {:>12} {:>14} {:>10} {:>10}",
         "lines", "one, ns", "of two, ns", "both copies", "of two", "both"
     );
-    for group in Group::ALL {
-        let streams: Vec<_> = streams.iter().map(|s| s.only(group)).collect();
-        let chosen: Vec<_> = streams.iter().map(|s| s.select(group)).collect();
-        let frames: usize = chosen.iter().map(Vec::len).sum();
-        if frames < 20 {
-            continue;
-        }
-        let chosen = &chosen;
+    each_group(streams, |group, chosen, frames| {
         let case = |name, how| {
             let ready = systems::ready(chosen, how);
             Case { name, pass: Box::new(move || systems::lines(chosen, &ready, how)) }
@@ -234,31 +231,25 @@ fn line_table(streams: &[Stream], repetitions: usize) {
             ns[1] / ns[0],
             ns[2] / ns[0]
         );
-    }
+    });
 }
 
 /// What the account of trade ids costs: of a frame of trades all together, and alone.
 fn id_table(streams: &[Stream], repetitions: usize) {
-    let streams: Vec<_> = streams.iter().map(|s| s.only(Group::Trades)).collect();
-    let chosen: Vec<_> = streams.iter().map(|s| s.select(Group::Trades)).collect();
-    let frames: usize = chosen.iter().map(Vec::len).sum();
-    if frames < 20 {
-        return;
-    }
-    let (chosen, ids) = (&chosen, &systems::trade_ids(&chosen));
-    let one = systems::Lines::One;
-    let ready = systems::ready(chosen, one);
-    let mut cases = [
-        Case { name: "frame", pass: Box::new(move || systems::lines(chosen, &ready, one)) },
-        Case { name: "ids", pass: Box::new(move || systems::account(ids)) },
-    ];
-    let ns: Vec<f64> =
-        medians(&mut cases, repetitions).into_iter().map(|ns| ns / frames as f64).collect();
-    let share = ns[1] / ns[0] * 100.0;
-    println!(
-        "\ntrades: {:.0} ns a frame, of which the account of ids is {:.1} ns, {share:.1} %",
-        ns[0], ns[1]
-    );
+    of_group(streams, Group::Trades, |chosen, frames| {
+        let (ids, one) = (&systems::trade_ids(chosen), systems::Lines::One);
+        let ready = systems::ready(chosen, one);
+        let mut cases = [
+            Case { name: "frame", pass: Box::new(move || systems::lines(chosen, &ready, one)) },
+            Case { name: "ids", pass: Box::new(move || systems::account(ids)) },
+        ];
+        let ns = medians(&mut cases, repetitions);
+        let [frame, ids] = [0, 1].map(|n| ns[n] / frames as f64);
+        let share = ids / frame * 100.0;
+        println!(
+            "\ntrades: {frame:.0} ns a frame, of which the account of ids is {ids:.1} ns, {share:.1} %"
+        );
+    });
 }
 
 fn book_table(streams: &[Stream], repetitions: usize) {

@@ -115,12 +115,18 @@ impl Book {
     /// Puts one level in, whatever it is like.
     #[inline]
     fn put_any(&mut self, side: Side, level: &Level) -> Result<(), BookError> {
-        let price = self.price(level)?;
+        let (price, cell) = match Cell::usual(level, self.scale) {
+            Some(usual) => usual,
+            None => match self.odd_price(level)? {
+                Some(price) => (price, Cell::new(level)),
+                None => return Ok(()),
+            },
+        };
         let (ladder, key) = match side {
             Side::Bid => (&mut self.bids, -price),
             Side::Ask => (&mut self.asks, price),
         };
-        ladder.put(key, Cell::new(level), level);
+        ladder.put(key, cell, level);
         Ok(())
     }
 
@@ -129,43 +135,28 @@ impl Book {
         self.bids.best_key().is_none() && self.asks.best_key().is_none()
     }
 
-    /// The price in whole units of the book's finest decimal, making that finer if needed.
-    #[inline(always)]
-    fn price(&mut self, level: &Level) -> Result<i64, BookError> {
-        let (px, qty) = (level.px.0, level.qty.0);
-        if let (Some(digits), Some(_)) = (px.small_mantissa(), qty.small_mantissa())
-            && let Some(price) = self.small_price(digits, px.scale())
-        {
-            return Ok(price);
+    /// The price in whole units of the book's finest decimal, making that finer if needed; `None`
+    /// if nothing can be there to remove.
+    #[inline(never)]
+    fn odd_price(&mut self, level: &Level) -> Result<Option<i64>, BookError> {
+        let (px, qty) = (level.px, level.qty.0);
+        if qty.is_zero() && px.0.scale() > self.scale {
+            return Ok(at_scale(px, self.scale));
         }
-        self.odd_price(level)
-    }
-
-    #[inline(always)]
-    fn small_price(&self, digits: u64, scale: u8) -> Option<i64> {
-        let unit = UNITS.get(usize::from(self.scale.checked_sub(scale)?))?;
-        let price = digits.checked_mul(*unit)?;
-        (price <= PRICE_MAX.unsigned_abs()).then_some(price.cast_signed())
-    }
-
-    #[cold]
-    fn odd_price(&mut self, level: &Level) -> Result<i64, BookError> {
-        let px = level.px;
-        if level.qty.0.is_negative() && !level.qty.0.is_zero() {
+        if qty.is_negative() && !qty.is_zero() {
             return Err(BookError::Negative);
-        }
-        if self.is_empty() && px.0.scale() <= 18 {
-            self.scale = self.scale.max(px.0.scale());
-            self.bids.set_scale(self.scale);
-            self.asks.set_scale(self.scale);
         }
         let error = BookError::PriceRange(px);
         let scale = px.0.scale().max(self.scale);
-        let price = at_scale(px, scale).ok_or(error)?;
-        if scale > self.scale {
+        let price = at_scale(px, scale).filter(|_| scale <= SCALE_MAX).ok_or(error)?;
+        if self.is_empty() {
+            self.scale = scale;
+            self.bids.set_scale(scale);
+            self.asks.set_scale(scale);
+        } else if scale > self.scale {
             self.rescale(scale).ok_or(error)?;
         }
-        Ok(price)
+        Ok(Some(price))
     }
 
     fn rescale(&mut self, scale: u8) -> Option<()> {
@@ -230,6 +221,9 @@ impl Book {
 /// Largest price in units, below zero as well as above: two of them never differ by more than 64
 /// bits hold, whatever their signs.
 const PRICE_MAX: i64 = i64::MAX / 2;
+
+/// Most decimals of a book's keys: one more would not fit them for any price but zero.
+const SCALE_MAX: u8 = 36;
 
 /// A price in whole units of so many decimals; `None` if it does not fit.
 fn at_scale(px: Px, scale: u8) -> Option<i64> {

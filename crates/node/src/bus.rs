@@ -147,7 +147,9 @@ impl Lane {
                 }
                 self.deliver(item).await;
                 self.queue.counters.waited(start.elapsed());
-                self.queue.counters.delivered(batch.len());
+                if !self.ended {
+                    self.queue.counters.delivered(batch.len());
+                }
             }
             Err(TrySendError::Full(item)) => {
                 self.lost = item.lost;
@@ -208,7 +210,7 @@ fn add_lost(account: &mut Vec<Lost>, batch: &Batch) {
             new.batches += lost.batches;
             new.events += lost.events;
             new.from_n = lost.from_n;
-            new.from = Nanos(lost.from.0);
+            new.from = lost.from;
             *lost = new;
         }
         None => account.push(new),

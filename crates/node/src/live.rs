@@ -58,6 +58,11 @@ const HANDSHAKE_WAIT: Duration = Duration::from_secs(12);
 const GETS_MAX: usize = 16;
 /// How often a feed's account of itself is renewed.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// Rounds of reads for which a timer waits behind frames that are here already: more than a system
+/// keeps for a socket (6 MB are usual), and less than a tenth of a second's work.
+const ROUNDS_MAX: u32 = 512;
+/// Batches of one read after which a driver that shares its thread lets others on.
+const TURN: u32 = 8;
 /// Batches kept for reuse.
 const SPARE_MAX: usize = 8;
 
@@ -175,6 +180,10 @@ pub(crate) struct Driver<F> {
     alarm: Alarm,
     reported: Instant,
     report_due: bool,
+    /// For how many rounds a timer has waited behind frames.
+    put_off: u32,
+    /// Batches since others were let on.
+    turn: u32,
     /// When the fresh feed starts, after a panic.
     restart: Option<Duration>,
     panics: u32,
@@ -223,6 +232,8 @@ impl<F: Driven> Driver<F> {
             alarm: Alarm::new(),
             reported: Instant::now(),
             report_due: false,
+            put_off: 0,
+            turn: 0,
             restart: None,
             panics: 0,
             stopping: false,
@@ -238,18 +249,21 @@ impl<F: Driven> Driver<F> {
         loop {
             self.settle();
             self.publish().await;
+            if self.stopping && (self.restart.is_some() || self.wires.are_idle()) {
+                break;
+            }
             if let Some(pause) = self.restart.take() {
                 tokio::time::sleep(pause).await;
                 self.give(Input::Start);
                 continue;
             }
-            if self.stopping && self.wires.are_idle() {
-                break;
+            self.turn = (self.turn + 1) % TURN;
+            if self.reads_max == 1 && self.turn == 0 {
+                // Sinks that are called at once leave nothing else to wait for.
+                tokio::task::yield_now().await;
             }
-            match self.wait().await {
-                Wake::Incoming(line) => self.incoming(line).await,
-                wake => self.wake(wake),
-            }
+            let wake = self.wait().await;
+            self.wake(wake).await;
         }
         self.finish().await;
     }
@@ -291,9 +305,9 @@ impl<F: Driven> Driver<F> {
         self.alarm.poll(cx).map(|()| Wake::Alarm)
     }
 
-    fn wake(&mut self, wake: Wake) {
+    async fn wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Incoming(line) => self.frames(line),
+            Wake::Incoming(line) => self.incoming(line).await,
             Wake::Opened(line, result) => self.opened(line, *result),
             Wake::Response((id, status, body)) => {
                 self.give(Input::Response { id, status, body: &body });
@@ -302,21 +316,31 @@ impl<F: Driven> Driver<F> {
             Wake::Abandoned => self.answer(Ask::Command(Command::Stop)),
             Wake::Alarm => {
                 self.clock.now();
-                self.tick();
+                if self.is_due() {
+                    self.give(Input::Tick);
+                }
             }
         }
     }
 
-    /// A deadline of the feed, if it had come at the last reading of the clock.
-    fn tick(&mut self) {
-        if self.feed.deadline().is_some_and(|at| at <= self.clock.last()) {
-            self.give(Input::Tick);
-        }
+    /// Whether a deadline of the feed had come at the last reading of the clock.
+    fn is_due(&self) -> bool {
+        self.feed.deadline().is_some_and(|at| at <= self.clock.last())
     }
 
     /// Whatever else is due, so that a busy socket cannot starve timers, commands and answers.
-    fn others(&mut self) {
-        self.tick();
+    async fn others(&mut self) {
+        if self.is_due() {
+            // What a timer waits for may be among what has come since.
+            let more = self.wires.look(0).await | self.wires.look(1).await;
+            self.put_off = if more { self.put_off + 1 } else { ROUNDS_MAX };
+            if self.put_off >= ROUNDS_MAX {
+                self.put_off = 0;
+                self.give(Input::Tick);
+            }
+        } else {
+            self.put_off = 0;
+        }
         for _ in 0..GETS_MAX {
             let Some(done) = self.gets.try_join_next() else { break };
             if let Ok((id, status, body)) = done {

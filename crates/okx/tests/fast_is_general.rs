@@ -39,7 +39,7 @@ impl Rng {
 
 const INSTRUMENTS: [&str; 3] = ["BTC-USDT", "B-U", "ETH-USD-261225-4000-C"];
 
-const CHANNELS: [&str; 15] = [
+const CHANNELS: [&str; 16] = [
     "books",
     "books",
     "books",
@@ -55,6 +55,7 @@ const CHANNELS: [&str; 15] = [
     "candle1m",
     "mark-price-candle1H",
     "index-candle1Dutc",
+    "sprd-candle1m",
 ];
 
 /// Numbers that a decoder might read wrongly, besides ordinary ones; `_` for space and nothing.
@@ -163,7 +164,11 @@ impl Venue {
         if !action.is_empty() && self.rng.one_in(50) {
             action = self.rng.pick(&["", "snapshot", "update", "partial"]);
         }
-        let key_field = if self.rng.one_in(200) { "instFamily" } else { "instId" };
+        let key_field = match name.starts_with("sprd") {
+            true => "sprdId",
+            false if self.rng.one_in(200) => "instFamily",
+            false => "instId",
+        };
         let action = if action.is_empty() { "".into() } else { format!(r#","action":"{action}""#) };
         let arg = format!(r#"{{"channel":"{name}","{key_field}":"{key}"}}"#);
         format!(r#"{{"arg":{arg}{action},"data":[{}]}}"#, data.join(","))
@@ -256,8 +261,11 @@ impl Venue {
     }
 
     fn bar(&mut self, name: &str) -> String {
-        let trades = name.starts_with("candle");
-        let length = if trades { [9, 9, 9, 7, 6][self.rng.below(5)] } else { 6 };
+        let length = match name {
+            name if name.starts_with("candle") => [9, 9, 9, 7, 6][self.rng.below(5)],
+            name if name.starts_with("sprd") => 6 + self.rng.below(2),
+            _ => 6,
+        };
         let mut row = format!(r#"["{}""#, self.stamp());
         for _ in 2..length {
             row += &format!(r#","{}""#, self.number());

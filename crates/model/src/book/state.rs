@@ -4,14 +4,11 @@
 //! Invariant: a book that comes back is consistent, whatever the bytes.
 
 use super::ladder::Ladder;
-use super::{Book, Side, at_scale};
+use super::{Book, SCALE_MAX, Side, at_scale};
 use crate::decimal::Px;
 use crate::event::Level;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// Most decimals of a book's keys: one more would not fit them for any price but zero.
-const SCALE_MAX: u8 = 36;
 
 struct Levels<'a>(&'a Book, Side);
 

@@ -71,6 +71,32 @@ fn refuses_what_it_cannot_hold_and_stays_as_it_was() {
     assert_eq!(book.depth(Side::Ask), 1);
 }
 
+#[test]
+fn what_it_refuses_leaves_no_trace_in_an_empty_one() {
+    let mut book = Book::new();
+    let long = level("4000000000000000000.5", "1");
+    assert_eq!(book.apply(Side::Ask, long), Err(BookError::PriceRange(long.px)));
+    book.apply(Side::Ask, level("4000000000000000000", "1")).unwrap();
+    let mut book = Book::new();
+    let tiny = level("0.0000000000000000001", "1");
+    book.apply(Side::Bid, tiny).unwrap();
+    assert_eq!(book.best(Side::Bid), Some(tiny));
+    assert!(book.is_consistent());
+}
+
+#[test]
+fn removing_what_cannot_be_there_is_fine_however_fine_its_price() {
+    let mut book = Book::new();
+    let held = level("50000000.5", "1");
+    book.apply(Side::Ask, held).unwrap();
+    book.apply(Side::Ask, level("0.0000000000001", "0")).unwrap();
+    book.apply(Side::Ask, level("50000000.50000001", "0")).unwrap();
+    assert_eq!(book.levels(Side::Ask).collect::<Vec<_>>(), [held]);
+    book.apply(Side::Ask, level("50000000.5000000000", "0")).unwrap();
+    assert_eq!(book.depth(Side::Ask), 0);
+    assert!(book.is_consistent());
+}
+
 proptest! {
     /// Against a sorted map of (price in 1/1000) to quantity text.
     #[test]

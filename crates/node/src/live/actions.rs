@@ -22,6 +22,10 @@ impl<F: Driven> Driver<F> {
                 tape.actions(&actions);
             }
             for action in actions {
+                if self.restart.is_some() {
+                    // Those of a feed that has just failed.
+                    break;
+                }
                 match action {
                     Action::Line { line, action } => self.perform(line, *action),
                     action => self.perform(0, action),

@@ -42,7 +42,7 @@ impl<F: Driven> Driver<F> {
                 break;
             }
         }
-        self.others();
+        self.others().await;
     }
 
     /// Hands over the frames of a line that are here: those of one read, as a rule.

@@ -85,19 +85,20 @@ impl Wires {
 
     /// What comes next on any line; a frame is left where it is.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        for (line, wire) in (0..).zip(&mut self.0) {
-            if let Some(socket) = &mut wire.socket
-                && socket.poll_ready(cx).is_ready()
-            {
-                return Poll::Ready(Wake::Incoming(line));
-            }
-        }
+        // A line that always brings something must not keep the other one from opening.
         for (line, wire) in (0..).zip(&mut self.0) {
             if let Some(opening) = &mut wire.opening
                 && let Poll::Ready(opened) = opening.as_mut().poll(cx)
             {
                 wire.opening = None;
                 return Poll::Ready(Wake::Opened(line, Box::new(opened)));
+            }
+        }
+        for (line, wire) in (0..).zip(&mut self.0) {
+            if let Some(socket) = &mut wire.socket
+                && socket.poll_ready(cx).is_ready()
+            {
+                return Poll::Ready(Wake::Incoming(line));
             }
         }
         Poll::Pending

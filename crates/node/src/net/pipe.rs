@@ -35,7 +35,7 @@ impl Head {
     pub fn into_pipe(self) -> Pipe {
         let frames = Frames::new(&self.rest);
         let waker = Waker::noop().clone();
-        Pipe { stream: self.stream, waker, frames, given: 0, end: None }
+        Pipe { stream: self.stream, waker, frames, given: 0, end: None, written: false }
     }
 }
 
@@ -89,6 +89,8 @@ pub(super) struct Pipe {
     given: usize,
     /// How reading has ended, until the library has been told.
     end: Option<io::Result<usize>>,
+    /// Whether the peer has taken a byte since that was asked last.
+    written: bool,
 }
 
 impl Pipe {
@@ -114,6 +116,11 @@ impl Pipe {
         Poll::Ready(false)
     }
 
+    /// Whether the peer has taken a byte since this was asked last.
+    pub fn has_written(&mut self) -> bool {
+        std::mem::take(&mut self.written)
+    }
+
     /// The library may read so many bytes.
     pub fn give(&mut self, count: usize) {
         self.given = count;
@@ -137,7 +144,9 @@ impl Read for Pipe {
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
-        now(Pin::new(&mut self.stream).poll_write(&mut cx, bytes))
+        let written = now(Pin::new(&mut self.stream).poll_write(&mut cx, bytes));
+        self.written |= written.as_ref().is_ok_and(|count| *count > 0);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

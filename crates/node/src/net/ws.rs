@@ -43,7 +43,8 @@ const VENUE_PING_WAIT: Duration = Duration::from_secs(50);
 const WORDS_MAX: usize = 256;
 /// How long a polite close may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
-
+/// Most reads in a row that bring nothing to take.
+const READS_MAX: u32 = 64;
 /// Bytes that the library reads at once: what it gets are small frames.
 const LIBRARY_READ: usize = 4096;
 
@@ -77,7 +78,7 @@ pub(crate) struct Socket {
     library: WebSocket<Pipe>,
     /// What can be taken.
     held: Held,
-    /// The message that was taken last, if it came in parts.
+    /// The last message that came in parts.
     joined: Bytes,
     /// Whether the library has the beginning of a message in several frames.
     in_parts: bool,
@@ -85,8 +86,10 @@ pub(crate) struct Socket {
     reads: u64,
     /// `reads` at the last frame.
     stamped: u64,
-    /// Running while bytes wait to be sent.
+    /// Running while bytes wait to be sent, since the peer took some last.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// Why nothing can be sent any more: the end, once what has come is used up.
+    broken: Option<End>,
     /// Where the venue pings by itself: running since the last sign of life.
     quiet: Option<Pin<Box<Sleep>>>,
 }
@@ -98,7 +101,7 @@ enum Held {
     /// A message where it lies.
     Here(Range<usize>),
     /// A message that came in parts.
-    Joined(Bytes),
+    Joined,
     /// The end; for good.
     End(End),
 }
@@ -180,6 +183,7 @@ impl Socket {
             reads: 1,
             stamped: 0,
             stuck: None,
+            broken: None,
             quiet: None,
         }
     }
@@ -198,10 +202,7 @@ impl Socket {
             Held::Here(message) => {
                 Some(Incoming::Frame(self.library.get_ref().frames.get(message)))
             }
-            Held::Joined(bytes) => {
-                self.joined = bytes;
-                Some(Incoming::Frame(&self.joined))
-            }
+            Held::Joined => Some(Incoming::Frame(&self.joined)),
             Held::End(end) => {
                 self.held = Held::End(end.clone());
                 Some(Incoming::Closed(end))
@@ -215,33 +216,40 @@ impl Socket {
         if self.stuck.is_some() {
             self.flush();
         }
-        if let Some(stuck) = &mut self.stuck
-            && stuck.as_mut().poll(cx).is_ready()
-        {
-            self.end(format!("took no byte from us for {} s", WRITE_WAIT.as_secs()));
-        }
-        loop {
+        for _ in 0..READS_MAX {
             let needed = self.advance();
             if !matches!(self.held, Held::Nothing) {
                 return Poll::Ready(());
             }
-            let read = self.library.get_mut().poll_fill(needed, cx);
-            if let Some(quiet) = &mut self.quiet {
-                if read.is_ready() {
-                    quiet.as_mut().reset(Instant::now() + VENUE_PING_WAIT);
-                } else if quiet.as_mut().poll(cx).is_ready() {
-                    let seconds = VENUE_PING_WAIT.as_secs();
-                    self.end(format!("silent: not even a ping for {seconds} s"));
-                    return Poll::Ready(());
-                }
-            }
-            match read {
-                Poll::Pending => return Poll::Pending,
+            match self.library.get_mut().poll_fill(needed, cx) {
                 Poll::Ready(true) => self.reads += 1,
                 // The library says what that means.
                 Poll::Ready(false) => self.hand_over(0),
+                Poll::Pending => return self.poll_limits(cx),
+            }
+            if let Some(quiet) = &mut self.quiet {
+                quiet.as_mut().reset(Instant::now() + VENUE_PING_WAIT);
             }
         }
+        // Nothing but pings, one behind the other: others come first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready if nothing is to come any more, though nobody has said so: nothing was to be read.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_over = |limit: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>| {
+            limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready())
+        };
+        if is_over(&mut self.stuck, cx) {
+            self.breaks(format!("took no byte from us for {} s", WRITE_WAIT.as_secs()));
+        }
+        if is_over(&mut self.quiet, cx) {
+            self.end(format!("silent: not even a ping for {} s", VENUE_PING_WAIT.as_secs()));
+        } else if let Some(end) = self.broken.take() {
+            self.held = Held::End(end);
+        }
+        if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Looks for something to take; gives the bytes that the frame at the front has.
@@ -277,8 +285,8 @@ impl Socket {
     fn hand_over(&mut self, length: usize) {
         self.library.get_mut().give(length);
         match self.library.read() {
-            Ok(Message::Text(text)) => self.held = Held::Joined(text.into()),
-            Ok(Message::Binary(bytes)) => self.held = Held::Joined(bytes),
+            Ok(Message::Text(text)) => self.hold(text.into()),
+            Ok(Message::Binary(bytes)) => self.hold(bytes),
             Ok(Message::Close(frame)) => {
                 let code = frame.as_ref().map(|frame| frame.code.into());
                 let words = frame.map_or(String::new(), |frame| frame.reason.to_string());
@@ -287,9 +295,14 @@ impl Socket {
             }
             // A pong waits to be flushed, or nothing does.
             Ok(_) => {}
-            Err(error) => self.failed(&error),
+            Err(error) if is_wait(&error) => {}
+            Err(error) => self.end(said(&error)),
         }
         self.flush();
+    }
+
+    fn hold(&mut self, message: Bytes) {
+        (self.joined, self.held) = (message, Held::Joined);
     }
 
     /// Sends what waits to be sent, as far as the peer takes it.
@@ -297,21 +310,19 @@ impl Socket {
         match self.library.flush() {
             Ok(()) => self.stuck = None,
             Err(error) if is_wait(&error) => {
-                self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_WAIT)));
+                let took = self.library.get_mut().has_written();
+                if took || self.stuck.is_none() {
+                    self.stuck = Some(Box::pin(tokio::time::sleep(WRITE_WAIT)));
+                }
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.breaks(said(&error)),
         }
     }
 
-    /// What the library could not do.
-    fn failed(&mut self, error: &WsError) {
-        match error {
-            error if is_wait(error) => {}
-            WsError::ConnectionClosed | WsError::AlreadyClosed => {
-                self.end("the connection ended".to_owned());
-            }
-            error => self.end(format!("the connection broke: {}", chain(error))),
-        }
+    /// Nothing can be sent any more.
+    fn breaks(&mut self, reason: String) {
+        self.stuck = None;
+        self.broken.get_or_insert(End { code: None, reason });
     }
 
     fn end(&mut self, reason: String) {
@@ -330,11 +341,11 @@ impl Socket {
     }
 
     fn queue(&mut self, message: Message) {
-        if self.has_ended() {
+        if self.has_ended() || self.broken.is_some() {
             return;
         }
         match self.library.write(message) {
-            Err(error) if !is_wait(&error) => self.failed(&error),
+            Err(error) if !is_wait(&error) => self.breaks(said(&error)),
             // What the peer does not take at once is queued.
             _ => self.flush(),
         }
@@ -351,6 +362,14 @@ impl Socket {
         };
         // Whether the peer answered or not, the connection is over.
         drop(tokio::time::timeout(CLOSE_WAIT, farewell).await);
+    }
+}
+
+/// What the library could not do, in words.
+fn said(error: &WsError) -> String {
+    match error {
+        WsError::ConnectionClosed | WsError::AlreadyClosed => "the connection ended".to_owned(),
+        error => format!("the connection broke: {}", chain(error)),
     }
 }
 

@@ -68,6 +68,8 @@ impl TradeOrder {
     /// Lets out what a feed's gaps hold: some of its events were lost, perhaps their ends.
     pub fn lost(&mut self, feed: FeedId, give: impl FnMut(Arc<Batch>)) {
         self.let_out(|key, _| key.0 == feed, give);
+        // What closes them may never come; the next gap is a new one.
+        self.held.retain(|key, _| key.0 != feed);
     }
 
     /// Lets out everything, at the end.

@@ -54,29 +54,27 @@ impl Heads {
     }
 
     /// Learns how frames of a subscription begin from one that was taken: its first `length` bytes.
+    /// The first row stands at `row`.
     #[cold]
-    pub(super) fn learn(&mut self, frame: &[u8], length: usize, head: Head) {
+    pub(super) fn learn(
+        &mut self,
+        (frame, length): (&[u8], usize),
+        (index, form): (u32, Form),
+        action: Option<Action>,
+        (row, begun): (usize, Begun),
+    ) {
         // A snapshot comes once; updates come all the time.
         let (Some(slot), Some(text)) = (slot(frame), frame.get(..length)) else { return };
-        if head.action == Some(Action::Snapshot) || self.heads.len() >= SLOTS {
+        if action == Some(Action::Snapshot) || self.heads.len() >= SLOTS {
             return;
         }
         if self.slots.is_empty() {
             self.slots = vec![0; SLOTS].into();
         }
         if let Some(place @ 0) = self.slots.get_mut(slot) {
-            self.heads.push(Head { text: text.into(), ..head });
+            self.heads.push(Head { text: text.into(), index, form, action, row, begun });
             *place = self.heads.len() as u16;
         }
-    }
-
-    /// A head without its text.
-    pub(super) fn head(
-        (index, form): (u32, Form),
-        action: Option<Action>,
-        (row, begun): (usize, Begun),
-    ) -> Head {
-        Head { text: Box::default(), index, form, action, row, begun }
     }
 }
 
@@ -100,8 +98,8 @@ mod tests {
     use super::*;
 
     fn learnt(heads: &mut Heads, frame: &str, length: usize, index: u32, action: Option<Action>) {
-        let head = Heads::head((index, Form::Trade), action, (length - 5, Begun::Trade));
-        heads.learn(frame.as_bytes(), length, head);
+        let whole = (frame.as_bytes(), length);
+        heads.learn(whole, (index, Form::Trade), action, (length - 5, Begun::Trade));
     }
 
     fn frame(id: usize) -> (String, usize) {

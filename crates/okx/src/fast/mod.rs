@@ -28,7 +28,7 @@ use crate::channel::books::BookRow;
 use crate::frame::Action;
 use cursor::Cursor;
 pub(crate) use heads::{Head, Heads};
-use market_data_model::{Bar, InstType, Nanos, Ticker, Trade};
+use market_data_model::{Bar, BarKind, InstType, Nanos, Ticker, Trade};
 use market_data_simd::{Vectors, Wide, Work};
 use scan::{Plain, Scan};
 
@@ -171,7 +171,7 @@ impl Rows {
         action: Option<Action>,
     ) {
         if let (Some((begun, end)), Some((row, _))) = (self.first, self.spans.first()) {
-            heads.learn(frame, end, Heads::head(of, action, (*row, begun)));
+            heads.learn((frame, end), of, action, (*row, begun));
         }
     }
 }
@@ -206,6 +206,10 @@ fn read<S: Scan>(
             (Cursor::new(bytes.get(head.len()..)?, scan), head.action, head.row, head.begun)
         }
         Start::Argument(rest) => {
+            // What stands in the rows is compared with the key as it is, without escapes.
+            if key.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+                return None;
+            }
             let mut at = Cursor::new(rest, scan);
             let action = action(&mut at);
             at.literal(b",\"data\":[")?;
@@ -246,8 +250,9 @@ fn begin<S: Scan>(at: &mut Cursor<'_, S>, form: Form, key: &str) -> Option<Begun
         Form::Book(form) => books::begin(at, form),
         Form::Trade => rows::begin_trade(at, key),
         Form::Ticker => rows::begin_ticker(at, key),
+        // A bar of a spread has cells of its own.
+        Form::Bar(BarKind::Spread, _) | Form::Figures(_) | Form::Instruments => None,
         Form::Bar(..) => rows::begin_bar(at),
-        Form::Figures(_) | Form::Instruments => None,
     }
 }
 

@@ -53,6 +53,33 @@ fn takes_what_comes_all_the_time() {
     assert_eq!((row.seq, row.prev, row.checksum), (Some(344_430_848_984), Some(-1), Some(0)));
 }
 
+/// Its sixth cell is what was traded, so with six the one that says whether it is over is missing.
+#[test]
+fn a_bar_of_a_spread_is_read_the_general_way() {
+    let text = r#"{"arg":{"channel":"sprd-candle1m","sprdId":"B-U"},"data":[["1785096000000","1","2","0.5","1.50","1"]]}"#;
+    assert!(take(text).is_none());
+    assert!(take(&text.replace("sprd-candle", "mark-price-candle")).is_some());
+}
+
+/// What a key says and how it is spelled are two things then.
+#[test]
+fn a_key_that_needs_escapes_is_read_the_general_way() {
+    let row = |key: &str| {
+        format!(
+            r#"{{"arg":{{"channel":"trades","instId":"B-U"}},"data":[{{"instId":"{key}","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"1791369350776"}}]}}"#
+        )
+    };
+    for (key, plain) in [("B-U", true), ("A\"B", false), ("A\\n", false), ("A\nB", false)] {
+        let text = row(key);
+        let (_, rest) = argument(text.as_bytes()).unwrap();
+        let form = channel::find("trades").unwrap().form;
+        let frame = (text.as_bytes(), Start::Argument(rest));
+        let mut out = Rows::default();
+        let taken = super::rows(How::of(Instructions::Best), frame, (form, key), &mut out);
+        assert_eq!(taken.is_some(), plain, "{key:?}");
+    }
+}
+
 #[test]
 fn leaves_everything_else_alone() {
     for text in PLAIN {

@@ -214,7 +214,7 @@ impl OkxFeed {
     ) {
         let (first, id) = self.ids_of(index, trade);
         let last = self.subs[index as usize].series.as_ref().and_then(|series| series.last());
-        if let Some(last) = last.filter(|last| first > last + 1) {
+        if let Some(last) = last.filter(|last| first > last.saturating_add(1)) {
             self.carry(index).give_up((last + 1, first - 1));
         }
         self.take_trade(now, index, (ts, trade), row, out);

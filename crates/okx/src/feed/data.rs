@@ -28,21 +28,27 @@ impl OkxFeed {
             return;
         }
         self.link.heard = now;
-        let faults = self.emit.stats.faults;
-        let differing = self.bars.made.differing();
+        let faults = self.faults_that_weigh();
         if self.config.sbe && sbe::is_binary(bytes) {
             self.binary(now, bytes, out);
-        } else if self.config.general_only || self.fast(now, bytes, out).is_none() {
+        } else if self.config.general_only
+            || self.config.sbe
+            || self.fast(now, bytes, out).is_none()
+        {
             self.general(now, bytes, out);
         }
-        // That a bar is another than its trades is no sign of a sick connection.
-        let apart = self.bars.made.differing() - differing;
-        self.weigh_faults(now, faults + apart, out);
+        self.weigh_faults(now, faults, out);
+    }
+
+    /// Faults until now that are a sign of a sick connection: that a bar is another than its trades
+    /// is none. Only differences mean something, and they may come around.
+    pub(super) fn faults_that_weigh(&self) -> u64 {
+        self.emit.stats.faults.wrapping_sub(self.bars.made.differing())
     }
 
     /// Too many faults since there were `before` end the connection at hand.
     pub(super) fn weigh_faults(&mut self, now: Nanos, before: u64, out: &mut Outbox) {
-        for _ in before..self.emit.stats.faults {
+        for _ in 0..self.faults_that_weigh().wrapping_sub(before) {
             if self.link.fault(now) {
                 let reason = "too many faults in a short time";
                 return self.replace(now, reason, (Whose::Venue, false), out);

@@ -279,7 +279,7 @@ impl OkxFeed {
         if !(stands && self.subs[index].wanted) {
             return None;
         }
-        let faults = self.emit.stats.faults;
+        let faults = self.faults_that_weigh();
         self.lines.hot = true;
         let taken = self.fast(now, bytes, out);
         self.lines.hot = false;
@@ -289,7 +289,7 @@ impl OkxFeed {
         if let Some(other) = &mut self.lines.other {
             other.link.heard = now;
         }
-        if self.emit.stats.faults > faults {
+        if self.faults_that_weigh() != faults {
             self.on_other(out, |feed, out| feed.weigh_faults(now, faults, out));
         }
         Some(())

@@ -8,10 +8,12 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes in pieces, then the end; what is written is kept.
+/// Bytes in pieces, then the end; what is written is kept, unless nothing can be.
+#[derive(Default)]
 struct Script {
     pieces: VecDeque<Vec<u8>>,
     written: Arc<Mutex<Vec<u8>>>,
+    is_deaf: bool,
 }
 
 impl AsyncRead for Script {
@@ -37,6 +39,9 @@ impl AsyncWrite for Script {
         _cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_deaf {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         self.written.lock().unwrap().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -109,12 +114,14 @@ fn expected(bytes: &[u8]) -> Story {
 /// What a socket makes of them in pieces, the first of which came with the handshake.
 fn told(pieces: Vec<Vec<u8>>) -> Story {
     let written = Arc::new(Mutex::new(Vec::new()));
-    let script = Script { pieces: pieces.into(), written: Arc::clone(&written) };
+    let script =
+        Script { pieces: pieces.into(), written: Arc::clone(&written), ..Script::default() };
     let mut socket = Socket::over(Head::new(Box::new(script)).into_pipe(), config());
     let mut cx = Context::from_waker(std::task::Waker::noop());
     let mut messages = Vec::new();
     let end = loop {
-        assert!(socket.poll_ready(&mut cx).is_ready(), "bytes are here, or the end is");
+        // It lets others on now and then; bytes are always here, or the end is.
+        while socket.poll_ready(&mut cx).is_pending() {}
         match socket.take() {
             Some(Incoming::Frame(bytes)) => messages.push(bytes.to_vec()),
             Some(Incoming::Closed(end)) => break end,
@@ -225,7 +232,7 @@ fn what_comes_with_the_answer_to_the_handshake_is_kept() {
         let head = bytes.len();
         bytes.extend_from_slice(&text);
         let rest = bytes.split_off(bytes.len() - cut.min(bytes.len()));
-        let script = Script { pieces: [bytes, rest].into(), written: Arc::default() };
+        let script = Script { pieces: [bytes, rest].into(), ..Script::default() };
         let mut stream = Head::new(Box::new(script));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let (mut room, mut read) = ([0; 4096], 0);
@@ -240,4 +247,57 @@ fn what_comes_with_the_answer_to_the_handshake_is_kept() {
         assert!(socket.poll_ready(&mut cx).is_ready());
         assert_eq!(socket.take(), Some(Incoming::Frame(b"early")), "cut {cut} before the end");
     }
+}
+
+/// What has come stays good although nothing can be sent any more; and so does the code of the end.
+#[test]
+fn what_has_come_is_handed_out_though_a_send_fails() {
+    let close = frame(0x88, b"\x0f\xa1log in again", false);
+    for texts in [&["a"][..], &["a", "b", "c"]] {
+        let mut bytes: Vec<u8> =
+            texts.iter().flat_map(|text| frame(0x81, text.as_bytes(), false)).collect();
+        bytes.extend_from_slice(&close);
+        let script = Script { pieces: [bytes].into(), is_deaf: true, ..Script::default() };
+        let mut socket = Socket::over(Head::new(Box::new(script)).into_pipe(), config());
+        for text in texts {
+            assert_eq!(socket.try_next(), Some(Incoming::Frame(text.as_bytes())));
+            socket.send("pong".into());
+        }
+        let Some(Incoming::Closed(end)) = socket.try_next() else { panic!("it has ended") };
+        assert_eq!(end.code, Some(4001), "{end:?}");
+    }
+}
+
+#[test]
+fn a_send_that_fails_is_the_end_when_nothing_else_comes() {
+    struct Deaf;
+    impl AsyncRead for Deaf {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+    impl AsyncWrite for Deaf {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+    let mut socket = Socket::over(Head::new(Box::new(Deaf)).into_pipe(), config());
+    assert_eq!(socket.try_next(), None);
+    socket.send("ping".into());
+    let Some(Incoming::Closed(end)) = socket.try_next() else { panic!("it has ended") };
+    assert!(end.code.is_none() && end.reason.starts_with("the connection broke"), "{end:?}");
 }

@@ -186,6 +186,14 @@ fn a_loss_lets_out_what_its_feed_holds() {
     assert_eq!(seen(&out), [(1, None)]);
     order.lost(FeedId(1), |batch| out.push(batch));
     assert_eq!(seen(&out), [(1, None), (2, Some((0, 9)))]);
+    // The gap's end was lost with the rest; the next gap holds trades back again.
+    out.clear();
+    let next = [Step::Gap(0, 2, false), Step::Trade(0, 12), Step::Trade(0, 11)];
+    order.take(batch(&next, 10, 1), |batch| out.push(batch));
+    order.take(batch(&[Step::Gap(0, 2, true), Step::Trade(0, 13)], 13, 1), |b| out.push(b));
+    let [first, trades @ .., last] = &seen(&out)[..] else { panic!("{out:?}") };
+    assert_eq!((first, last), (&(10, None), &(14, Some((0, 13)))));
+    assert_eq!(trades[..2], [(12, Some((0, 11))), (11, Some((0, 12)))]);
 }
 
 #[test]

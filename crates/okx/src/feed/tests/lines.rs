@@ -137,6 +137,17 @@ fn what_both_lines_lost_is_a_gap_at_once() {
     assert_eq!(bench.seq(), None);
 }
 
+/// An id that has no next one, and then a venue that counts from the start again.
+#[test]
+fn the_largest_id_is_an_id_like_any_other() {
+    let mut bench = pair(&[sub("trades", "B-U")]);
+    let last = format!("trade {} 2@1.50", u64::MAX);
+    assert_eq!(bench.trade_on(0, u64::MAX, 1), [last]);
+    assert_eq!(bench.trade_on(1, u64::MAX, 1), NOTHING);
+    let lines = bench.trade_on(0, 5, 1);
+    assert!(lines.contains(&"trade 5 2@1.50".to_owned()), "{lines:?}");
+}
+
 #[test]
 fn patience_with_a_hole_ends() {
     let mut bench = pair(&[sub("books", "B-U"), sub("trades", "B-U")]);
