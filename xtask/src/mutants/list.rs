@@ -317,9 +317,9 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M26",
         what: "a price with fewer decimals than the book is put one decimal too low",
         edits: &[Edit {
-            file: BOOK,
-            old: "UNITS.get(usize::from(self.scale.checked_sub(scale)?))?",
-            new: "UNITS.get(usize::from(self.scale.checked_sub(scale)?.saturating_sub(1)))?",
+            file: CELL,
+            old: "super::UNITS[finer as usize %",
+            new: "super::UNITS[finer.saturating_sub(1) as usize %",
         }],
     },
     Mutant {
@@ -856,6 +856,15 @@ pub const MUTANTS: &[Mutant] = &[
         name: "M84",
         what: "a text frame is handed on whether it is text or not",
         edits: &[Edit { file: SOCKET, old: "first != TEXT || is_text", new: "true || is_text" }],
+    },
+    Mutant {
+        name: "M88",
+        what: "a send that fails ends a connection before what has come is handed out",
+        edits: &[Edit {
+            file: SOCKET,
+            old: "self.broken.get_or_insert(End { code: None, reason });",
+            new: "self.end(reason);",
+        }],
     },
     Mutant {
         name: "L1",
