@@ -184,6 +184,63 @@ async fn a_sink_called_at_once_waits_for_one_read_and_one_behind_a_queue_for_fou
     stage.stop().await;
 }
 
+/// Tells what it hears; the first time it waits until everything has been sent.
+struct Late(Option<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<String>);
+
+impl Sink for Late {
+    fn batch(&mut self, batch: &Arc<Batch>) -> Result<(), SinkError> {
+        if let Some(sent) = self.0.take() {
+            sent.recv().map_err(|_| SinkError::ReaderGone)?;
+        }
+        for event in batch.iter() {
+            if let Body::Raw(raw) = event.body {
+                self.1.send(raw.row.clone()).map_err(|_| SinkError::ReaderGone)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, _lost: &Lost) -> Result<(), SinkError> {
+        panic!("nothing is lost here")
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// A timer that waits for frames would say that none came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timer_does_not_overtake_frames_that_are_here() {
+    const FRAMES: usize = 60;
+    let (listener, address) = listener().await;
+    let (sent, all_sent) = std::sync::mpsc::channel();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        // Several reads, the first of which makes the timer due.
+        socket.feed(Message::text("tick 0")).await.unwrap();
+        for n in 0..FRAMES {
+            socket.feed(Message::text(format!("{n:01000}"))).await.unwrap();
+        }
+        socket.flush().await.unwrap();
+        sent.send(()).unwrap();
+        while socket.next().await.is_some() {}
+    });
+    let (heard, told) = std::sync::mpsc::channel();
+    let counters = Metrics::default().add_queue("late");
+    let (inline, _ended) = Inline::new(Box::new(Late(Some(all_sent), heard)), &counters);
+    let (asks, driver, metrics) = run(address, address, Way::Inline(Arc::new(inline)));
+    while metrics.okx_messages_received_total() <= FRAMES as u64 {
+        tokio::task::yield_now().await;
+    }
+    asks.send(Ask::Command(Command::Stop)).await.ok().unwrap();
+    driver.await.unwrap();
+    let told: Vec<String> = told.iter().collect();
+    assert_eq!(told.len(), FRAMES + 1);
+    assert_eq!(told.iter().position(|said| said.contains("ticked")), Some(FRAMES));
+}
+
 #[tokio::test]
 async fn actions_are_performed_and_answered() {
     let web = echo_http().await;
