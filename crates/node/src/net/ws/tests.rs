@@ -8,12 +8,13 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes in pieces, then the end; what is written is kept, unless nothing can be.
+/// Bytes in pieces, then the end, or nothing; what is written is kept, unless nothing can be.
 #[derive(Default)]
 struct Script {
     pieces: VecDeque<Vec<u8>>,
     written: Arc<Mutex<Vec<u8>>>,
     is_deaf: bool,
+    is_open: bool,
 }
 
 impl AsyncRead for Script {
@@ -28,6 +29,8 @@ impl AsyncRead for Script {
             if !rest.is_empty() {
                 self.pieces.push_front(rest);
             }
+        } else if self.is_open {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
@@ -270,32 +273,8 @@ fn what_has_come_is_handed_out_though_a_send_fails() {
 
 #[test]
 fn a_send_that_fails_is_the_end_when_nothing_else_comes() {
-    struct Deaf;
-    impl AsyncRead for Deaf {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            _out: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-    impl AsyncWrite for Deaf {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            _bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-        }
-        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-    let mut socket = Socket::over(Head::new(Box::new(Deaf)).into_pipe(), config());
+    let script = Script { is_deaf: true, is_open: true, ..Script::default() };
+    let mut socket = Socket::over(Head::new(Box::new(script)).into_pipe(), config());
     assert_eq!(socket.try_next(), None);
     socket.send("ping".into());
     let Some(Incoming::Closed(end)) = socket.try_next() else { panic!("it has ended") };
