@@ -74,7 +74,6 @@ const EMIT: &str = "crates/okx/src/feed/emit.rs";
 const FEED_BARS: &str = "crates/okx/src/feed/bars.rs";
 const BARS: &str = "crates/okx/src/channel/bars.rs";
 const LIMITS: &str = "crates/okx/src/limits.rs";
-const BOOK: &str = "crates/model/src/book.rs";
 const DECIMAL: &str = "crates/model/src/decimal.rs";
 const WITNESS: &str = "crates/okx/src/feed/witness.rs";
 const WITNESS_PAST: &str = "crates/okx/src/feed/witness/past.rs";

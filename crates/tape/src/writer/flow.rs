@@ -12,8 +12,11 @@ use std::io;
 
 /// What a failure does to the segment's records that are not known to be on the disk.
 enum Fate {
-    /// They may be there.
+    /// They may be there, and forcing them to the disk may still succeed.
     Unsure,
+    /// They may be there. Forcing has failed, and a second try proves nothing: a system tells of
+    /// bytes that it could not write once, and then forgets them (Linux since 4.13).
+    Unsynced,
     /// The file is gone, with everything in it.
     Gone,
 }
@@ -139,8 +142,9 @@ impl TapeWriter {
 
     fn fail_sync(&mut self, now: Nanos, error: SyncError) {
         match error {
+            SyncError::Write(error) => self.fail(now, "cannot write", &error, Fate::Unsure),
             SyncError::Io(error) => {
-                self.fail(now, "cannot force to the disk", &error, Fate::Unsure);
+                self.fail(now, "cannot force to the disk", &error, Fate::Unsynced);
             }
             SyncError::Deleted => {
                 let error = io::Error::new(io::ErrorKind::NotFound, "somebody deleted it");
@@ -168,7 +172,7 @@ impl TapeWriter {
                 }
                 // What was written whole may still be saved.
                 Fate::Unsure if segment.sync().is_ok() => {}
-                Fate::Unsure => {
+                Fate::Unsure | Fate::Unsynced => {
                     lost += segment.unsynced.records();
                     self.lost.unsure.merge(&segment.unsynced);
                     self.lost.merge_unsure(&segment.told_unsynced);

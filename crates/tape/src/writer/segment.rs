@@ -35,8 +35,10 @@ pub(super) struct OpenSegment {
 
 /// Why a sync did not help.
 pub(super) enum SyncError {
-    /// The file system said no.
+    /// The file system did not force it to the disk.
     Io(io::Error),
+    /// The end of the file could not even be written.
+    Write(io::Error),
     /// The file was deleted under us.
     Deleted,
 }
@@ -130,7 +132,7 @@ impl OpenSegment {
         if let Err(error) = self.file.write_all(&bytes) {
             // Best effort, as above.
             let _ = self.file.cut(self.bytes);
-            return Err(SyncError::Io(error));
+            return Err(SyncError::Write(error));
         }
         self.bytes += bytes.len() as u64;
         self.sync()

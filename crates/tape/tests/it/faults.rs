@@ -28,6 +28,9 @@ struct Faults {
     fail_file_sync: bool,
     fail_create: bool,
     fail_dir: bool,
+    /// The next sync of a file fails, as the only one: what it should have brought to the disk is
+    /// forgotten.
+    fail_next_sync: bool,
     /// Nothing works any more, not even cutting.
     power_off: bool,
     /// Bytes known to be on the disk.
@@ -151,6 +154,9 @@ impl Write for FaultyFile {
 impl SegmentFile for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         self.faults.check(|f| f.fail_sync || f.fail_file_sync, "sync")?;
+        if std::mem::take(&mut self.faults.0.lock().unwrap().fail_next_sync) {
+            return Err(broken("one sync"));
+        }
         let len = self.file.seek(SeekFrom::End(0))?;
         self.faults.0.lock().unwrap().synced.insert(self.path.clone(), len);
         Ok(())
@@ -232,6 +238,25 @@ fn fail_and_mend(break_it: impl Fn(&Faulty), mend_it: impl Fn(&Faulty)) -> (Run,
     assert!(frames + told <= 5000, "{frames} on tape, {told} told lost");
     assert!(frames + told + unsure >= 5000, "{frames} on tape, {told} told lost");
     (run, said)
+}
+
+/// A system tells once that bytes did not get to the disk, and then forgets them.
+#[test]
+fn a_sync_that_has_failed_is_not_believed_the_second_time() {
+    let mut run = Run::new(small());
+    let records = frames(3000, 3);
+    run.put(&records[..1000]);
+    run.disk.set(|f| f.fail_next_sync = true);
+    run.put(&records[1000..]);
+    assert!(run.news.iter().any(|news| matches!(news, News::Failed { .. })));
+    let Run { dir, disk, tape, news, kept, lost } = run;
+    assert_eq!(tape.failure(), None);
+    tape.close(records[2999].ts).expect("closes");
+    let spare = tempfile::tempdir().unwrap();
+    let tape = TapeWriter::open(spare.path(), small(), T0).unwrap();
+    let (said, _) = Run { dir, disk, tape, news, kept, lost }.accounts();
+    let unsure: u64 = said.lost.iter().map(|(_, lost)| lost.unsure).sum();
+    assert!(unsure > 0, "{:?}", said.lost);
 }
 
 #[test]
