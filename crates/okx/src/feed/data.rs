@@ -48,7 +48,7 @@ impl OkxFeed {
 
     /// Too many faults since there were `before` end the connection at hand.
     pub(super) fn weigh_faults(&mut self, now: Nanos, before: u64, out: &mut Outbox) {
-        for _ in 0..self.faults_that_weigh().wrapping_sub(before) {
+        for _ in 0..self.faults_that_weigh().wrapping_sub(before).cast_signed() {
             if self.link.fault(now) {
                 let reason = "too many faults in a short time";
                 return self.replace(now, reason, (Whose::Venue, false), out);
