@@ -349,24 +349,7 @@ impl Metrics {
         let help = "Feeds that failed by a mistake of ours and were started afresh";
         family("market_data_feed_panics_total", help, "counter", own(&self.panics));
         if let Some(tape) = self.tape() {
-            let failing = u64::from(tape.failing.is_some());
-            for (name, help, kind, value) in [
-                ("records_total", "Records on the tape", "counter", tape.records),
-                ("bytes_total", "Bytes of records on the tape", "counter", tape.bytes),
-                ("stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
-                ("records_lost_total", "Records lost", "counter", tape.lost_records),
-                ("failures_total", "Times that writing failed", "counter", tape.failures),
-                ("converted_total", "Segments that became Parquet", "counter", tape.converted),
-                (
-                    "convert_failures_total",
-                    "Conversions that failed",
-                    "counter",
-                    tape.convert_failures,
-                ),
-                ("failing", "Whether writing fails at the moment", "gauge", failing),
-                ("lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
-                ("queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
-            ] {
+            for (name, help, kind, value) in of_tape(&tape) {
                 let name = format!("market_data_tape_{name}");
                 family(&name, help, kind, vec![(String::new(), value)]);
             }
@@ -407,4 +390,23 @@ impl Metrics {
 fn label(name: &str, value: &str) -> String {
     let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("{name}=\"{escaped}\"")
+}
+
+/// What is told of the tape: name behind `market_data_tape_`, help, kind and value.
+fn of_tape(tape: &TapeReport) -> [(&'static str, &'static str, &'static str, u64); 11] {
+    let failing = u64::from(tape.failing.is_some());
+    let hurried = "Blocks not compressed for want of time";
+    [
+        ("records_total", "Records on the tape", "counter", tape.records),
+        ("bytes_total", "Bytes of records on the tape", "counter", tape.bytes),
+        ("stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
+        ("hurried_blocks_total", hurried, "counter", tape.hurried_blocks),
+        ("records_lost_total", "Records lost", "counter", tape.lost_records),
+        ("failures_total", "Times that writing failed", "counter", tape.failures),
+        ("converted_total", "Segments that became Parquet", "counter", tape.converted),
+        ("convert_failures_total", "Conversions that failed", "counter", tape.convert_failures),
+        ("failing", "Whether writing fails at the moment", "gauge", failing),
+        ("lag_ns", "How long the last chunk waited, in ns", "gauge", tape.lag_ns),
+        ("queue_bytes", "Bytes waiting to be written", "gauge", tape.queue_bytes),
+    ]
 }

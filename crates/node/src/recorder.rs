@@ -17,6 +17,7 @@ mod anchors;
 mod chunk;
 mod config;
 mod converter;
+mod haste;
 mod known;
 mod lane;
 mod news;
@@ -67,6 +68,8 @@ pub struct TapeReport {
     pub bytes: u64,
     /// Bytes on the disk, after compression.
     pub stored_bytes: u64,
+    /// Blocks that were not compressed, because the recorder could not keep up.
+    pub hurried_blocks: u64,
     /// Records lost, or handed to a disk that then failed.
     pub lost_records: u64,
     /// Times that writing failed.
@@ -96,6 +99,7 @@ pub(crate) struct Shared {
     pub records: AtomicU64,
     pub bytes: AtomicU64,
     pub stored_bytes: AtomicU64,
+    pub hurried_blocks: AtomicU64,
     /// Lost by the writer.
     pub lost: AtomicU64,
     /// Lost because the queue was full, and not yet accounted for by the writer.
@@ -123,6 +127,7 @@ impl Shared {
             records: self.records.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             stored_bytes: self.stored_bytes.load(Relaxed),
+            hurried_blocks: self.hurried_blocks.load(Relaxed),
             lost_records: self.lost.load(Relaxed) + self.dropped.load(Relaxed),
             failures: self.failures.load(Relaxed),
             failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -141,6 +146,7 @@ impl Shared {
         self.records.store(stats.records, Relaxed);
         self.bytes.store(stats.bytes, Relaxed);
         self.stored_bytes.store(stats.stored_bytes, Relaxed);
+        self.hurried_blocks.store(stats.hurried_blocks, Relaxed);
         self.lost.store(stats.lost_records, Relaxed);
     }
 

@@ -495,6 +495,9 @@ impl Replay {
         if trusted && !(options.check || changed) {
             return Did::Nothing;
         }
+        if let Some(playing) = self.playing.get_mut(&feed) {
+            playing.sum_anew();
+        }
         // A state of another version is stepped over.
         let Ok((config, restored)) = restored(feed, state) else { return Did::Nothing };
         let known = self.playing.contains_key(&feed);
@@ -645,6 +648,12 @@ impl Playing {
             self.choose_books();
         }
         self.witness = witness.then(|| as_witness(state));
+    }
+
+    /// The recorder's sums begin anew behind each state; where it did not sum up before, nothing is
+    /// compared.
+    fn sum_anew(&mut self) {
+        (self.digests, self.since) = (digests(), None);
     }
 
     fn compare_state(&mut self, recorded: &[u8], at: Nanos) {

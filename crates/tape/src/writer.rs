@@ -173,6 +173,12 @@ impl TapeWriter {
         self.lost.sure.join(range);
     }
 
+    /// Whether blocks are stored as they are from the next one on, because whoever records cannot
+    /// keep up and compressing is most of the work. A block says how it is stored.
+    pub fn hurry(&mut self, on: bool) {
+        self.block.hurried = on;
+    }
+
     /// The feed has ended: its start is not repeated in later segments.
     pub fn end_feed(&mut self, feed: FeedId) {
         self.feeds.remove(&feed);

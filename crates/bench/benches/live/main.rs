@@ -169,11 +169,14 @@ fn serve(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
 /// The core on which everything that receives runs.
 const RECEIVER: usize = 0;
 
+/// Of all cores there are, not of those that this process has at the moment: the sender is started
+/// by one that is confined already.
 #[cfg(target_os = "linux")]
 fn confine(allowed: impl Fn(usize) -> bool) {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut set = rustix::thread::CpuSet::new();
-    (0..cores).filter(|core| cores == 1 || allowed(*core)).for_each(|core| set.set(core));
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|core| allowed(*core))
+        .for_each(|core| set.set(core));
     if let Err(why) = rustix::thread::sched_setaffinity(None, &set) {
         eprintln!("not confined to a core: {why}");
     }

@@ -254,17 +254,18 @@ fn a_changed_digit_is_found_though_every_sum_holds() {
     let (folder, path, at, head) = to_forge();
     let dir = folder.path().join("tape");
     let good = fs::read(&path).expect("the segment");
-    let (_, kind, end) = frames_of(&good, at, &head)[0];
-    // Before the text stand feed and time, which are no text.
-    let begins = good[kind..end].windows(6).position(|bytes| bytes == br#"{"arg""#);
-    let byte = kind + begins.expect("a frame");
-    let text = std::str::from_utf8(&good[byte..end]).expect("a frame is text");
-    // The quantity of the first level there is.
-    let level = text.find(r#":[[""#).expect("a level") + 4;
-    let quantity = level + text[level..].find(r#"",""#).expect("a quantity") + 3;
+    // The size of a trade: each becomes an event, while of a book only the best levels do.
+    let size = |(_, kind, end): &(usize, usize, usize)| {
+        let text = String::from_utf8_lossy(&good[*kind..*end]);
+        let is_trades = text.contains(r#""channel":"trades""#) && text.contains(r#""data""#);
+        let key = br#""sz":""#;
+        let found = good[*kind..*end].windows(key.len()).position(|bytes| bytes == key);
+        found.filter(|_| is_trades).map(|place| kind + place + key.len())
+    };
+    let place = records_of(&good, at, &head).iter().find_map(size).expect("a trade");
     let mut bad = good.clone();
-    let digit = &mut bad[byte + quantity];
-    assert!(digit.is_ascii_digit(), "{text}");
+    let digit = &mut bad[place];
+    assert!(digit.is_ascii_digit(), "{digit}");
     *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
     sums_hold(&mut bad, at, head);
     fs::write(&path, &bad).expect("it takes bytes");

@@ -117,6 +117,45 @@ async fn what_does_not_fit_is_counted_and_told() {
     assert!(!all.iter().any(|(.., said)| said.starts_with("Outputs")), "no sum after a loss");
 }
 
+#[test]
+fn a_recorder_that_is_far_behind_does_not_compress() {
+    let record = |frames: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = TapeSettings::new(folder.path());
+        let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
+        let (chunks, queue) = sync_channel(frames);
+        let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: true };
+        let mut lane = lanes.lane(0);
+        drop(lanes);
+        let base = crate::clock::wall_now();
+        lane.start(base, FEED, b"config".to_vec());
+        for i in 1..=frames as u64 {
+            lane.input(base + i, &Input::Frame(&i.to_le_bytes().repeat(1 << 17)));
+            lane.send();
+        }
+        // All that is to come has come before anything is written; there is room for the end.
+        let (news, _news) = mpsc::channel(8);
+        let options = options(&settings, String::new());
+        let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
+        let shared_too = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            thread::Recording::new(shared_too, options, true, news, Some(Ok(writer))).run(&queue)
+        });
+        while shared.report().queue_bytes > 0 {
+            std::thread::yield_now();
+        }
+        drop(lane);
+        assert_eq!(thread.join().unwrap(), None);
+        assert_eq!(findings(folder.path()), []);
+        let frame = |(.., said): &&(u64, FeedId, Nanos, String)| said.starts_with("Input(Frame");
+        assert_eq!(read(folder.path()).iter().filter(frame).count(), frames);
+        shared.report().hurried_blocks
+    };
+    assert_eq!(record(8), 0, "8 MiB are soon on the disk");
+    let hurried = record(24);
+    assert!((16..=24).contains(&hurried), "{hurried} blocks");
+}
+
 #[tokio::test]
 async fn a_directory_that_comes_later_is_used_and_the_loss_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@
 //! state, because a replay cannot know what it knew.
 
 use super::converter::Wake;
+use super::haste::Haste;
 use super::lane::join;
 use super::rounds::Rounds;
 use super::{Chunk, Shared, TapeLoss};
@@ -46,6 +47,7 @@ pub(super) struct Recording {
     place: Place,
     feeds: BTreeMap<FeedId, Running>,
     rounds: Rounds,
+    haste: Haste,
     /// Whether a segment has been opened.
     writes: bool,
     /// Who turns complete segments into Parquet files, if somebody does.
@@ -84,6 +86,7 @@ impl Recording {
         let now = wall_now();
         let mut recording = Recording {
             rounds: Rounds::new(&options, now),
+            haste: Haste::default(),
             writes: false,
             converter: None,
             shared,
@@ -133,9 +136,23 @@ impl Recording {
 
     fn work(&mut self, chunk: Chunk) {
         self.take(&chunk);
-        self.shared.queue_bytes.fetch_sub(chunk.cost, Relaxed);
+        let queued = self.shared.queue_bytes.fetch_sub(chunk.cost, Relaxed) - chunk.cost;
         self.shared.recycle(chunk);
-        self.tick(wall_now());
+        let now = wall_now();
+        self.hurry(now, queued);
+        self.tick(now);
+    }
+
+    /// Leaves out compression where that lets the recorder keep up.
+    fn hurry(&mut self, now: Nanos, queued: usize) {
+        let Some(on) = self.haste.look(now, queued) else { return };
+        if let Place::Tape(writer) = &mut self.place {
+            writer.hurry(on);
+        }
+        match on {
+            true => tracing::warn!(queued, "the recorder is behind: blocks are not compressed"),
+            false => tracing::info!(queued, "blocks are compressed again"),
+        }
     }
 
     /// Records until the last lane is gone; says what is lost without a word on the tape.
@@ -327,6 +344,7 @@ impl Recording {
         for range in &lost {
             writer.lose_range(range, &why);
         }
+        writer.hurry(self.haste.is_on());
         let now = wall_now();
         self.rounds.begin(&self.shared, now);
         for (feed, running) in &mut self.feeds {

@@ -23,6 +23,8 @@ pub(super) struct Block {
     /// Payload of a record other than a frame.
     payload: Vec<u8>,
     zip: Option<zstd::bulk::Compressor<'static>>,
+    /// Whether blocks are stored as they are although there is a compressor.
+    pub(super) hurried: bool,
     full_at: usize,
     records: u32,
     first_ordinal: u64,
@@ -47,6 +49,7 @@ impl Block {
             stored: Vec::new(),
             payload: Vec::new(),
             zip,
+            hurried: false,
             full_at,
             records: 0,
             first_ordinal: 0,
@@ -118,11 +121,16 @@ impl Block {
         Ok(payload.len())
     }
 
+    /// Whether a block that is encoded now is stored as it is for want of time alone.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurried && self.zip.is_some()
+    }
+
     /// The block as stored in this segment.
     pub(super) fn encode(&mut self, segment: u64) -> io::Result<(BlockHead, &[u8])> {
         let raw_len = self.raw.len() - BLOCK_HEAD;
         let mut zipped = None;
-        if let Some(zip) = &mut self.zip {
+        if let Some(zip) = self.zip.as_mut().filter(|_| !self.hurried) {
             let room = BLOCK_HEAD + zstd::zstd_safe::compress_bound(raw_len);
             if self.stored.len() < room {
                 self.stored.resize(room, 0);

@@ -75,6 +75,7 @@ impl TapeWriter {
             Err(error) => self.fail(now, "cannot write", &error, Fate::Unsure),
             Ok((head, stored_len)) => {
                 segment.count(&self.block.tally, &std::mem::take(&mut self.told));
+                self.stats.hurried_blocks += u64::from(self.block.is_hurried());
                 self.block.reset();
                 self.stats.blocks += 1;
                 self.stats.raw_bytes += u64::from(head.raw_len);

@@ -137,6 +137,9 @@ pub struct TapeStats {
     pub bytes: u64,
     /// Blocks written.
     pub blocks: u64,
+    /// Of these, those that were not compressed for want of time
+    /// ([`hurry`](crate::TapeWriter::hurry)).
+    pub hurried_blocks: u64,
     /// Bytes written, before compression.
     pub raw_bytes: u64,
     /// Bytes written to the file.

@@ -4,7 +4,7 @@ use crate::support::*;
 use market_data_model::{FeedId, Nanos};
 use market_data_tape::limits::RECORD_BYTES_MAX;
 use market_data_tape::record::kind;
-use market_data_tape::{Item, News, Put, Range, Tape, TapeOptions, TapeWriter};
+use market_data_tape::{Compression, Item, News, Put, Range, Tape, TapeOptions, TapeWriter};
 
 const MS: u64 = 1_000_000;
 
@@ -56,6 +56,35 @@ fn timers_hand_over_sync_and_rotate() {
         .count();
     assert_eq!(closed, 1);
     assert_eq!(tape.due(), None);
+}
+
+#[test]
+fn blocks_of_a_writer_in_a_hurry_are_larger_and_read_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tape = TapeWriter::open(dir.path(), TapeOptions::default(), T0).unwrap();
+    let records = frames(300, 1);
+    let mut grown = Vec::new();
+    for (third, hurry) in records.chunks(100).zip([false, true, false]) {
+        tape.hurry(hurry);
+        let before = tape.stats();
+        put_all(&mut tape, third);
+        tape.sync(third[99].ts);
+        let now = tape.stats();
+        assert_eq!(now.hurried_blocks - before.hurried_blocks, u64::from(hurry));
+        grown.push(now.stored_bytes - before.stored_bytes);
+    }
+    tape.close(records[299].ts).unwrap();
+    assert!(grown[1] > grown[0] * 3 / 2 && grown[1] > grown[2] * 3 / 2, "{grown:?}");
+    let said = read(dir.path(), Range::ALL);
+    assert_eq!(said.damage, vec![]);
+    assert_eq!(said.lines, records.iter().map(Made::line).collect::<Vec<_>>());
+    // A tape that is not compressed is in no hurry.
+    let dir = tempfile::tempdir().unwrap();
+    let options = TapeOptions { compression: Compression::None, ..TapeOptions::default() };
+    let mut tape = TapeWriter::open(dir.path(), options, T0).unwrap();
+    tape.hurry(true);
+    put_all(&mut tape, &records);
+    assert_eq!(tape.close(records[299].ts).unwrap().hurried_blocks, 0);
 }
 
 #[test]
