@@ -1,8 +1,9 @@
-//! Whether the recorder leaves out compression because it is behind.
+//! Whether the recorder leaves out compression because it is too much work.
 //!
 //! Compressing is most of what recording costs. A recorder that cannot keep up would lose records
-//! once its queue is full; larger files are the smaller evil. Where the disk is what is slow they
-//! would be no help, so whoever is in haste and falls behind all the same gives it up for a while.
+//! once its queue is full, and one that works all the time takes the processor from the feeds that
+//! share it; larger files are the smaller evil. Where it is the disk that is slow they would be no
+//! help, so whoever is in haste and falls behind no slower than before gives it up for a while.
 //!
 //! Invariant: what is decided depends on the times and numbers given alone. `thread.rs` asks after
 //! each chunk.
@@ -14,7 +15,13 @@ use market_data_model::time::{MILLI, SECOND};
 const BEHIND: usize = super::QUEUE_BYTES_MAX / 8;
 /// So many are as good as none.
 const CAUGHT_UP: usize = BEHIND / 16;
-/// How long it must have caught up before it compresses again.
+/// Over how long the recorder's work is measured.
+const WINDOW_NS: u64 = 100 * MILLI;
+/// Percent of a core that the recorder works at most of the time, and that it may work without
+/// compressing if it is to begin with that again: compressing is four times the work.
+const BUSY: u64 = 60;
+const IDLE: u64 = BUSY / 5;
+/// How long it must have been neither behind nor busy before it compresses again.
 const CALM_NS: u64 = SECOND;
 /// How long haste may take to show that it helps.
 const TRIAL_NS: u64 = 500 * MILLI;
@@ -22,8 +29,18 @@ const TRIAL_NS: u64 = 500 * MILLI;
 const GIVEN_UP_NS: u64 = 30 * SECOND;
 
 /// See the file's first comment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Haste {
+    state: State,
+    /// Since when the work of the moment is measured, and what the recorder had worked until then;
+    /// `None` before the first measurement, or where it cannot be measured.
+    window: Option<(Nanos, u64)>,
+    /// Percent of a core in the window before.
+    work: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Haste {
+enum State {
     /// When it was not behind at all for the last time, if it ever was.
     Calm {
         low: Option<Nanos>,
@@ -37,13 +54,13 @@ pub(super) enum Haste {
 
 /// What is needed to say whether haste helps, and when it is over.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trial {
+struct Trial {
     since: Nanos,
-    /// Bytes in the queue then, and how long they took to gather.
+    /// Bytes in the queue then, and how long they took to gather; 0 = it did not begin for them.
     queued: usize,
     gathered_ns: u64,
-    /// When it was last behind.
-    behind: Nanos,
+    /// When it was last behind or busy.
+    pressed: Nanos,
 }
 
 impl Trial {
@@ -51,41 +68,69 @@ impl Trial {
     fn is_vain(&self, now: Nanos, queued: usize) -> bool {
         let lasts = now.since(self.since);
         let grown = queued.saturating_sub(self.queued) as u128 * u128::from(self.gathered_ns);
-        lasts >= TRIAL_NS && grown > (self.queued - CAUGHT_UP) as u128 * u128::from(lasts)
+        let before = self.queued.saturating_sub(CAUGHT_UP) as u128 * u128::from(lasts);
+        lasts >= TRIAL_NS && grown > before
     }
 }
 
-impl Default for Haste {
-    fn default() -> Haste {
-        Haste::Calm { low: None }
+impl Default for State {
+    fn default() -> State {
+        State::Calm { low: None }
     }
 }
 
 impl Haste {
-    pub(super) fn is_on(self) -> bool {
-        matches!(self, Haste::On(_))
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self.state, State::On(_))
     }
 
     /// So many bytes are in the queue: whether compression is left out from now on; `None` if
-    /// nothing changes.
-    pub(super) fn look(&mut self, now: Nanos, queued: usize) -> Option<bool> {
+    /// nothing changes. `worked` says how long the recorder has worked so far, in ns of a core.
+    pub(super) fn look(
+        &mut self,
+        now: Nanos,
+        queued: usize,
+        worked: impl FnOnce() -> Option<u64>,
+    ) -> Option<bool> {
+        self.measure(now, worked);
         let was = self.is_on();
-        *self = match *self {
-            Haste::Calm { low } if queued >= BEHIND => {
-                let gathered_ns = low.map_or(0, |low| now.since(low));
-                Haste::On(Trial { since: now, queued, gathered_ns, behind: now })
+        self.state = match self.state {
+            State::Calm { low } if queued >= BEHIND => {
+                State::on(now, queued, low.map_or(0, |low| now.since(low)))
             }
-            Haste::Calm { low } if queued > CAUGHT_UP => Haste::Calm { low },
-            Haste::Calm { .. } => Haste::Calm { low: Some(now) },
-            Haste::On(trial) if trial.is_vain(now, queued) => {
-                Haste::GivenUp { until: now + GIVEN_UP_NS }
+            State::Calm { .. } if self.work >= BUSY => State::on(now, queued, 0),
+            State::Calm { low } if queued > CAUGHT_UP => State::Calm { low },
+            State::Calm { .. } => State::Calm { low: Some(now) },
+            State::On(trial) if trial.is_vain(now, queued) => {
+                State::GivenUp { until: now + GIVEN_UP_NS }
             }
-            Haste::On(trial) if queued > CAUGHT_UP => Haste::On(Trial { behind: now, ..trial }),
-            Haste::On(trial) if now.since(trial.behind) >= CALM_NS => Haste::default(),
-            Haste::GivenUp { until } if now >= until => Haste::default(),
+            State::On(trial) if queued > CAUGHT_UP || self.work > IDLE => {
+                State::On(Trial { pressed: now, ..trial })
+            }
+            State::On(trial) if now.since(trial.pressed) >= CALM_NS => State::default(),
+            State::GivenUp { until } if now >= until => State::default(),
             stays => stays,
         };
         (self.is_on() != was).then_some(!was)
+    }
+
+    fn measure(&mut self, now: Nanos, worked: impl FnOnce() -> Option<u64>) {
+        match self.window {
+            Some((since, _)) if now.since(since) < WINDOW_NS => {}
+            None => self.window = worked().map(|worked| (now, worked)),
+            Some((since, before)) => {
+                let worked = worked().unwrap_or(before);
+                let hundredths = worked.saturating_sub(before).saturating_mul(100);
+                self.work = hundredths / now.since(since);
+                self.window = Some((now, worked));
+            }
+        }
+    }
+}
+
+impl State {
+    fn on(now: Nanos, queued: usize, gathered_ns: u64) -> State {
+        State::On(Trial { since: now, queued, gathered_ns, pressed: now })
     }
 }
 
@@ -97,18 +142,26 @@ mod tests {
         Nanos(1_000 * SECOND + ms * MILLI)
     }
 
+    fn look(haste: &mut Haste, ms: u64, queued: usize) -> Option<bool> {
+        haste.look(at(ms), queued, || None)
+    }
+
     #[test]
     fn it_begins_when_behind_and_ends_after_a_second_of_having_caught_up() {
         let mut haste = Haste::default();
-        assert_eq!(haste.look(at(0), 0), None);
-        assert_eq!(haste.look(at(9), BEHIND - 1), None);
-        assert_eq!(haste.look(at(10), BEHIND), Some(true));
-        assert_eq!(haste.look(at(600), BEHIND), None, "no worse than at its beginning");
-        assert_eq!(haste.look(at(700), 0), None);
-        assert_eq!(haste.look(at(1_500), CAUGHT_UP + 1), None, "behind once more");
-        assert_eq!(haste.look(at(2_499), CAUGHT_UP), None);
-        assert_eq!(haste.look(at(2_500), CAUGHT_UP), Some(false));
-        assert_eq!(haste.look(at(2_501), BEHIND), Some(true), "at once, if it is needed again");
+        for (ms, queued, says) in [
+            (0, 0, None),
+            (9, BEHIND - 1, None),
+            (10, BEHIND, Some(true)),
+            (600, BEHIND, None), // no worse than at its beginning
+            (700, 0, None),
+            (1_500, CAUGHT_UP + 1, None), // behind once more
+            (2_499, CAUGHT_UP, None),
+            (2_500, CAUGHT_UP, Some(false)),
+            (2_501, BEHIND, Some(true)), // at once, if it is needed again
+        ] {
+            assert_eq!(look(&mut haste, ms, queued), says, "{ms} ms");
+        }
     }
 
     #[test]
@@ -122,17 +175,35 @@ mod tests {
             (1_000, 2 * grown + 1, false),
         ] {
             let mut haste = Haste::default();
-            assert_eq!(haste.look(at(0), CAUGHT_UP), None);
-            assert_eq!(haste.look(at(100), BEHIND - 1), None);
-            assert_eq!(haste.look(at(500), BEHIND), Some(true));
+            assert_eq!(look(&mut haste, 0, CAUGHT_UP), None);
+            assert_eq!(look(&mut haste, 100, BEHIND - 1), None);
+            assert_eq!(look(&mut haste, 500, BEHIND), Some(true));
             let given_up = (!helps).then_some(false);
-            assert_eq!(haste.look(at(500 + ms), BEHIND + more), given_up, "{ms} ms, {more} bytes");
+            assert_eq!(look(&mut haste, 500 + ms, BEHIND + more), given_up, "{ms} ms, {more}");
             assert_eq!(haste.is_on(), helps);
         }
-        let mut haste = Haste::GivenUp { until: at(30_000) };
-        assert_eq!(haste.look(at(29_999), 5 * BEHIND), None);
-        assert_eq!(haste.look(at(30_000), 5 * BEHIND), None, "the time is over");
-        assert_eq!(haste.look(at(30_001), 5 * BEHIND), Some(true));
-        assert_eq!(haste.look(at(90_001), 9 * BEHIND), None, "nothing to compare with");
+        let state = State::GivenUp { until: at(30_000) };
+        let mut haste = Haste { state, ..Haste::default() };
+        assert_eq!(look(&mut haste, 29_999, 5 * BEHIND), None);
+        assert_eq!(look(&mut haste, 30_000, 5 * BEHIND), None, "the time is over");
+        assert_eq!(look(&mut haste, 30_001, 5 * BEHIND), Some(true));
+        assert_eq!(look(&mut haste, 90_001, 9 * BEHIND), None, "nothing to compare with");
+    }
+
+    #[test]
+    fn it_begins_when_busy_and_ends_when_there_is_time_to_compress() {
+        let mut haste = Haste::default();
+        for (ms, worked_ms, says) in [
+            (0, 5, None),
+            (50, 55, None),  // too short to tell
+            (100, 64, None), // 59 of 100 ms
+            (200, 124, Some(true)),
+            (1_200, 254, None), // 13 percent
+            (2_199, 374, None), // 12 percent, but not for long enough
+            (2_200, 374, Some(false)),
+        ] {
+            let worked = Some(worked_ms * MILLI);
+            assert_eq!(haste.look(at(ms), 0, || worked), says, "{ms} ms");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::haste::Haste;
 use super::lane::join;
 use super::rounds::Rounds;
 use super::{Chunk, Shared, TapeLoss};
-use crate::clock::wall_now;
+use crate::clock::{thread_ns, wall_now};
 use crate::recorder::chunk::Part;
 use market_data_model::{FeedId, Nanos};
 use market_data_okx::limits::CHECKPOINT_BYTES_MAX;
@@ -145,12 +145,12 @@ impl Recording {
 
     /// Leaves out compression where that lets the recorder keep up.
     fn hurry(&mut self, now: Nanos, queued: usize) {
-        let Some(on) = self.haste.look(now, queued) else { return };
+        let Some(on) = self.haste.look(now, queued, thread_ns) else { return };
         if let Place::Tape(writer) = &mut self.place {
             writer.hurry(on);
         }
         match on {
-            true => tracing::warn!(queued, "the recorder is behind: blocks are not compressed"),
+            true => tracing::info!(queued, "much to record: blocks are not compressed"),
             false => tracing::info!(queued, "blocks are compressed again"),
         }
     }
