@@ -81,7 +81,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How long the calling thread has worked so far, in ns of a core; `None` where no system call says.
+/// How long the calling thread has worked so far, in ns of a core; `None` where nothing says it.
 pub(crate) fn thread_ns() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {

@@ -207,6 +207,8 @@ pub enum DamageKind {
     Repeated,
     /// The file's name and its header disagree, or it belongs to another tape.
     Misplaced,
+    /// The disk cannot read these bytes.
+    Unreadable,
 }
 
 impl fmt::Display for DamageKind {
@@ -223,6 +225,7 @@ impl fmt::Display for DamageKind {
             DamageKind::Missing => "records are missing",
             DamageKind::Repeated => "record numbers come a second time",
             DamageKind::Misplaced => "the file is not the one its name says",
+            DamageKind::Unreadable => "the disk cannot read it",
         })
     }
 }

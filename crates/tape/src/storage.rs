@@ -5,6 +5,7 @@
 //!
 //! Invariant: `create_segment` never opens a file that exists.
 
+use market_data_model::Nanos;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
@@ -19,8 +20,8 @@ pub trait Storage: Send {
     /// # Errors
     /// Those of the file system, as with every function here.
     fn create_dir(&mut self, dir: &Path) -> io::Result<()>;
-    /// Takes the directory's lock, or says who holds it.
-    fn lock(&mut self, dir: &Path) -> io::Result<Result<Box<dyn DirLock>, LockHeld>>;
+    /// Takes the directory's lock, at `now`, or says who holds it.
+    fn lock(&mut self, dir: &Path, now: Nanos) -> io::Result<Result<Box<dyn DirLock>, LockHeld>>;
     /// Names of the files in the directory.
     fn list(&mut self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes a new segment file.
@@ -59,7 +60,18 @@ pub trait DirLock: Send {
     /// # Errors
     /// Those of the file system.
     fn has_name(&self) -> io::Result<bool>;
+    /// Since when the holder before had it, if that one never said that it [left](DirLock::leave):
+    /// it was killed, and what it had in memory is lost.
+    fn left_open(&self) -> Option<Nanos>;
+    /// Says that everything is on the disk.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn leave(&mut self) -> io::Result<()>;
 }
+
+/// What a lock file holds besides the process id until its holder has left: since when.
+const OPEN: &str = "open since";
 
 /// Somebody else has the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,24 +89,33 @@ impl Storage for Disk {
         std::fs::create_dir_all(dir)
     }
 
-    fn lock(&mut self, dir: &Path) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
+    fn lock(&mut self, dir: &Path, now: Nanos) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
         let path = dir.join(LOCK_NAME);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // A holder that has not written its id yet, or bytes that are no text: no id.
-                let read = file.take(32).read_to_string(&mut text);
-                return Ok(Err(LockHeld { pid: read.ok().and_then(|_| text.trim().parse().ok()) }));
-            }
+        let is_held = match file.try_lock() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
             Err(TryLockError::Error(error)) => return Err(error),
+        };
+        let mut bytes = Vec::new();
+        (&mut file).take(100).read_to_end(&mut bytes)?;
+        // A holder that has not written yet, or bytes that are no text, say nothing.
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let mut lines = text.lines();
+        let pid = lines.next().and_then(|line| line.trim().parse().ok());
+        if is_held {
+            return Ok(Err(LockHeld { pid }));
         }
+        let since = lines.next().and_then(|line| line.strip_prefix(OPEN)?.trim().parse().ok());
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
-        Ok(Ok(Box::new(DiskLock { file })))
+        let left_open = since.map(Nanos);
+        // What was lost then is lost until somebody has left in order.
+        let since = left_open.unwrap_or(now);
+        writeln!(file, "{}\n{OPEN} {}", std::process::id(), since.0)?;
+        file.sync_data()?;
+        Ok(Ok(Box::new(DiskLock { file, left_open })))
     }
 
     fn list(&mut self, dir: &Path) -> io::Result<Vec<String>> {
@@ -170,6 +191,7 @@ impl SegmentFile for DiskSegment {
 
 struct DiskLock {
     file: File,
+    left_open: Option<Nanos>,
 }
 
 impl Drop for DiskLock {
@@ -184,6 +206,15 @@ impl Drop for DiskLock {
 impl DirLock for DiskLock {
     fn has_name(&self) -> io::Result<bool> {
         has_name(&self.file)
+    }
+
+    fn left_open(&self) -> Option<Nanos> {
+        self.left_open
+    }
+
+    fn leave(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.sync_data()
     }
 }
 
@@ -206,13 +237,44 @@ mod tests {
     #[test]
     fn a_lock_is_given_back_though_a_child_still_has_the_file_open() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Disk.lock(dir.path()).unwrap().ok().unwrap());
+        drop(Disk.lock(dir.path(), Nanos(1)).unwrap().ok().unwrap());
         let file = OpenOptions::new().write(true).open(dir.path().join(LOCK_NAME)).unwrap();
         file.lock().unwrap();
         let of_child = file.try_clone().unwrap();
-        assert!(Disk.lock(dir.path()).unwrap().is_err(), "it is held");
-        drop(DiskLock { file });
-        assert!(Disk.lock(dir.path()).unwrap().is_ok(), "it is free");
+        assert!(Disk.lock(dir.path(), Nanos(1)).unwrap().is_err(), "it is held");
+        drop(DiskLock { file, left_open: None });
+        assert!(Disk.lock(dir.path(), Nanos(1)).unwrap().is_ok(), "it is free");
         drop(of_child);
+    }
+
+    #[test]
+    fn a_lock_tells_whether_the_holder_before_has_left_and_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = |now| Disk.lock(dir.path(), Nanos(now)).unwrap();
+        let lock = |now| held(now).ok().unwrap();
+        let mut first = lock(7);
+        assert_eq!(first.left_open(), None);
+        let pid = Some(std::process::id());
+        assert_eq!(held(8).err(), Some(LockHeld { pid }), "another one changes nothing");
+        drop(first);
+        first = lock(9);
+        assert_eq!(first.left_open(), Some(Nanos(7)), "it never left");
+        drop(first);
+        first = lock(9);
+        assert_eq!(first.left_open(), Some(Nanos(7)), "nor has anybody since");
+        first.leave().unwrap();
+        assert_eq!(held(10).err(), Some(LockHeld { pid: None }));
+        drop(first);
+        assert_eq!(lock(11).left_open(), None);
+        for (text, since) in [
+            (&b"12\n"[..], None), // as earlier versions left it
+            (b"12\nopen since 13\n", Some(Nanos(13))),
+            (b"12\nopen since x\n", None),
+            (b"\xff\nopen since 13\n", None),
+            (b"", None),
+        ] {
+            std::fs::write(dir.path().join(LOCK_NAME), text).unwrap();
+            assert_eq!(lock(14).left_open(), since, "{text:?}");
+        }
     }
 }

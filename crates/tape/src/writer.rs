@@ -85,14 +85,14 @@ impl TapeWriter {
     ) -> Result<TapeWriter, OpenError> {
         options.check().map_err(OpenError::Option)?;
         storage.create_dir(dir).map_err(|e| OpenError::io("make", dir, e))?;
-        let lock = match storage.lock(dir) {
+        let lock = match storage.lock(dir, now) {
             Ok(Ok(lock)) => lock,
             Ok(Err(held)) => {
                 return Err(OpenError::Locked { dir: dir.to_owned(), holder: held.pid });
             }
             Err(e) => return Err(OpenError::io("lock", &dir.join(LOCK_NAME), e)),
         };
-        let place = recover::recover(&mut *storage, dir, now)?;
+        let place = recover::recover(&mut *storage, dir, (lock.left_open(), now))?;
         let block = Block::new(options.compression, options.block_bytes)
             .map_err(|e| OpenError::Option(format!("compression is refused by zstd: {e}")))?;
         Ok(TapeWriter {
@@ -236,17 +236,30 @@ impl TapeWriter {
         if self.failure.is_some() {
             self.resume(now);
         }
-        if !self.lost.sure.is_empty() || !self.lost.unsure.is_empty() {
+        if !self.lost.is_empty() {
             self.prelude(now, None);
         }
         self.rotate(now);
         self.closed = true;
         match &self.failure {
-            None => Ok(self.stats),
+            None => {
+                self.leave();
+                Ok(self.stats)
+            }
             Some(failure) => Err(CloseError {
                 why: failure.why.clone(),
                 lost_records: self.lost.sure.records() + self.lost.unsure.records(),
             }),
+        }
+    }
+
+    /// Says that nothing is left in memory. If that cannot be said, the next recorder tells a loss
+    /// that is none.
+    fn leave(&mut self) {
+        if let Some(lock) = &mut self.lock
+            && self.lost.is_empty()
+        {
+            let _ = lock.leave();
         }
     }
 
@@ -290,6 +303,9 @@ impl Drop for TapeWriter {
         if !self.closed && self.failure.is_none() {
             let now = self.block.since().unwrap_or_default();
             self.rotate(now);
+            if self.failure.is_none() {
+                self.leave();
+            }
         }
     }
 }

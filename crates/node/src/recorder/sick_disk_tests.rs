@@ -62,8 +62,8 @@ impl Storage for Sick {
         self.check()?;
         Disk.create_dir(dir)
     }
-    fn lock(&mut self, dir: &Path) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
-        Disk.lock(dir)
+    fn lock(&mut self, dir: &Path, now: Nanos) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
+        Disk.lock(dir, now)
     }
     fn list(&mut self, dir: &Path) -> io::Result<Vec<String>> {
         Disk.list(dir)

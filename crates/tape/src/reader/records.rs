@@ -31,6 +31,9 @@ pub struct Records<'t> {
     before: Nanos,
     /// The record number that should come next; `None` when nothing before said.
     expected: Option<u64>,
+    /// Whether the end of the segment before was among what was read, so that the next one has to
+    /// follow it.
+    to_end: bool,
     tape_id: Option<u64>,
     pending: Option<Damage>,
     ready: VecDeque<Damage>,
@@ -63,6 +66,7 @@ impl<'t> Records<'t> {
             left: 0,
             before: Nanos(0),
             expected: None,
+            to_end: false,
             tape_id: None,
             pending: None,
             ready: VecDeque::new(),
@@ -158,18 +162,24 @@ impl<'t> Records<'t> {
         if let Some(footer) = &info.footer
             && !(self.range.meets(footer.min_ts, footer.max_ts) && footer.end_ordinal > self.start)
         {
-            self.expected = None;
+            (self.expected, self.to_end) = (None, false);
             self.passed += info.bytes;
             return Ok(true);
         }
         let mut reader = SegmentInfo::reader(&info.path, info.number)?;
         if !whole {
-            self.expected = None;
+            let (mut from_start, before) = (true, self.to_end);
+            self.to_end = true;
             if let Some(footer) = &info.footer
                 && let Some(index) = reader.index(footer).map_err(io_error(&info.path))?
             {
                 let (start, stop) = window(&index, self.range, self.start);
+                from_start = index.blocks.first().is_none_or(|row| start <= row.offset);
+                self.to_end = stop >= footer.index_offset;
                 reader.restrict(start, stop);
+            }
+            if !(from_start && before) {
+                self.expected = None;
             }
         } else if self.expected.is_none() {
             self.expected = info.header.as_ref().map(|header| header.first_ordinal);

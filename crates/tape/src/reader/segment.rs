@@ -15,6 +15,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 /// How much is looked through at a time for the next good frame.
 const SEARCH_BYTES: usize = 1 << 20;
+/// What a disk cannot read is stepped over in such pieces: the pages of its cache, and its sectors.
+const PAGE: u64 = 4096;
+/// After so many pages in a row that cannot be read the disk is taken to be gone.
+const BAD_PAGES_MAX: u32 = 256;
 
 /// What came next.
 #[derive(Debug)]
@@ -44,6 +48,10 @@ pub(crate) struct SegmentReader<F> {
     pub(crate) number: Option<u64>,
     /// Record numbers below this one are behind us: a block that has them is not the next.
     pub(crate) next_ordinal: u64,
+    /// Whether something could not be read since damage was told last.
+    unreadable: bool,
+    /// Pages in a row that could not be read.
+    bad_pages: u32,
     stored: Vec<u8>,
     unzip: zstd::bulk::Decompressor<'static>,
 }
@@ -53,7 +61,18 @@ impl<F: Read + Seek> SegmentReader<F> {
         let len = file.seek(SeekFrom::End(0))?;
         let unzip = zstd::bulk::Decompressor::new()?;
         let stored = Vec::new();
-        Ok(SegmentReader { file, pos: 0, len, stop: len, number, next_ordinal: 0, stored, unzip })
+        Ok(SegmentReader {
+            file,
+            pos: 0,
+            len,
+            stop: len,
+            number,
+            next_ordinal: 0,
+            unreadable: false,
+            bad_pages: 0,
+            stored,
+            unzip,
+        })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -168,7 +187,8 @@ impl<F: Read + Seek> SegmentReader<F> {
     fn bad_payload(&mut self, offset: u64, next: u64) -> io::Result<Step> {
         if next == self.len || self.frame_at(next)? {
             self.pos = next;
-            return Ok(Step::Bad { offset, bytes: next - offset, kind: DamageKind::Payload });
+            let kind = self.unless_unreadable(DamageKind::Payload);
+            return Ok(Step::Bad { offset, bytes: next - offset, kind });
         }
         self.bad(offset, offset + BLOCK_HEAD as u64, DamageKind::Payload)
     }
@@ -182,7 +202,16 @@ impl<F: Read + Seek> SegmentReader<F> {
             DamageKind::Head if at_end => DamageKind::Torn,
             kind => kind,
         };
+        let kind = self.unless_unreadable(kind);
         Ok(Step::Bad { offset, bytes: self.pos - offset, kind })
+    }
+
+    /// What is told of damage: that the disk could not read it, if that is why.
+    fn unless_unreadable(&mut self, kind: DamageKind) -> DamageKind {
+        match std::mem::take(&mut self.unreadable) {
+            true => DamageKind::Unreadable,
+            false => kind,
+        }
     }
 
     fn is_ours(&self, segment: u64) -> bool {
@@ -243,7 +272,8 @@ impl<F: Read + Seek> SegmentReader<F> {
         Ok(Footer::decode(start).is_some_and(|footer| self.is_ours(footer.segment)))
     }
 
-    /// Reads at `offset` as much as there is and fits.
+    /// Reads at `offset` as much as there is and fits. What the disk cannot read is zeros, which no
+    /// sum covers.
     pub(crate) fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         if offset >= self.len {
             return Ok(0);
@@ -253,9 +283,20 @@ impl<F: Read + Seek> SegmentReader<F> {
         while filled < bytes.len() {
             match self.file.read(&mut bytes[filled..]) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
+                Ok(read) => (filled, self.bad_pages) = (filled + read, 0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) if !is_of_the_disk(&error) || self.bad_pages >= BAD_PAGES_MAX => {
+                    return Err(error);
+                }
+                Err(_) => {
+                    (self.unreadable, self.bad_pages) = (true, self.bad_pages + 1);
+                    let at = offset + filled as u64;
+                    let next = (at / PAGE + 1) * PAGE;
+                    let skipped = ((next - at) as usize).min(bytes.len() - filled);
+                    bytes[filled..filled + skipped].fill(0);
+                    filled += skipped;
+                    self.file.seek(SeekFrom::Start(at + skipped as u64))?;
+                }
             }
         }
         // The file may have grown since; what lies beyond is the next reader's.
@@ -281,6 +322,12 @@ impl<F: Read + Seek> SegmentReader<F> {
     }
 }
 
+/// Whether a disk says of some of its bytes that it cannot read them.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    // EIO, which is 5 on every Unix. Its kind has no name in the standard library.
+    cfg!(unix) && error.raw_os_error() == Some(5)
+}
+
 /// Where in `bytes` a frame may start.
 fn find_magic(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
@@ -292,5 +339,116 @@ fn find_magic(bytes: &[u8]) -> Option<usize> {
             return Some(at);
         }
         from = at + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Entry;
+    use crate::writer::{Compression, TapeOptions, TapeWriter};
+    use market_data_model::{FeedId, Input, Nanos};
+    use std::io::Cursor;
+
+    /// A file with a stretch that cannot be read.
+    struct Sick {
+        file: Cursor<Vec<u8>>,
+        bad: std::ops::Range<u64>,
+        code: i32,
+    }
+
+    impl Read for Sick {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            let at = self.file.position();
+            if self.bad.contains(&at) {
+                return Err(io::Error::from_raw_os_error(self.code));
+            }
+            let room = self.bad.start.checked_sub(at).unwrap_or(u64::MAX);
+            let len = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+            self.file.read(&mut bytes[..len])
+        }
+    }
+
+    impl Seek for Sick {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.file.seek(to)
+        }
+    }
+
+    /// A closed segment of many blocks of some 500 bytes, by the offsets of their heads.
+    fn segment() -> (Vec<u8>, Vec<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Nanos(1_796_000_000_000_000_000);
+        let compression = Compression::None;
+        let options = TapeOptions { block_bytes: 400, compression, ..TapeOptions::default() };
+        let mut writer = TapeWriter::open(dir.path(), options, now).unwrap();
+        for n in 0..8_000u64 {
+            let entry = Entry::Input(Input::Frame(&[b'x'; 100]));
+            let _ = writer.put(FeedId(1), now + n, &entry);
+        }
+        writer.close(now).unwrap();
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+        let is_segment = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "mdt");
+        let bytes = std::fs::read(files.filter(is_segment).max().unwrap()).unwrap();
+        let mut reader = SegmentReader::new(Cursor::new(bytes.clone()), None).unwrap();
+        let mut offsets = Vec::new();
+        loop {
+            match reader.step(&mut Vec::new(), |_| true).unwrap() {
+                Step::Block(_, offset) => offsets.push(offset),
+                Step::Bad { .. } => panic!("it is whole"),
+                Step::End => return (bytes, offsets),
+                _ => {}
+            }
+        }
+    }
+
+    /// The blocks that are read, and what is damaged.
+    fn read(
+        bytes: &[u8],
+        bad: std::ops::Range<u64>,
+        code: i32,
+    ) -> io::Result<(Vec<u64>, Vec<Step>)> {
+        let file = Sick { file: Cursor::new(bytes.to_vec()), bad, code };
+        let mut reader = SegmentReader::new(file, None)?;
+        let (mut blocks, mut damage) = (Vec::new(), Vec::new());
+        loop {
+            match reader.step(&mut Vec::new(), |_| true)? {
+                Step::Block(_, offset) => blocks.push(offset),
+                bad @ Step::Bad { .. } => damage.push(bad),
+                Step::End => return Ok((blocks, damage)),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_stretch_that_the_disk_cannot_read_costs_the_blocks_in_it() {
+        const EIO: i32 = 5;
+        let (bytes, offsets) = segment();
+        for bad in [PAGE..2 * PAGE, 10 * PAGE..13 * PAGE, 0..PAGE] {
+            let (blocks, damage) = read(&bytes, bad.clone(), EIO).unwrap();
+            // A block is lost if any of its bytes is; what is found again may be the one behind.
+            let ends = offsets.iter().skip(1).chain([&u64::MAX]);
+            let whole: Vec<_> = offsets.iter().zip(ends).collect();
+            let lost = |at: &u64, end: &u64| *end > bad.start && *at < bad.end;
+            let sound: Vec<_> =
+                whole.iter().filter(|(at, end)| !lost(at, end)).map(|(at, _)| **at).collect();
+            assert_eq!(blocks, sound, "{bad:?}");
+            let [Step::Bad { offset, bytes: gone, kind }] = damage[..] else {
+                panic!("{bad:?}: {damage:?}")
+            };
+            assert_eq!(kind, DamageKind::Unreadable);
+            assert!(offset <= bad.start && offset + gone >= bad.end);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_gone_ends_the_reading() {
+        let (bytes, _) = segment();
+        let all = 0..u64::MAX;
+        assert!(bytes.len() as u64 / PAGE > 200);
+        assert_eq!(read(&bytes, all.clone(), 13).unwrap_err().raw_os_error(), Some(13));
+        let long = bytes.repeat(3);
+        assert_eq!(read(&long, all, 5).unwrap_err().raw_os_error(), Some(5));
     }
 }

@@ -190,7 +190,7 @@ impl TapeWriter {
     /// Tries to go on in a new segment, whose first records tell what was lost.
     pub(super) fn resume(&mut self, now: Nanos) {
         let Some(failure) = self.failure.take() else { return };
-        if let Err(error) = self.reacquire() {
+        if let Err(error) = self.reacquire(now) {
             let why = format!("cannot use {}: {error}", self.dir.display());
             self.failure = Some(Failure { tried: now, why, ..failure });
             return;
@@ -213,7 +213,7 @@ impl TapeWriter {
     }
 
     /// Makes sure that the directory is there and still ours.
-    fn reacquire(&mut self) -> io::Result<()> {
+    fn reacquire(&mut self, now: Nanos) -> io::Result<()> {
         self.storage.create_dir(&self.dir)?;
         if let Some(lock) = &self.lock
             && lock.has_name()?
@@ -221,11 +221,13 @@ impl TapeWriter {
             return Ok(());
         }
         self.lock = None;
-        match self.storage.lock(&self.dir)? {
+        match self.storage.lock(&self.dir, now)? {
             Ok(lock) => self.lock = Some(lock),
             Err(_) => return Err(io::Error::other("another recorder has taken it meanwhile")),
         }
-        let last = recover::segments(&mut *self.storage, &self.dir)?.last().map(|(n, _)| n + 1);
+        let last = recover::segments(&mut *self.storage, &self.dir)?
+            .last()
+            .map(|(n, _)| n.saturating_add(1));
         self.next_number = self.next_number.max(last.unwrap_or(0));
         Ok(())
     }

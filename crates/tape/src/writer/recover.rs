@@ -6,7 +6,8 @@
 //! Invariant: nothing before the end of the last good block is touched.
 
 use super::{OpenError, RecoverReport, loss};
-use crate::format::segment_number;
+use crate::format::{VERSION, segment_number};
+use crate::reader::DamageKind;
 use crate::reader::segment::{SegmentReader, Step};
 use crate::storage::{SegmentFile, Storage};
 use market_data_model::Nanos;
@@ -33,37 +34,52 @@ pub(super) fn segments(storage: &mut dyn Storage, dir: &Path) -> io::Result<Vec<
     Ok(segments)
 }
 
-/// Finds the place to go on and cuts the torn tail.
+/// Finds the place to go on and cuts the torn tail. `left_open` says since when the recorder before
+/// had the directory, if it did not leave it in order.
 pub(super) fn recover(
     storage: &mut dyn Storage,
     dir: &Path,
-    now: Nanos,
+    (left_open, now): (Option<Nanos>, Nanos),
 ) -> Result<Place, OpenError> {
     let listing = segments(storage, dir).map_err(|e| OpenError::io("list", dir, e))?;
     let mut place = Place { next_number: 1, ..Place::default() };
-    let Some((last, _)) = listing.last() else { return Ok(place) };
-    place.next_number = last + 1;
+    // When the last record came that is on the tape, of what is known.
+    let mut last_ts = None;
+    let mut torn = None;
     for (at, (number, path)) in listing.iter().enumerate().rev() {
         let is_last = at + 1 == listing.len();
         let found = look(storage, path, *number).map_err(|e| OpenError::io("read", path, e))?;
+        if let Some(version) = found.too_new {
+            return Err(OpenError::TooNew { path: path.clone(), version });
+        }
+        if is_last {
+            let after = number.checked_add(1).ok_or_else(|| io::Error::other("the last number"));
+            place.next_number = after.map_err(|e| OpenError::io("record after", path, e))?;
+        }
+        last_ts = last_ts.max(found.last_ts);
+        place.tape_id = place.tape_id.or(found.tape_id);
+        if place.next_ordinal == 0 {
+            place.next_ordinal = found.next_ordinal.unwrap_or(0);
+        }
         if is_last && !found.closed {
             cut(storage, path, &found)
                 .map_err(|e| OpenError::io("cut the torn tail of", path, e))?;
-            let cut_bytes = found.len - found.good_end;
-            place.lost = loss::crash(found.last_ts, now, cut_bytes);
-            place.report = Some(RecoverReport {
+            torn = Some(RecoverReport {
                 segment: path.clone(),
                 kept_records: found.records,
-                cut_bytes,
+                cut_bytes: found.cut_bytes(),
                 last_ts: found.last_ts,
             });
         }
-        place.tape_id = place.tape_id.or(found.tape_id);
-        if let Some(ordinal) = found.next_ordinal {
-            place.next_ordinal = ordinal;
+        if found.next_ordinal.is_some() && last_ts.is_some() {
             break;
         }
     }
+    if torn.is_some() || left_open.is_some() {
+        let cut_bytes = torn.as_ref().map_or(0, |torn| torn.cut_bytes);
+        place.lost = loss::crash(last_ts.max(left_open), now, cut_bytes);
+    }
+    place.report = torn;
     Ok(place)
 }
 
@@ -78,6 +94,18 @@ struct Found {
     next_ordinal: Option<u64>,
     last_ts: Option<Nanos>,
     tape_id: Option<u64>,
+    /// Its format, if that is a later one.
+    too_new: Option<u16>,
+    /// It is left as it is: it is another segment under this name, or the disk cannot read all of
+    /// it.
+    untouched: bool,
+}
+
+impl Found {
+    /// Bytes behind the last good block.
+    fn cut_bytes(&self) -> u64 {
+        if self.untouched { 0 } else { self.len - self.good_end }
+    }
 }
 
 fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found> {
@@ -88,13 +116,23 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
     if let Some(footer) = reader.footer()? {
         found.closed = true;
         found.next_ordinal = Some(footer.end_ordinal);
+        found.last_ts = (footer.blocks > 0).then_some(footer.max_ts);
         if let Step::Header(header) = reader.step(&mut raw, |_| false)? {
+            found.too_new = (header.version > VERSION).then_some(header.version);
             found.tape_id = Some(header.tape_id);
         }
         return Ok(found);
     }
     loop {
         match reader.step(&mut raw, |_| true)? {
+            Step::Header(header) if header.version > VERSION => {
+                found.too_new = Some(header.version);
+                return Ok(found);
+            }
+            Step::Header(header) if header.number != number => {
+                found.untouched = true;
+                return Ok(found);
+            }
             Step::Header(header) => {
                 found.tape_id = Some(header.tape_id);
                 found.next_ordinal = Some(header.first_ordinal);
@@ -106,6 +144,7 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
                 found.last_ts = found.last_ts.max(Some(head.max_ts));
                 found.good_end = offset + head.total_len();
             }
+            Step::Bad { kind: DamageKind::Unreadable, .. } => found.untouched = true,
             Step::Index(_) | Step::Footer(_) | Step::Bad { .. } => {}
             Step::End => return Ok(found),
         }
@@ -113,6 +152,9 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
 }
 
 fn cut(storage: &mut dyn Storage, path: &Path, found: &Found) -> io::Result<()> {
+    if found.untouched {
+        return Ok(());
+    }
     if found.good_end == 0 {
         return storage.remove(path);
     }

@@ -30,6 +30,15 @@ pub enum OpenError {
         /// What it said.
         error: io::Error,
     },
+    /// A later version of this program has recorded here.
+    #[error("{} has tape format {version}, and this program writes format {}; record to another \
+        directory, or with the program that made it", path.display(), crate::format::VERSION)]
+    TooNew {
+        /// The segment.
+        path: PathBuf,
+        /// Its format.
+        version: u16,
+    },
     /// An option is out of its range.
     #[error("tape option {0}")]
     Option(String),

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use market_data_model::{FeedId, Nanos};
-use market_data_tape::{Range, Tape, TapeOptions};
+use market_data_tape::{DamageKind, Range, Tape, TapeOptions};
 use proptest::prelude::*;
 
 /// Frames of several feeds whose times step back a little against each other.
@@ -52,6 +52,32 @@ fn a_range_is_what_a_scan_gives() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn a_range_across_a_file_that_is_gone_says_so() {
+    let records = frames(2000, 12);
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), TapeOptions { segment_bytes: 40_000, ..small() }, &records);
+    let tape = Tape::open(dir.path()).unwrap();
+    let [first, gone, next, .., last] = tape.segments() else { panic!("too few segments") };
+    let footer = gone.footer.unwrap();
+    std::fs::remove_file(&gone.path).unwrap();
+    let missing = |from, to| read(dir.path(), Range { from, to }).damage;
+    let (begins, ends) = (first.footer.unwrap().min_ts, last.footer.unwrap().max_ts);
+    for (from, to) in [
+        (Some(begins + 1), None),
+        (None, Some(ends)),
+        (Some(first.footer.unwrap().max_ts), Some(next.footer.unwrap().min_ts + 1)),
+    ] {
+        let damage = missing(from, to);
+        let [found] = &damage[..] else { panic!("{from:?} to {to:?}: {damage:?}") };
+        assert_eq!((found.kind, &found.segment), (DamageKind::Missing, &next.path));
+        assert_eq!(found.records_lost, Some(footer.end_ordinal - footer.first_ordinal));
+    }
+    // Ranges that end before it or begin behind it do not cross it.
+    assert_eq!(missing(Some(begins + 1), Some(first.footer.unwrap().max_ts)), []);
+    assert_eq!(missing(Some(next.footer.unwrap().max_ts), Some(ends)), []);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //! and the next recorder goes on.
 
 use crate::support::*;
-use market_data_tape::{DamageKind, Range, Tape, TapeWriter};
+use market_data_model::Nanos;
+use market_data_tape::format::segment_name;
+use market_data_tape::storage::LOCK_NAME;
+use market_data_tape::{ALL_FEEDS, DamageKind, Range, Tape, TapeWriter};
 use std::path::{Path, PathBuf};
 
 /// A tape with one segment that was not closed, as a crash leaves it.
@@ -97,6 +100,84 @@ fn after_a_cut_the_next_recorder_reports_it_and_goes_on() {
         assert_eq!((lost.records, lost.bytes), (None, (cut - end) as u64));
         assert_eq!(lost.from, last.unwrap_or(T0));
     }
+}
+
+/// As a recorder leaves it that was killed while it had this directory.
+fn killed(dir: &Path, since: Nanos) {
+    std::fs::write(dir.join(LOCK_NAME), format!("1\nopen since {}\n", since.0)).unwrap();
+}
+
+#[test]
+fn a_recorder_killed_between_two_segments_leaves_a_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = T0 + 9_000_000_000_000;
+    let losses = || read(dir.path(), Range::ALL).lost;
+    let open = || TapeWriter::open(dir.path(), small(), now).unwrap();
+    // Before its first segment: what it was given is lost since it began.
+    killed(dir.path(), T0 + 5);
+    drop(open());
+    open().close(now).unwrap();
+    let lost = losses();
+    let [(ALL_FEEDS, loss)] = &lost[..] else { panic!("{lost:?}") };
+    assert_eq!((loss.from, loss.to, loss.records), (T0 + 5, now, None));
+    // Whoever leaves in order leaves none.
+    drop(open());
+    open().close(now).unwrap();
+    assert_eq!(losses().len(), 1);
+    // Behind a segment that is complete: since its last record.
+    let records = frames(20, 1);
+    write(dir.path(), small(), &records);
+    let last = records[19].ts;
+    killed(dir.path(), T0);
+    open().close(now).unwrap();
+    let lost = losses();
+    let [_, (ALL_FEEDS, loss)] = &lost[..] else { panic!("{lost:?}") };
+    assert_eq!((loss.from, loss.to, loss.records, loss.bytes), (last, now, None, 0));
+}
+
+#[test]
+fn the_loss_of_a_recorder_killed_at_once_begins_when_it_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, bytes) = unclosed(dir.path(), &frames(20, 1));
+    std::fs::write(&path, &bytes[..block_ends(&path, &frames(20, 1))[0].0]).unwrap();
+    killed(dir.path(), T0 + 5);
+    let now = T0 + 9_000_000_000_000;
+    TapeWriter::open(dir.path(), small(), now).unwrap().close(now).unwrap();
+    let lost = read(dir.path(), Range::ALL).lost;
+    let [(ALL_FEEDS, loss)] = &lost[..] else { panic!("{lost:?}") };
+    assert_eq!((loss.from, loss.to), (T0 + 5, now));
+}
+
+#[test]
+fn what_is_not_ours_is_neither_cut_nor_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, bytes) = unclosed(dir.path(), &frames(20, 1));
+    // A later version's.
+    let mut header = Tape::open(dir.path()).unwrap().segments()[0].header.clone().unwrap();
+    let len = header.encode().len();
+    header.version += 1;
+    let newer = [&header.encode()[..], &bytes[len..]].concat();
+    std::fs::write(&path, &newer).unwrap();
+    let error = TapeWriter::open(dir.path(), small(), T0).err().expect("refused").to_string();
+    let want = format!(
+        "{} has tape format 2, and this program writes format 1; record to another directory, or \
+         with the program that made it",
+        path.display()
+    );
+    assert_eq!(error, want);
+    assert_eq!(std::fs::read(&path).unwrap(), newer);
+    // Another segment's, under a name that is not its own.
+    std::fs::remove_file(&path).unwrap();
+    let renamed = dir.path().join(segment_name(T0, 90));
+    std::fs::write(&renamed, &bytes).unwrap();
+    let mut tape = TapeWriter::open(dir.path(), small(), T0).unwrap();
+    put_all(&mut tape, &frames(1, 2));
+    tape.close(T0).unwrap();
+    assert_eq!(std::fs::read(&renamed).unwrap(), bytes);
+    // And a number that no other can follow.
+    std::fs::write(dir.path().join(segment_name(T0, u64::MAX)), &bytes).unwrap();
+    let error = TapeWriter::open(dir.path(), small(), T0).err().expect("refused").to_string();
+    assert!(error.starts_with("cannot record after ") && error.ends_with("last number"), "{error}");
 }
 
 #[test]
