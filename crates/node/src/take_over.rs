@@ -10,7 +10,7 @@
 //! Invariants: a request of a process that has died is not heard; a request of another user than
 //! the one who owns the lock of the directory, or root, is not heard; nothing here waits.
 
-use market_data_tape::storage::{Disk, LOCK_NAME, LockHeld, Storage as _};
+use market_data_tape::storage::{LOCK_NAME, LockHeld};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub fn holder(dir: &Path) -> io::Result<Option<LockHeld>> {
     if !dir.is_dir() {
         return Ok(None);
     }
-    Ok(Disk.lock(dir)?.err())
+    market_data_tape::storage::holder(dir)
 }
 
 /// A successor's wish; dropping it withdraws it if nobody has accepted it.
@@ -180,6 +180,8 @@ fn may_ask(_request: &Path, _lock: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market_data_model::Nanos;
+    use market_data_tape::storage::{Disk, Storage as _};
 
     #[test]
     fn a_request_is_accepted_or_withdrawn_and_never_both() {
@@ -187,7 +189,7 @@ mod tests {
         let dir = dir.path();
         assert!(holder(&dir.join("none")).unwrap().is_none());
         assert!(holder(dir).unwrap().is_none());
-        let lock = Disk.lock(dir).unwrap().ok().unwrap();
+        let lock = Disk.lock(dir, Nanos(1)).unwrap().ok().unwrap();
         assert_eq!(holder(dir).unwrap().unwrap().pid, Some(std::process::id()));
         assert!(asked(dir).unwrap().is_none());
         let request = Request::put(dir).unwrap();
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn the_dead_are_not_heard() {
         let dir = tempfile::tempdir().unwrap();
-        let _lock = Disk.lock(dir.path()).unwrap().ok().unwrap();
+        let _lock = Disk.lock(dir.path(), Nanos(1)).unwrap().ok().unwrap();
         std::fs::write(dir.path().join(REQUEST), "1\n").unwrap();
         assert!(asked(dir.path()).unwrap().is_none());
         assert!(!dir.path().join(REQUEST).exists());

@@ -90,27 +90,12 @@ impl Storage for Disk {
     }
 
     fn lock(&mut self, dir: &Path, now: Nanos) -> io::Result<Result<Box<dyn DirLock>, LockHeld>> {
-        let path = dir.join(LOCK_NAME);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let is_held = match file.try_lock() {
-            Ok(()) => false,
-            Err(TryLockError::WouldBlock) => true,
-            Err(TryLockError::Error(error)) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        (&mut file).take(100).read_to_end(&mut bytes)?;
-        // A holder that has not written yet, or bytes that are no text, say nothing.
-        let text = String::from_utf8(bytes).unwrap_or_default();
-        let mut lines = text.lines();
-        let pid = lines.next().and_then(|line| line.trim().parse().ok());
+        let Found { mut file, is_held, pid, left_open } = look(dir)?;
         if is_held {
             return Ok(Err(LockHeld { pid }));
         }
-        let since = lines.next().and_then(|line| line.strip_prefix(OPEN)?.trim().parse().ok());
         file.set_len(0)?;
         file.rewind()?;
-        let left_open = since.map(Nanos);
         // What was lost then is lost until somebody has left in order.
         let since = left_open.unwrap_or(now);
         writeln!(file, "{}\n{OPEN} {}", std::process::id(), since.0)?;
@@ -147,6 +132,48 @@ impl Storage for Disk {
         }
         Ok(())
     }
+}
+
+/// A directory's lock file, locked if nobody holds it, and what it says.
+struct Found {
+    file: File,
+    is_held: bool,
+    pid: Option<u32>,
+    left_open: Option<Nanos>,
+}
+
+fn look(dir: &Path) -> io::Result<Found> {
+    let path = dir.join(LOCK_NAME);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let is_held = match file.try_lock() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    match (&mut file).take(100).read_to_end(&mut bytes) {
+        Err(error) if !is_held => return Err(error),
+        // Where a lock keeps readers out, too, it is enough that there is one.
+        _ => {}
+    }
+    // A holder that has not written yet, or bytes that are no text, say nothing.
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let mut lines = text.lines();
+    let pid = lines.next().and_then(|line| line.trim().parse().ok());
+    let since = lines.next().and_then(|line| line.strip_prefix(OPEN)?.trim().parse().ok());
+    Ok(Found { file, is_held, pid, left_open: since.map(Nanos) })
+}
+
+/// Who has a directory's lock; `None` if nobody does. Leaves it as it is.
+///
+/// # Errors
+/// Those of the file system.
+pub fn holder(dir: &Path) -> io::Result<Option<LockHeld>> {
+    let Found { file, is_held, pid, .. } = look(dir)?;
+    // For the reason at [`DiskLock`]; closing comes next anyway.
+    drop(file.unlock());
+    Ok(is_held.then_some(LockHeld { pid }))
 }
 
 struct DiskSegment {
@@ -264,7 +291,9 @@ mod tests {
         assert_eq!(first.left_open(), Some(Nanos(7)), "nor has anybody since");
         first.leave().unwrap();
         assert_eq!(held(10).err(), Some(LockHeld { pid: None }));
+        assert_eq!(holder(dir.path()).unwrap(), Some(LockHeld { pid: None }));
         drop(first);
+        assert_eq!(holder(dir.path()).unwrap(), None);
         assert_eq!(lock(11).left_open(), None);
         for (text, since) in [
             (&b"12\n"[..], None), // as earlier versions left it

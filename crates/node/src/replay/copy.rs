@@ -1,6 +1,6 @@
-//! Copies a tape to another one: what the feeds were given and when, their states, and the sums over
-//! what came out: what the one proves, the other proves. What is damaged cannot be copied; the copy
-//! says that it is lost.
+//! Copies a tape to another one: what the feeds were given and when, their states, and the sums
+//! over what came out: what the one proves, the other proves. What is damaged cannot be copied; the
+//! copy says that it is lost.
 //!
 //! `run --replay PATH --tape DIR` does it on a thread of its own.
 //!

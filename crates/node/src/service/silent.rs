@@ -178,7 +178,7 @@ mod tests {
         let error = service.take_over().await.unwrap_err().to_string();
         assert!(error.starts_with("cannot take over: no process records in "), "{error}");
         // It records, and does not look for requests.
-        let lock = Disk.lock(folder.path()).unwrap().ok().unwrap();
+        let lock = Disk.lock(folder.path(), market_data_model::Nanos(1)).unwrap().ok().unwrap();
         let error = service.take_over().await.unwrap_err().to_string();
         let pid = std::process::id();
         let wanted = format!("process {pid} does not answer in 10 s; it goes on");
