@@ -175,8 +175,11 @@ mod tests {
 
     const FEED: FeedId = FeedId(3);
 
+    /// Feed, time, kind and payload.
+    type Said = (FeedId, Nanos, u8, Vec<u8>);
+
     /// Everything on a tape but losses; these; and what is damaged.
-    fn read(dir: &Path) -> (Vec<(FeedId, Nanos, u8, Vec<u8>)>, Vec<(FeedId, Lost)>, Vec<Damage>) {
+    fn read(dir: &Path) -> (Vec<Said>, Vec<(FeedId, Lost)>, Vec<Damage>) {
         let tape = Tape::open(dir).unwrap();
         let mut records = tape.records(Range::ALL);
         let (mut all, mut lost, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
