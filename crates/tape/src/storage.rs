@@ -94,11 +94,13 @@ impl Storage for Disk {
         if is_held {
             return Ok(Err(LockHeld { pid }));
         }
-        file.set_len(0)?;
-        file.rewind()?;
         // What was lost then is lost until somebody has left in order.
         let since = left_open.unwrap_or(now);
-        writeln!(file, "{}\n{OPEN} {}", std::process::id(), since.0)?;
+        let text = format!("{}\n{OPEN} {}\n", std::process::id(), since.0);
+        // Over what is there, so that a disk without room does not make it forget.
+        file.rewind()?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
         file.sync_data()?;
         Ok(Ok(Box::new(DiskLock { file, left_open })))
     }
@@ -152,12 +154,8 @@ fn look(dir: &Path) -> io::Result<Found> {
         Err(TryLockError::Error(error)) => return Err(error),
     };
     let mut bytes = Vec::new();
-    match (&mut file).take(100).read_to_end(&mut bytes) {
-        Err(error) if !is_held => return Err(error),
-        // Where a lock keeps readers out, too, it is enough that there is one.
-        _ => {}
-    }
-    // A holder that has not written yet, or bytes that are no text, say nothing.
+    // A holder that has not written yet, bytes that cannot be read or are no text say nothing.
+    drop((&mut file).take(100).read_to_end(&mut bytes));
     let text = String::from_utf8(bytes).unwrap_or_default();
     let mut lines = text.lines();
     let pid = lines.next().and_then(|line| line.trim().parse().ok());

@@ -85,16 +85,26 @@ impl TapeWriter {
     ) -> Result<TapeWriter, OpenError> {
         options.check().map_err(OpenError::Option)?;
         storage.create_dir(dir).map_err(|e| OpenError::io("make", dir, e))?;
-        let lock = match storage.lock(dir, now) {
+        let mut lock = match storage.lock(dir, now) {
             Ok(Ok(lock)) => lock,
             Ok(Err(held)) => {
                 return Err(OpenError::Locked { dir: dir.to_owned(), holder: held.pid });
             }
             Err(e) => return Err(OpenError::io("lock", &dir.join(LOCK_NAME), e)),
         };
-        let place = recover::recover(&mut *storage, dir, (lock.left_open(), now))?;
         let block = Block::new(options.compression, options.block_bytes)
-            .map_err(|e| OpenError::Option(format!("compression is refused by zstd: {e}")))?;
+            .map_err(|e| OpenError::Option(format!("compression is refused by zstd: {e}")));
+        let place = recover::recover(&mut *storage, dir, (lock.left_open(), now));
+        let (place, block) = match (place, block) {
+            (Ok(place), Ok(block)) => (place, block),
+            (Err(error), _) | (_, Err(error)) => {
+                if lock.left_open().is_none() {
+                    // Nobody has recorded meanwhile. If that cannot be said, a loss is told.
+                    let _ = lock.leave();
+                }
+                return Err(error);
+            }
+        };
         Ok(TapeWriter {
             storage,
             dir: dir.to_owned(),
@@ -303,7 +313,8 @@ impl Drop for TapeWriter {
         if !self.closed && self.failure.is_none() {
             let now = self.block.since().unwrap_or_default();
             self.rotate(now);
-            if self.failure.is_none() {
+            // Whoever panics may have had more to record.
+            if self.failure.is_none() && !std::thread::panicking() {
                 self.leave();
             }
         }

@@ -37,6 +37,8 @@ pub(super) struct Haste {
     window: Option<(Nanos, u64)>,
     /// Percent of a core in the window before.
     work: u64,
+    /// When it was asked last. A clock that was set back begins everything anew.
+    asked: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,20 +58,31 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     since: Nanos,
-    /// Bytes in the queue then, and how long they took to gather; 0 = it did not begin for them.
+    /// Bytes in the queue then.
     queued: usize,
+    /// How many had gathered when it began, and how long that took; 0 = nobody knows.
+    gathered: usize,
     gathered_ns: u64,
     /// When it was last behind or busy.
     pressed: Nanos,
 }
 
 impl Trial {
-    /// Whether the queue has grown faster than before.
+    /// Whether a trial is over.
+    fn is_over(&self, now: Nanos) -> bool {
+        now.since(self.since) >= TRIAL_NS
+    }
+
+    /// Whether the queue has grown in it, and faster than before it began.
     fn is_vain(&self, now: Nanos, queued: usize) -> bool {
-        let lasts = now.since(self.since);
-        let grown = queued.saturating_sub(self.queued) as u128 * u128::from(self.gathered_ns);
-        let before = self.queued.saturating_sub(CAUGHT_UP) as u128 * u128::from(lasts);
-        lasts >= TRIAL_NS && grown > before
+        let Some(grown) = queued.checked_sub(self.queued).filter(|grown| *grown > 0) else {
+            return false;
+        };
+        if self.gathered_ns == 0 {
+            return queued >= BEHIND;
+        }
+        let before = self.gathered as u128 * u128::from(now.since(self.since));
+        grown as u128 * u128::from(self.gathered_ns) > before
     }
 }
 
@@ -92,8 +105,11 @@ impl Haste {
         queued: usize,
         worked: impl FnOnce() -> Option<u64>,
     ) -> Option<bool> {
-        self.measure(now, worked);
         let was = self.is_on();
+        if now < std::mem::replace(&mut self.asked, now) {
+            *self = Haste { asked: now, ..Haste::default() };
+        }
+        self.measure(now, worked);
         self.state = match self.state {
             State::Calm { low } if queued >= BEHIND => {
                 State::on(now, queued, low.map_or(0, |low| now.since(low)))
@@ -101,8 +117,12 @@ impl Haste {
             State::Calm { .. } if self.work >= BUSY => State::on(now, queued, 0),
             State::Calm { low } if queued > CAUGHT_UP => State::Calm { low },
             State::Calm { .. } => State::Calm { low: Some(now) },
-            State::On(trial) if trial.is_vain(now, queued) => {
+            State::On(trial) if trial.is_over(now) && trial.is_vain(now, queued) => {
                 State::GivenUp { until: now + GIVEN_UP_NS }
+            }
+            State::On(trial) if trial.is_over(now) && queued > CAUGHT_UP => {
+                // It helps; whether it goes on to help is another trial.
+                State::On(Trial { since: now, queued, pressed: now, ..trial })
             }
             State::On(trial) if queued > CAUGHT_UP || self.work > IDLE => {
                 State::On(Trial { pressed: now, ..trial })
@@ -130,7 +150,8 @@ impl Haste {
 
 impl State {
     fn on(now: Nanos, queued: usize, gathered_ns: u64) -> State {
-        State::On(Trial { since: now, queued, gathered_ns, pressed: now })
+        let gathered = queued.saturating_sub(CAUGHT_UP);
+        State::On(Trial { since: now, queued, gathered, gathered_ns, pressed: now })
     }
 }
 
@@ -187,7 +208,32 @@ mod tests {
         assert_eq!(look(&mut haste, 29_999, 5 * BEHIND), None);
         assert_eq!(look(&mut haste, 30_000, 5 * BEHIND), None, "the time is over");
         assert_eq!(look(&mut haste, 30_001, 5 * BEHIND), Some(true));
-        assert_eq!(look(&mut haste, 90_001, 9 * BEHIND), None, "nothing to compare with");
+        assert_eq!(look(&mut haste, 30_501, 5 * BEHIND), None, "it helps");
+        assert_eq!(look(&mut haste, 31_000, 6 * BEHIND), None);
+        assert_eq!(look(&mut haste, 31_001, 6 * BEHIND), Some(false), "now it does not");
+    }
+
+    #[test]
+    fn it_is_given_up_as_well_where_it_began_because_there_was_much_to_do() {
+        let mut haste = Haste::default();
+        for (ms, queued, says) in [
+            (0, 0, None),
+            (100, 0, Some(true)),
+            (600, BEHIND - 1, None), // not behind yet
+            (1_099, BEHIND, None),
+            (1_100, BEHIND, Some(false)),
+        ] {
+            let worked = Some(ms * MILLI);
+            assert_eq!(haste.look(at(ms), queued, || worked), says, "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_it() {
+        let mut haste = Haste::default();
+        assert_eq!(look(&mut haste, 5_000, BEHIND), Some(true));
+        assert_eq!(look(&mut haste, 1_000, 0), Some(false));
+        assert_eq!(look(&mut haste, 1_001, BEHIND), Some(true));
     }
 
     #[test]

@@ -66,17 +66,17 @@ fn copy_records(
 ) -> Result<(), ReadError> {
     let mut copying = Copying::new(writer);
     let mut records = tape.records(Range::ALL);
-    while let Some(item) = records.read()? {
-        if !goes_on() {
-            break;
+    let ended = loop {
+        match records.read() {
+            _ if !goes_on() => break Ok(()),
+            Ok(Some(Item::Damage(damage))) => copying.damaged(&damage),
+            Ok(Some(Item::Record(record))) => copying.take(&record),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         }
-        match item {
-            Item::Damage(damage) => copying.damaged(&damage),
-            Item::Record(record) => copying.take(&record),
-        }
-    }
+    };
     copying.tell_damage(copying.last);
-    Ok(())
+    ended
 }
 
 /// A copy being made.

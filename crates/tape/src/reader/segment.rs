@@ -48,7 +48,7 @@ pub(crate) struct SegmentReader<F> {
     pub(crate) number: Option<u64>,
     /// Record numbers below this one are behind us: a block that has them is not the next.
     pub(crate) next_ordinal: u64,
-    /// Whether something could not be read since damage was told last.
+    /// Whether something could not be read in the step of the moment.
     unreadable: bool,
     /// Pages in a row that could not be read.
     bad_pages: u32,
@@ -98,6 +98,7 @@ impl<F: Read + Seek> SegmentReader<F> {
         wanted: impl FnOnce(&BlockHead) -> bool,
     ) -> io::Result<Step> {
         raw.clear();
+        self.unreadable = false;
         if self.pos >= self.stop {
             return Ok(Step::End);
         }
@@ -206,11 +207,13 @@ impl<F: Read + Seek> SegmentReader<F> {
         Ok(Step::Bad { offset, bytes: self.pos - offset, kind })
     }
 
-    /// What is told of damage: that the disk could not read it, if that is why.
-    fn unless_unreadable(&mut self, kind: DamageKind) -> DamageKind {
-        match std::mem::take(&mut self.unreadable) {
-            true => DamageKind::Unreadable,
-            false => kind,
+    /// What is told of damage: that the disk could not read it, if that is why. An index and a
+    /// footer hold no records, so it does not matter there.
+    fn unless_unreadable(&self, kind: DamageKind) -> DamageKind {
+        match kind {
+            DamageKind::Index | DamageKind::Footer => kind,
+            _ if self.unreadable => DamageKind::Unreadable,
+            kind => kind,
         }
     }
 
@@ -421,6 +424,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_stretch_that_the_disk_cannot_read_costs_the_blocks_in_it() {
         const EIO: i32 = 5;

@@ -4,7 +4,7 @@
 //! begins in [`TapeWriter::resume`]; there is no other place where `failure` is set or cleared.
 
 use super::segment::{OpenSegment, SyncError};
-use super::{Failure, News, TapeWriter, recover};
+use super::{Failure, News, TapeWriter, loss, recover};
 use crate::format::{self, SegmentHeader};
 use crate::record::{Entry, FeedStart};
 use market_data_model::{FeedId, Nanos};
@@ -222,7 +222,13 @@ impl TapeWriter {
         }
         self.lock = None;
         match self.storage.lock(&self.dir, now)? {
-            Ok(lock) => self.lock = Some(lock),
+            Ok(lock) => {
+                if let Some(since) = lock.left_open() {
+                    // Of another recorder that had the directory meanwhile, and was killed.
+                    self.lost.merge(&loss::crash(Some(since), now, 0, false));
+                }
+                self.lock = Some(lock);
+            }
             Err(_) => return Err(io::Error::other("another recorder has taken it meanwhile")),
         }
         let last = recover::segments(&mut *self.storage, &self.dir)?

@@ -90,15 +90,19 @@ impl Losses {
     }
 }
 
-/// The loss that a crash leaves behind.
-pub(super) fn crash(last_ts: Option<Nanos>, now: Nanos, cut_bytes: u64) -> Losses {
+/// The loss that a crash leaves behind; whether the segment before was `torn`.
+pub(super) fn crash(last_ts: Option<Nanos>, now: Nanos, cut_bytes: u64, torn: bool) -> Losses {
+    let why = match torn {
+        true => "the recorder before this one ended without closing its segment",
+        false => "the recorder before this one was killed",
+    };
     let unknown = Lost {
         from: last_ts.unwrap_or(now),
         to: now,
         records: None,
         unsure: 0,
         bytes: cut_bytes,
-        why: "the recorder before this one ended without closing its segment".to_owned(),
+        why: why.to_owned(),
     };
     Losses { unknown: Some(unknown), ..Losses::default() }
 }

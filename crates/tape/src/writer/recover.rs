@@ -43,44 +43,58 @@ pub(super) fn recover(
 ) -> Result<Place, OpenError> {
     let listing = segments(storage, dir).map_err(|e| OpenError::io("list", dir, e))?;
     let mut place = Place { next_number: 1, ..Place::default() };
+    let Some(last) = listing.last() else {
+        if left_open.is_some() {
+            place.lost = loss::crash(left_open, now, 0, false);
+        }
+        return Ok(place);
+    };
+    place.next_number = after(last.0).map_err(|e| OpenError::io("record after", &last.1, e))?;
     // When the last record came that is on the tape, of what is known.
     let mut last_ts = None;
-    let mut torn = None;
-    for (at, (number, path)) in listing.iter().enumerate().rev() {
-        let is_last = at + 1 == listing.len();
+    let (mut is_last, mut torn) = (true, false);
+    for (number, path) in listing.iter().rev() {
         let found = look(storage, path, *number).map_err(|e| OpenError::io("read", path, e))?;
         if let Some(version) = found.too_new {
             return Err(OpenError::TooNew { path: path.clone(), version });
         }
-        if is_last {
-            let after = number.checked_add(1).ok_or_else(|| io::Error::other("the last number"));
-            place.next_number = after.map_err(|e| OpenError::io("record after", path, e))?;
+        if found.foreign {
+            continue;
         }
         last_ts = last_ts.max(found.last_ts);
         place.tape_id = place.tape_id.or(found.tape_id);
         if place.next_ordinal == 0 {
             place.next_ordinal = found.next_ordinal.unwrap_or(0);
         }
-        if is_last && !found.closed {
-            cut(storage, path, &found)
-                .map_err(|e| OpenError::io("cut the torn tail of", path, e))?;
-            torn = Some(RecoverReport {
-                segment: path.clone(),
-                kept_records: found.records,
-                cut_bytes: found.cut_bytes(),
-                last_ts: found.last_ts,
-            });
+        if std::mem::take(&mut is_last) {
+            torn = !found.closed;
+            if torn {
+                cut(storage, path, &found)
+                    .map_err(|e| OpenError::io("cut the torn tail of", path, e))?;
+            }
+            if torn || left_open.is_some() {
+                place.report = Some(RecoverReport {
+                    segment: path.clone(),
+                    kept_records: found.records,
+                    cut_bytes: if torn { found.len - found.good_end } else { 0 },
+                    last_ts: found.last_ts,
+                });
+            }
         }
-        if found.next_ordinal.is_some() && last_ts.is_some() {
+        if found.next_ordinal.is_some() && last_ts.is_some() && place.tape_id.is_some() {
             break;
         }
     }
-    if torn.is_some() || left_open.is_some() {
-        let cut_bytes = torn.as_ref().map_or(0, |torn| torn.cut_bytes);
-        place.lost = loss::crash(last_ts.max(left_open), now, cut_bytes);
+    if torn || left_open.is_some() {
+        let cut_bytes = place.report.as_ref().map_or(0, |report| report.cut_bytes);
+        place.lost = loss::crash(last_ts.max(left_open), now, cut_bytes, torn);
     }
-    place.report = torn;
     Ok(place)
+}
+
+/// The number of the next segment.
+fn after(number: u64) -> io::Result<u64> {
+    number.checked_add(1).ok_or_else(|| io::Error::other("it has the last number"))
 }
 
 /// What one segment file holds.
@@ -96,16 +110,8 @@ struct Found {
     tape_id: Option<u64>,
     /// Its format, if that is a later one.
     too_new: Option<u16>,
-    /// It is left as it is: it is another segment under this name, or the disk cannot read all of
-    /// it.
-    untouched: bool,
-}
-
-impl Found {
-    /// Bytes behind the last good block.
-    fn cut_bytes(&self) -> u64 {
-        if self.untouched { 0 } else { self.len - self.good_end }
-    }
+    /// It is another segment under this name.
+    foreign: bool,
 }
 
 fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found> {
@@ -130,7 +136,7 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
                 return Ok(found);
             }
             Step::Header(header) if header.number != number => {
-                found.untouched = true;
+                found.foreign = true;
                 return Ok(found);
             }
             Step::Header(header) => {
@@ -144,7 +150,12 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
                 found.last_ts = found.last_ts.max(Some(head.max_ts));
                 found.good_end = offset + head.total_len();
             }
-            Step::Bad { kind: DamageKind::Unreadable, .. } => found.untouched = true,
+            // Nobody can say where its end is to be cut; it may be read the next time.
+            Step::Bad { offset, bytes, kind: DamageKind::Unreadable }
+                if offset + bytes == found.len =>
+            {
+                return Err(io::Error::other("the disk cannot read the end of it"));
+            }
             Step::Index(_) | Step::Footer(_) | Step::Bad { .. } => {}
             Step::End => return Ok(found),
         }
@@ -152,9 +163,6 @@ fn look(storage: &mut dyn Storage, path: &Path, number: u64) -> io::Result<Found
 }
 
 fn cut(storage: &mut dyn Storage, path: &Path, found: &Found) -> io::Result<()> {
-    if found.untouched {
-        return Ok(());
-    }
     if found.good_end == 0 {
         return storage.remove(path);
     }

@@ -116,7 +116,7 @@ pub enum News {
 /// What was found of a recorder that did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoverReport {
-    /// The segment that was not closed.
+    /// The segment that was not closed, or the last one if it was killed between two.
     pub segment: PathBuf,
     /// Records in it that are good.
     pub kept_records: u64,

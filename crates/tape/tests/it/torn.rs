@@ -166,6 +166,12 @@ fn what_is_not_ours_is_neither_cut_nor_removed() {
     );
     assert_eq!(error, want);
     assert_eq!(std::fs::read(&path).unwrap(), newer);
+    let left_open = || !std::fs::read(dir.path().join(LOCK_NAME)).unwrap().is_empty();
+    assert!(!left_open(), "who was refused has lost nothing");
+    killed(dir.path(), T0);
+    TapeWriter::open(dir.path(), small(), T0).err().expect("refused");
+    assert!(left_open(), "but whoever was killed before has");
+    std::fs::remove_file(dir.path().join(LOCK_NAME)).unwrap();
     // Another segment's, under a name that is not its own.
     std::fs::remove_file(&path).unwrap();
     let renamed = dir.path().join(segment_name(T0, 90));
@@ -174,6 +180,7 @@ fn what_is_not_ours_is_neither_cut_nor_removed() {
     put_all(&mut tape, &frames(1, 2));
     tape.close(T0).unwrap();
     assert_eq!(std::fs::read(&renamed).unwrap(), bytes);
+    assert_eq!(read(dir.path(), Range::ALL).lost, [], "nobody was killed");
     // And a number that no other can follow.
     std::fs::write(dir.path().join(segment_name(T0, u64::MAX)), &bytes).unwrap();
     let error = TapeWriter::open(dir.path(), small(), T0).err().expect("refused").to_string();
