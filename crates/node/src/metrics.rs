@@ -393,7 +393,7 @@ fn label(name: &str, value: &str) -> String {
 }
 
 /// What is told of the tape: name behind `market_data_tape_`, help, kind and value.
-fn of_tape(tape: &TapeReport) -> [(&'static str, &'static str, &'static str, u64); 11] {
+fn of_tape(tape: &TapeReport) -> [(&'static str, &'static str, &'static str, u64); 12] {
     let failing = u64::from(tape.failing.is_some());
     let hurried = "Blocks not compressed for want of time";
     [
@@ -402,6 +402,7 @@ fn of_tape(tape: &TapeReport) -> [(&'static str, &'static str, &'static str, u64
         ("stored_bytes_total", "Bytes written to disk", "counter", tape.stored_bytes),
         ("hurried_blocks_total", hurried, "counter", tape.hurried_blocks),
         ("records_lost_total", "Records lost", "counter", tape.lost_records),
+        ("sums_forgotten_total", "Times that sums had no room", "counter", tape.sums_forgotten),
         ("failures_total", "Times that writing failed", "counter", tape.failures),
         ("converted_total", "Segments that became Parquet", "counter", tape.converted),
         ("convert_failures_total", "Conversions that failed", "counter", tape.convert_failures),

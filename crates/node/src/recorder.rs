@@ -80,6 +80,9 @@ pub struct TapeReport {
     pub lag_ns: u64,
     /// Bytes that wait for the recorder.
     pub queue_bytes: u64,
+    /// Times that what came out of a feed found no room: the inputs are on the tape, and no sum
+    /// over what came of them.
+    pub sums_forgotten: u64,
     /// Answers of the REST side that found the queue full and are not on the tape.
     pub anchors_dropped: u64,
     /// Segments that became Parquet files.
@@ -105,6 +108,8 @@ pub(crate) struct Shared {
     /// Lost because the queue was full, and not yet accounted for by the writer.
     pub dropped: AtomicU64,
     pub failures: AtomicU64,
+    /// Chunks whose outputs found no room, so that no sum covers their inputs.
+    pub sums_forgotten: AtomicU64,
     /// Answers of the REST side for which there was no room.
     pub anchors_dropped: AtomicU64,
     pub lag_ns: AtomicU64,
@@ -133,6 +138,7 @@ impl Shared {
             failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             lag_ns: self.lag_ns.load(Relaxed),
             queue_bytes: self.queue_bytes.load(Relaxed) as u64,
+            sums_forgotten: self.sums_forgotten.load(Relaxed),
             anchors_dropped: self.anchors_dropped.load(Relaxed),
             converted: self.converted.load(Relaxed),
             convert_failures: self.convert_failures.load(Relaxed),

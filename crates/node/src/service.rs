@@ -69,7 +69,8 @@ pub struct StopReport {
     pub sinks: Vec<SinkReport>,
     /// Every feed, as last reported.
     pub feeds: Vec<FeedReport>,
-    /// Feeds that did not close in time.
+    /// Feeds that did not close in time, or ended by a mistake of ours: what came last of them may
+    /// have reached no sink.
     pub feeds_unfinished: usize,
     /// The tape; `None` when nothing was recorded.
     pub tape: Option<TapeReport>,
@@ -404,10 +405,19 @@ impl Service {
             None => None,
         };
         let mut drivers = std::mem::take(&mut lock(&self.fleet).drivers);
-        let all = async { while drivers.join_next().await.is_some() {} };
+        let mut failed = 0;
+        let all = async {
+            while let Some(ended) = drivers.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection ended by a mistake of ours");
+                    failed += 1;
+                }
+            }
+        };
         drop(tokio::time::timeout_at(until - STOP_WAIT / 4, all).await);
-        let feeds_unfinished = drivers.len();
-        drivers.shutdown().await;
+        let feeds_unfinished = failed + drivers.len();
+        // A sink that is called at once may hold its driver for as long as it likes.
+        drop(tokio::time::timeout_at(until, drivers.shutdown()).await);
         let mut report =
             StopReport { feeds: self.metrics.reports(), feeds_unfinished, ..StopReport::default() };
         if let Some(tape) = self.tape {

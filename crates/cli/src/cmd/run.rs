@@ -390,6 +390,10 @@ fn summary(feeds: &Feeds, report: &StopReport, took: Duration) -> String {
         }
         text.push('\n');
     }
+    if report.feeds_unfinished > 0 {
+        let feeds = counted(report.feeds_unfinished as u64, "connection", "connections");
+        text.push_str(&format!("  {feeds} ended by force: what came last may be missing above\n"));
+    }
     if let Some(tape) = &report.tape {
         text.push_str(&tape_line(tape));
     }
@@ -422,6 +426,10 @@ fn verdict(report: &StopReport) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("the tape {} failed", tape.dir.display()));
     }
     match report.sinks.iter().find(failed) {
+        None if report.feeds_unfinished > 0 => {
+            let what = "what came last may be missing from the sinks";
+            Err(anyhow::anyhow!("{what}")).context("connections had to be ended by force")
+        }
         None => Ok(ExitCode::SUCCESS),
         Some(sink) => {
             let what = || format!("the sink {} failed", sink.name);

@@ -93,6 +93,7 @@ impl Lane {
     pub fn state(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.running && !self.chunk.failed {
             let round = self.shared.round.load(Relaxed);
+            self.announce(self.last);
             self.chunk.state(self.last, write);
             if self.chunk.has_state {
                 self.round = round;
@@ -103,11 +104,15 @@ impl Lane {
     /// The feed is about to handle this.
     pub fn input(&mut self, now: Nanos, input: &Input<'_>) {
         self.last = now;
-        if !self.announced {
-            self.chunk.feed_start(now, venue::NAME, &self.config, true);
-            self.announced = true;
-        }
+        self.announce(now);
         self.chunk.input(now, input);
+    }
+
+    /// Says again whose the records are, if the recorder may not know.
+    fn announce(&mut self, now: Nanos) {
+        if !std::mem::replace(&mut self.announced, true) {
+            self.chunk.feed_start(now, venue::NAME, &self.config, true);
+        }
     }
 
     /// The feed failed by a mistake of ours; its last input is on the tape.
@@ -151,8 +156,13 @@ impl Lane {
         // Counted first, so that the recorder never takes off what was not put on.
         let queued = self.shared.queue_bytes.fetch_add(cost, Relaxed);
         if queued > 0 && queued + cost > QUEUE_BYTES_MAX {
-            // The inputs are worth more than a sum over what came of them.
+            // The inputs are worth more than a sum over what came of them. Sums begin anew behind
+            // the feed's state.
             chunk.forget_outputs();
+            self.shared.sums_forgotten.fetch_add(1, Relaxed);
+            if !chunk.has_state {
+                self.round = NO_ROUND;
+            }
             self.shared.queue_bytes.fetch_sub(cost - chunk.cost, Relaxed);
         }
         if queued > 0 && queued + chunk.cost > QUEUE_BYTES_MAX {
@@ -199,6 +209,8 @@ impl Lane {
 /// A driver that was ended by force leaves its last inputs all the same.
 impl Drop for Lane {
     fn drop(&mut self) {
+        // What came out of them may not be here.
+        self.chunk.failed |= std::thread::panicking();
         self.end();
     }
 }

@@ -117,6 +117,52 @@ async fn what_does_not_fit_is_counted_and_told() {
     assert!(!all.iter().any(|(.., said)| said.starts_with("Outputs")), "no sum after a loss");
 }
 
+/// A lane whose queue was full for one chunk, and everything on the tape after `then`.
+fn after_a_loss(then: impl FnOnce(&mut Lane, Nanos)) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TapeSettings::new(folder.path());
+    let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
+    let (chunks, queue) = sync_channel(2);
+    let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: true };
+    let mut lane = lanes.lane(0);
+    drop(lanes);
+    let base = crate::clock::wall_now();
+    lane.start(base, FEED, b"config".to_vec());
+    lane.send();
+    for (after, input) in [(1, Input::Start), (2, Input::Tick)] {
+        lane.input(base + after, &input);
+        lane.send();
+    }
+    let (news, _news) = mpsc::channel(8);
+    let options = options(&settings, String::new());
+    let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
+    let shared_too = Arc::clone(&shared);
+    let thread = std::thread::spawn(move || {
+        thread::Recording::new(shared_too, options, true, news, Some(Ok(writer))).run(&queue)
+    });
+    while shared.report().queue_bytes > 0 {
+        std::thread::yield_now();
+    }
+    then(&mut lane, base + 3);
+    drop(lane);
+    assert_eq!(thread.join().unwrap(), None);
+    read(folder.path()).into_iter().map(|(.., said)| said).collect()
+}
+
+#[test]
+fn a_state_after_a_loss_is_summed_up_from() {
+    let said = after_a_loss(|lane, at| {
+        assert!(lane.wants_state());
+        lane.state(|out| out.push(1));
+        lane.send();
+        lane.input(at, &Input::Opened);
+    });
+    let kinds: Vec<_> = said.iter().map(|said| said.split([' ', '(']).next().unwrap()).collect();
+    let want = ["FeedStart", "Input", "Lost", "FeedStart", "State", "Input", "Outputs"];
+    assert_eq!(kinds, want, "{said:#?}");
+    assert!(said[6].contains("inputs: 1"), "{}", said[6]);
+}
+
 #[test]
 fn a_recorder_that_is_far_behind_does_not_compress() {
     let record = |frames: usize| {

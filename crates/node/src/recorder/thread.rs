@@ -223,12 +223,13 @@ impl Recording {
 
     fn put(&mut self, feed: FeedId, ts: Nanos, entry: &Entry<'_>) -> Put {
         if let Entry::FeedStart(start) = entry {
+            let known = self.feeds.get(&feed).filter(|_| start.again);
             let running = Running {
+                last_n: known.map_or(0, |known| known.last_n),
                 venue: crate::venue::NAME,
                 config: start.config.to_vec(),
                 digest: (self.digests && !start.again).then(OutputDigest::default),
                 digested: ts,
-                last_n: 0,
             };
             self.feeds.insert(feed, running);
         }
@@ -392,6 +393,7 @@ impl Recording {
                 }
                 News::Resumed { lost, .. } => self.resumed(&lost),
                 News::TooLong { feed, ts, bytes } => {
+                    self.rounds.begin(&self.shared, wall_now());
                     tracing::error!(feed = feed.0, bytes, "one input is too long for the tape");
                     self.publish(feed, ts, Some(ts));
                 }
@@ -425,6 +427,17 @@ impl Recording {
         }
     }
 
+    /// Puts the sums of feeds whose end found no room.
+    fn sum_up(&mut self, now: Nanos) {
+        let feeds = std::mem::take(&mut self.feeds);
+        for (feed, running) in feeds {
+            if let Some(mut digest) = running.digest.filter(|digest| digest.inputs() > 0) {
+                // If it is lost, the writer says so.
+                let _ = self.put(feed, now, &Entry::Outputs(digest.take()));
+            }
+        }
+    }
+
     fn close(mut self) -> Option<String> {
         let now = wall_now();
         if matches!(self.place, Place::Nowhere { .. }) {
@@ -434,6 +447,8 @@ impl Recording {
         if dropped > 0 {
             let (feed, records) = (ALL_FEEDS, dropped);
             self.overflowed(&FeedRange { feed, records, bytes: 0, min_ts: now, max_ts: now });
+        } else if matches!(self.place, Place::Tape(_)) {
+            self.sum_up(now);
         }
         let shared = Arc::clone(&self.shared);
         let place = std::mem::replace(
