@@ -201,7 +201,9 @@ impl Archive {
 
     /// Nothing is being changed.
     pub(crate) fn settled(&self) -> Result<(), Error> {
-        disk::remove(&self.dir.join(PENDING))
+        disk::remove(&self.dir.join(PENDING))?;
+        // What was taken in may be deleted elsewhere as soon as this returns.
+        disk::sync_dir(&self.dir)
     }
 
     /// Undoes what a crash left half done.

@@ -8,9 +8,14 @@
 use crate::archive::{Archive, Pending};
 use crate::disk;
 use crate::error::Error;
-use crate::manifest::Manifest;
+use crate::manifest::{Fill, Manifest};
+use crate::place::date;
 use crate::tree::leaves;
 use std::collections::BTreeMap;
+
+/// Nanoseconds of a millisecond, milliseconds of a day.
+const MS: u64 = 1_000_000;
+const DAY_MS: u64 = 86_400_000;
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +74,18 @@ pub fn plan(archive: &Archive, keep: &Keep) -> Result<Vec<Day>, Error> {
     Ok(going)
 }
 
+/// Takes what lies on days up to the `last` one off a stretch: it can be filled again.
+fn cut(fill: &mut Fill, last: &str) {
+    let before = fill.from_ms;
+    while fill.from_ms < fill.to_ms && *date(fill.from_ms.saturating_mul(MS)) <= *last {
+        fill.from_ms = (fill.from_ms / DAY_MS + 1) * DAY_MS;
+    }
+    if fill.from_ms != before {
+        // That was the lowest id of a day that is gone.
+        fill.first_id = None;
+    }
+}
+
 /// Takes these days away.
 ///
 /// # Errors
@@ -84,6 +101,11 @@ pub fn prune(archive: &mut Archive, days: &[Day]) -> Result<(), Error> {
         node.gaps.clear();
         gone.extend(node.files.drain(..).map(|file| format!("{rel}/{}", file.name)));
     }
+    let last = days.iter().map(|day| day.date.as_str()).max().unwrap_or_default();
+    for segment in &mut tree.root().segments {
+        segment.fills.iter_mut().for_each(|fill| cut(fill, last));
+        segment.fills.retain(|fill| fill.from_ms < fill.to_ms);
+    }
     archive.pend(&Pending::default())?;
     archive.replace(tree)?;
     for file in &gone {
@@ -98,4 +120,28 @@ pub fn prune(archive: &mut Archive, days: &[Day]) -> Result<(), Error> {
         }
     }
     archive.settled()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_filled_on_days_that_are_gone_is_not_filled_any_more() {
+        // 2026-11-23, 10:00.
+        let at = 1_795_428_000_000;
+        let hour = 3_600_000;
+        for (from, to, first_id, want) in [
+            (at, at + 30 * hour, Some(7), (at + 14 * hour, at + 30 * hour, None)),
+            (at, at + hour, Some(7), (at + 14 * hour, at + hour, None)),
+            (at + 14 * hour, at + 15 * hour, Some(7), (at + 14 * hour, at + 15 * hour, Some(7))),
+        ] {
+            let (channel, inst_id) = ("trades".to_owned(), "BTC-USDT".to_owned());
+            let (from_ms, to_ms) = (from, to);
+            let mut fill =
+                Fill { channel, inst_id, from_ms, to_ms, records: 1, first_id, absent: 0 };
+            cut(&mut fill, "2026-11-23");
+            assert_eq!((fill.from_ms, fill.to_ms, fill.first_id), want);
+        }
+    }
 }

@@ -76,14 +76,16 @@ impl Gaps {
     ///
     /// # Errors
     /// When the file system says no.
-    pub fn begin(&mut self, folder: &mut Folder) -> Result<(), ExportError> {
-        for (at, row) in std::mem::take(&mut self.open).into_values() {
+    pub fn begin(&mut self, folder: &mut Folder) -> Result<u64, ExportError> {
+        let open = std::mem::take(&mut self.open);
+        let rows = open.len() as u64;
+        for (at, row) in open.into_values() {
             folder.append(self.file, at, |out| {
                 out.extend_from_slice(&row);
                 1
             })?;
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// One end of a gap.

@@ -215,7 +215,7 @@ impl Export {
             self.lost(&loss)?;
         }
         if !self.inside {
-            self.gaps.begin(&mut self.folder)?;
+            self.gap_rows += self.gaps.begin(&mut self.folder)?;
         }
         aside::instruments(&mut self.folder, &self.desks)?;
         self.gaps.close(&mut self.folder)?;
@@ -241,7 +241,7 @@ impl Export {
         self.last = self.last.max(at);
         if !self.inside && self.options.from.is_none_or(|from| at >= from) {
             self.inside = true;
-            self.gaps.begin(&mut self.folder)?;
+            self.gap_rows += self.gaps.begin(&mut self.folder)?;
         }
         let open_from = Day::of(at - LATE_NS);
         if self.inside && open_from > self.open_from {

@@ -184,14 +184,14 @@ impl Plan {
                 plan.wanted.insert(header.number, source);
             }
         }
-        let first = plan.wanted.keys().next();
-        let wanted = |segment: &&SegmentInfo| segment.number.is_some_and(|n| first <= Some(&n));
-        // Of one that is not closed nobody knows its first time: the one before is played too.
-        let first = segments.iter().find(wanted).and_then(|segment| segment.footer.as_ref());
-        plan.from = match first {
-            Some(footer) => Some(footer.min_ts),
-            None => segments.iter().rev().find_map(|segment| segment.footer).map(|f| f.min_ts),
-        };
+        // Not simply of the first: a clock may have been set back between two.
+        for segment in segments {
+            if segment.header.as_ref().is_some_and(|h| plan.wanted.contains_key(&h.number))
+                && let Some((first, _)) = segment.times()?
+            {
+                plan.from = Some(plan.from.map_or(first, |from: Nanos| from.min(first)));
+            }
+        }
         Ok(plan)
     }
 

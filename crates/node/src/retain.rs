@@ -40,7 +40,9 @@ pub fn plan(tape: &Tape, archive: Option<&Manifest>, keep: Keep) -> Result<Going
     let mut going = Going::default();
     let Some((_, segments)) = tape.segments().split_last() else { return Ok(going) };
     for segment in segments {
-        let last = segment.footer.as_ref().map(|footer| footer.max_ts);
+        // Also of one that a crash has left without a footer; of one that cannot be read nobody
+        // knows how old it is.
+        let last = segment.times().ok().flatten().map(|(_, last)| last);
         let old = keep.from.is_some_and(|from| last.is_some_and(|last| last < from));
         let much = keep.max_bytes.is_some_and(|max| total > max);
         if !old && !much {

@@ -39,6 +39,8 @@ use world::World;
 const INBOX: usize = 1024;
 /// Messages waiting for one client before it counts as too slow.
 const OUTBOX: usize = 4096;
+/// Longest message of a client that is taken in, in bytes. OKX takes requests of 64 KiB.
+const MESSAGE_MAX: usize = 64 << 10;
 /// How long connections that are ending may hold up the end of all.
 const GUESTS_WAIT: Duration = Duration::from_secs(5);
 /// How long a last word to a client may take.
@@ -346,6 +348,7 @@ async fn socket(
     match answer.await {
         Ok(Opened::Accepted(conn)) => {
             let guard = Guard { conn, inbox: inbox.clone() };
+            let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
             upgrade.on_upgrade(move |socket| async move {
                 carry(socket, conn, &inbox, messages).await;
                 drop(guard);

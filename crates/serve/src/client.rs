@@ -14,7 +14,7 @@ use crate::join::Out;
 use crate::pattern::Pattern;
 use crate::record::{Frame, Record};
 use market_data_model::Nanos;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,7 +96,7 @@ struct Lane {
     /// Places of which a token waits, and whether what comes meanwhile counts as lost.
     dirty: HashMap<u32, bool>,
     /// When a state may be sent again, in that order.
-    held: VecDeque<(Instant, u32)>,
+    held: BTreeSet<(Instant, u32)>,
     sent: HashMap<u32, Instant>,
 }
 
@@ -157,6 +157,9 @@ impl Outbox {
     /// An answer to something the client asked.
     pub fn answer(&self, text: String) {
         let mut inner = self.lock();
+        if inner.close.is_some() {
+            return;
+        }
         if inner.answers >= ANSWERS_MAX {
             inner.end(Close { code: 1008, reason: "too many requests without reading answers" });
         } else {
@@ -167,7 +170,7 @@ impl Outbox {
         self.ready.notify_one();
     }
 
-    /// Ends the connection once what waits is sent.
+    /// Ends the connection once what waits is sent; nothing more is let in.
     pub fn close(&self, close: Close) {
         self.lock().close.get_or_insert(close);
         self.ready.notify_one();
@@ -184,15 +187,23 @@ impl Outbox {
         self.lock().lanes.remove(&sub).is_some()
     }
 
-    /// Whether a subscription's account is open.
+    /// Whether a subscription's account is open, and its client there.
     pub fn has(&self, sub: u64) -> bool {
-        self.lock().lanes.contains_key(&sub)
+        let inner = self.lock();
+        !inner.gone && inner.lanes.contains_key(&sub)
     }
 
     /// The client has gone, or is about to go.
     pub fn leave(&self) {
         self.lock().gone = true;
         self.drained.notify_waiters();
+    }
+
+    /// The client has gone: what waits is for nobody. Whoever still knows of it keeps no more than
+    /// its name.
+    pub fn empty(&self) {
+        let mut inner = self.lock();
+        *inner = Inner { gone: true, ..Inner::default() };
     }
 
     /// Waits until there is room for what was; false once the client has gone.
@@ -235,7 +246,7 @@ impl Outbox {
     /// Puts in what was, which [`Outbox::room`] has waited for. False if the subscription is over.
     pub fn put(&self, sub: &Sub, out: Out) -> bool {
         let mut inner = self.lock();
-        if !inner.lanes.contains_key(&sub.id) {
+        if inner.close.is_some() || !inner.lanes.contains_key(&sub.id) {
             return false;
         }
         match out {
@@ -266,6 +277,9 @@ impl Outbox {
     /// in between.
     pub fn offer(&self, sub: &Sub, at: Option<u32>, record: &Arc<Record>, state: bool) {
         let mut inner = self.lock();
+        if inner.close.is_some() {
+            return;
+        }
         let full =
             inner.records >= self.records_max || inner.bytes + record.text().len() > BYTES_MAX;
         if full && sub.policy == Policy::Disconnect {
@@ -309,6 +323,9 @@ impl Outbox {
     /// The server itself lost events that this subscription should have had.
     pub fn lose(&self, sub: &Sub, count: u64) {
         let mut inner = self.lock();
+        if inner.close.is_some() {
+            return;
+        }
         let Some(lane) = inner.lanes.get_mut(&sub.id) else { return };
         lane.lost += count;
         self.lost_total.fetch_add(count, Relaxed);
@@ -342,7 +359,7 @@ impl Outbox {
         if inner.queue.is_empty() {
             inner.say_lost(&mut frames);
         }
-        let again = inner.lanes.values().filter_map(|lane| Some(lane.held.front()?.0)).min();
+        let again = inner.lanes.values().filter_map(|lane| Some(lane.held.first()?.0)).min();
         let close = inner.close.filter(|_| inner.queue.is_empty());
         drop(inner);
         self.drained.notify_waiters();
@@ -360,6 +377,9 @@ impl Inner {
     }
 
     fn mark(&mut self, sub: u64, at: u32, counts: bool) {
+        if self.close.is_some() {
+            return;
+        }
         let Some(lane) = self.lanes.get_mut(&sub) else { return };
         if lane.dirty.contains_key(&at) {
             return;
@@ -370,10 +390,13 @@ impl Inner {
 
     /// Puts tokens whose time has come back into the queue.
     fn release(&mut self, now: Instant) {
+        if self.close.is_some() {
+            return;
+        }
         let Inner { queue, lanes, .. } = self;
         for (sub, lane) in lanes {
-            while lane.held.front().is_some_and(|(due, _)| *due <= now) {
-                let Some((_, at)) = lane.held.pop_front() else { break };
+            while lane.held.first().is_some_and(|(due, _)| *due <= now) {
+                let Some((_, at)) = lane.held.pop_first() else { break };
                 lane.sent.remove(&at);
                 queue.push_back(Item::State { sub: *sub, at });
             }
@@ -399,7 +422,7 @@ impl Inner {
             if let Some(sent) = lane.sent.get(&at).filter(|_| !lane.interval.is_zero()) {
                 let due = *sent + lane.interval;
                 if due > now {
-                    lane.held.push_back((due, at));
+                    lane.held.insert((due, at));
                     continue;
                 }
             }

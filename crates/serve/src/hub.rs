@@ -186,6 +186,10 @@ impl Hub {
     /// Adds one that has come from the past; what its client has of books that are not as they are
     /// here begins anew.
     pub(crate) fn follow(&self, state: &mut State, sub: &Arc<Sub>, has: &Books) {
+        if !sub.client.has(sub.id) {
+            // It has gone, or wants no more of it, since it was on its way.
+            return;
+        }
         for (at, entry) in (0..).zip(state.store.entries()) {
             let Kept::Book(book) = &entry.kept else { continue };
             let wanted = book.is_live() && sub.wants(&entry.channel, &entry.inst);

@@ -280,9 +280,11 @@ impl Hub {
                         }
                     }
                     drop(blocks);
-                    if !deliver(&joiner.sub, out).await {
+                    if !deliver(&joiner.sub, out).await || !joiner.sub.client.has(joiner.sub.id) {
                         return false;
                     }
+                    // Where nothing is for this client, nothing else gives others their turn.
+                    tokio::task::yield_now().await;
                 }
             }
         }

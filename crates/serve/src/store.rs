@@ -173,7 +173,8 @@ impl Store {
             hit.push(place);
             if let Kept::Book(book) = &mut entry.kept {
                 if book.is_live() {
-                    self.torn.push((feed, Subscription::new(&entry.channel, &entry.inst)));
+                    let what = Subscription::new(&entry.channel, &entry.inst);
+                    tear(&mut self.torn, (feed, what));
                 }
                 book.lose();
                 entry.stale = Some(Stale { cause: "slow_consumer", since: at });
@@ -224,7 +225,7 @@ impl Store {
             let fresh = entry.book(at, (event.header, names), change, (bids, asks));
             if was_live && !entry.is_live_book() {
                 let what = Subscription::new(&entry.channel, &entry.inst);
-                self.torn.push((entry.feed, what));
+                tear(&mut self.torn, (entry.feed, what));
             }
             return fresh;
         }
@@ -345,5 +346,12 @@ impl Entry {
             _ => state = false,
         }
         Fresh::Record { at, text, state }
+    }
+}
+
+/// Notes a book once, whoever takes the notes out and however late.
+fn tear(torn: &mut Vec<(FeedId, Subscription)>, book: (FeedId, Subscription)) {
+    if !torn.contains(&book) {
+        torn.push(book);
     }
 }

@@ -63,6 +63,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>, binary: bool) 
         () = write(sink, &client, &shared, &mut stop) => {}
     }
     shared.hub.leave(&client);
+    client.empty();
     counts.clients_now.fetch_sub(1, Relaxed);
 }
 

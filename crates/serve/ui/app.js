@@ -92,7 +92,13 @@ function go(hash) {
 
 /** What the address names: an instrument or `health`, and a moment in ms or `null`. */
 function address() {
-  const [name, moment] = decodeURIComponent(location.hash.replace(/^#\/?/, '')).split('@');
+  let text = location.hash.replace(/^#\/?/, '');
+  try {
+    text = decodeURIComponent(text);
+  } catch {
+    text = ''; // it names nothing
+  }
+  const [name, moment] = text.split('@');
   return [name, moment ? read(moment) : null];
 }
 

@@ -109,12 +109,15 @@ fn archive(args: &PruneArgs, from: Option<Nanos>, console: &Console) -> anyhow::
 
 fn tape(args: &PruneArgs, from: Option<Nanos>, console: &Console) -> anyhow::Result<ExitCode> {
     let tape = open(&args.path)?;
-    let root = match &args.converted_to {
+    // Held until all is deleted. What a crash has left half done in it is undone first: it does not
+    // count as converted.
+    let archive = match &args.converted_to {
         Some(dir) => {
             let found = Manifest::load(dir).map_err(|error| refused(&error))?;
             let what = || format!("{} is not an archive", dir.display());
             let hint = "name the directory that `market-data convert --out` made";
-            Some(found.ok_or_else(|| Failure::new(what(), hint))?.0)
+            found.ok_or_else(|| Failure::new(what(), hint))?;
+            Some(Archive::existing(dir).map_err(|error| refused(&error))?)
         }
         None if args.unconverted => None,
         None => {
@@ -124,7 +127,8 @@ fn tape(args: &PruneArgs, from: Option<Nanos>, console: &Console) -> anyhow::Res
         }
     };
     let keep = retain::Keep { from, max_bytes: args.max_size };
-    let going = retain::plan(&tape, root.as_ref(), keep).map_err(|error| refused(&error))?;
+    let root = archive.as_ref().map(Archive::root);
+    let going = retain::plan(&tape, root, keep).map_err(|error| refused(&error))?;
     let mut text = String::new();
     for (path, bytes) in &going.segments {
         text.push_str(&format!("{}  {}\n", path.display(), size(*bytes)));

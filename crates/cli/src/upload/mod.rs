@@ -169,9 +169,8 @@ impl<'a> Upload<'a> {
             done.skipped_bytes += same.iter().map(|file| file.bytes).sum::<u64>();
         });
         let replaced = |file: &FileRow| missing.iter().any(|other| other.name == file.name);
-        if let Some(mut reduced) = there.manifest.clone()
-            && listed.iter().any(replaced)
-        {
+        let is_reduced = listed.iter().any(replaced);
+        if let Some(mut reduced) = there.manifest.clone().filter(|_| is_reduced) {
             reduced.files.retain(|file| !replaced(file));
             self.put(&node.rel, reduced.text()).await?;
         }
@@ -192,7 +191,7 @@ impl<'a> Upload<'a> {
                 false
             }
             None => true,
-            Some(other) => *other != manifest,
+            Some(other) => is_reduced || *other != manifest,
         };
         Ok((unknown, later))
     }

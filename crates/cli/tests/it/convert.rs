@@ -2,6 +2,7 @@
 
 use crate::run::{run, shown};
 use market_data_archive::read;
+use market_data_tape::Tape;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,20 +64,13 @@ fn a_tape_becomes_the_same_records_and_the_same_bytes_again() {
     let ran = run(&["convert", &tape, "--out", &out]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     let files = tree(Path::new(&out));
-    let mut got = Vec::new();
-    for (name, bytes) in &files {
-        if name.extension().is_some_and(|end| end == "parquet") {
-            let read = read::records(bytes.clone().into(), |record| {
-                got.push(String::from_utf8(record.json.to_vec()).expect("JSON is text"));
-                Ok(())
-            });
-            read.expect("our own file");
-        }
-    }
+    let got = records(&files);
     let replayed = run(&["replay", &tape, "--json"]);
     let expected: Vec<String> = replayed.stdout.lines().map(str::to_owned).collect();
     assert!(expected.len() > 200, "{} records", expected.len());
-    assert_eq!(sorted(got), sorted(expected));
+    let expected = sorted(expected);
+    assert_eq!(got, expected);
+    after_a_crash(folder.path(), &expected);
     let ran = run(&["convert", &tape, "--out", &out]);
     assert!(ran.stdout.contains("skipped: there already"), "{}", ran.stdout);
     let ran = run(&["convert", &tape, "--out", &out, "--force"]);
@@ -88,6 +82,12 @@ fn a_tape_becomes_the_same_records_and_the_same_bytes_again() {
     in_pieces(folder.path(), &files);
     let prune = |more: &[&str]| run(&[&["prune", &tape, "--max-size", "1kb"], more].concat());
     assert_eq!(prune(&[]).code, Some(2), "converted to where?");
+    // The process that took in the first segment was killed before it had said so.
+    let pending = Path::new(&again).join("_pending.json");
+    fs::write(pending, r#"{"segments":[1]}"#).expect("it is written");
+    let ran = prune(&["--converted-to", &again]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("stays: it is not converted"), "{}", ran.stdout);
     let ran = run(&["compact", &out]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     let before = fs::read_dir(&tape).expect("the tape").count();
@@ -97,6 +97,38 @@ fn a_tape_becomes_the_same_records_and_the_same_bytes_again() {
     let ran = prune(&["--converted-to", &out]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     assert!(fs::read_dir(&tape).expect("the tape").count() < before);
+}
+
+/// All records of an archive, sorted.
+fn records(files: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
+    let mut got = Vec::new();
+    for (name, bytes) in files {
+        if name.extension().is_some_and(|end| end == "parquet") {
+            let read = read::records(bytes.clone().into(), |record| {
+                got.push(String::from_utf8(record.json.to_vec()).expect("JSON is text"));
+                Ok(())
+            });
+            read.expect("our own file");
+        }
+    }
+    sorted(got)
+}
+
+/// The first segment has no end, as a crash leaves it: it becomes the same records all the same.
+fn after_a_crash(folder: &Path, expected: &[String]) {
+    let [crashed, out] = ["crashed", "from-crashed"].map(|name| folder.join(name));
+    fs::create_dir(&crashed).expect("a directory");
+    for entry in fs::read_dir(folder.join("tape")).expect("the tape") {
+        let path = entry.expect("an entry").path();
+        fs::copy(&path, crashed.join(path.file_name().expect("a name"))).expect("a copy");
+    }
+    let tape = Tape::open(&crashed).expect("a tape");
+    let first = &tape.segments()[0];
+    let file = fs::File::options().write(true).open(&first.path).expect("the segment");
+    file.set_len(first.footer.expect("it is closed").index_offset).expect("it is cut");
+    let ran = run(&["convert", &shown(&crashed), "--out", &shown(&out)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(records(&tree(&out)) == expected, "{}", ran.stdout);
 }
 
 /// Segment by segment, as a recorder goes on, it becomes the same.

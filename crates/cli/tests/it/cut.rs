@@ -61,6 +61,8 @@ struct Cut<'a> {
     index_end: u64,
     /// Nothing was cut off.
     closed: bool,
+    /// When the last record came before the segment that is cut.
+    before_ts: Option<Nanos>,
     what: String,
 }
 
@@ -96,6 +98,9 @@ pub fn thousand(tape: &Path, rng: &mut Rng) {
     let before = if others.is_empty() { 0 } else { everything(dir).len() };
     let ends = ends(original, before);
     let bytes = fs::read(last).expect("the last segment");
+    let whole = Tape::open(original).expect("a tape");
+    let before_ts = whole.segments().iter().rev().nth(1);
+    let before_ts = before_ts.map(|segment| segment.footer.expect("it is closed").max_ts);
     let path = dir.join(last.file_name().expect("a name"));
     for round in 0..CUTS {
         let at = rng.below(bytes.len() as u64 + 1);
@@ -106,6 +111,7 @@ pub fn thousand(tape: &Path, rng: &mut Rng) {
             whole: ends.iter().rfind(|whole| whole.end <= at).copied().unwrap_or_default(),
             index_end: (bytes.len() - FOOTER) as u64,
             closed: at == bytes.len() as u64,
+            before_ts,
             what: format!("round {round}, cut at {at}"),
         };
         let kept = &all[..cut.whole.records];
@@ -166,7 +172,7 @@ impl Cut<'_> {
         assert_eq!(losses.len(), usize::from(!self.closed), "{what}: {losses:?}");
         for lost in losses {
             assert_eq!((lost.records, lost.bytes), (None, self.lost_bytes()), "{what}");
-            let from = self.whole.last_ts.unwrap_or(now);
+            let from = self.whole.last_ts.or(self.before_ts).unwrap_or(now);
             assert_eq!((lost.from, lost.to), (from, now), "{what}");
         }
         let last = everything(dir).pop().expect("a record");

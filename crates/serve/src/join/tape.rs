@@ -120,6 +120,7 @@ impl Reading<'_> {
     /// Reads to the end of the tape. False if the client has gone.
     fn read(&mut self, tape: &Tape, from: Nanos, first: bool) -> Result<bool, ReadError> {
         let (hub, said) = (self.hub, self.said);
+        let (client, id) = (Arc::clone(&self.joiner.sub.client), self.joiner.sub.id);
         let (mut here, mut inputs) = (true, 0_u32);
         let mut turn = Some(hub.turn());
         past(tape, from, |past| {
@@ -146,7 +147,7 @@ impl Reading<'_> {
             if full || inputs >= TURN {
                 turn = None;
                 inputs = 0;
-                here = !said.is_closed();
+                here = !said.is_closed() && client.has(id);
                 if full {
                     let chunk = Said::Chunk(std::mem::take(&mut self.out));
                     here &= said.blocking_send(chunk).is_ok();

@@ -52,20 +52,24 @@ pub(crate) async fn instruments(State(shared): Of, headers: HeaderMap, asks: Ask
     };
     // What is followed is known better, and may have been listed since.
     let listed = shared.hub.catalogue().filter(|(_, one)| fits(one));
-    let mut found: BTreeMap<&str, Text> = BTreeMap::new();
+    let mut found: BTreeMap<Box<str>, (FeedId, Nanos, Arc<Instrument>)> = BTreeMap::new();
     let state = shared.hub.lock();
     for (_, entries) in state.store.instruments() {
         if let Some((entry, instrument)) = best(&entries)
             && fits(instrument)
         {
-            found.insert(&instrument.inst_id, record((entry.feed, entry.last), instrument));
+            let known = (entry.feed, entry.last, Arc::clone(instrument));
+            found.insert(instrument.inst_id.clone(), known);
         }
     }
-    for (id, instrument) in listed {
-        found.entry(id).or_insert_with(|| record((FeedId(0), Nanos(0)), instrument));
-    }
-    let list: Vec<Text> = page.cut(found.into_values());
+    // Texts are made of what is asked for, and without holding anybody up.
     drop(state);
+    for (_, instrument) in listed {
+        let id = instrument.inst_id.clone();
+        found.entry(id).or_insert_with(|| (FeedId(0), Nanos(0), Arc::clone(instrument)));
+    }
+    let page = page.cut(found.into_values());
+    let list: Vec<Text> = page.iter().map(|(feed, at, one)| record((*feed, *at), one)).collect();
     answer(&tables::INSTRUMENTS, &headers, &list)
 }
 
