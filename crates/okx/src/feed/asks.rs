@@ -2,13 +2,16 @@
 //! [`OkxFeed`].
 //!
 //! The rules that keep one sick subscription from hurting others: a resync has requests of its
-//! own; an error is pinned on the argument it names, and the rest of its request goes on; retries
-//! wait longer each time; a connection is replaced on one subscription's account at most once in
-//! [`limits::ESCALATION_SPACING_NS`].
+//! own, which it shares with nothing but others that wait at the same time, so that many at once
+//! do not spend the hour's requests; an error is pinned on the argument it names, and the rest of
+//! its request goes on; retries wait longer each time; a connection is replaced on one
+//! subscription's account at most once in [`limits::ESCALATION_SPACING_NS`].
 
 use super::OkxFeed;
+use super::carry::Carry;
 use super::sub::Stage;
 use crate::channel::KeyKind;
+use crate::channel::trades::Series;
 use crate::codes::{Reaction, reaction};
 use crate::frame::EventFrame;
 use crate::limits;
@@ -30,6 +33,16 @@ impl OkxFeed {
             let sub = &mut self.subs[index as usize];
             if !sub.wanted {
                 sub.wanted = true;
+                // What came while nobody wanted it is not missing.
+                sub.unproven = None;
+                if let Some(series) = &mut sub.series {
+                    **series = Series::default();
+                }
+                self.refill.forget(index);
+                if self.lines.is_pair() {
+                    *self.carry(index) = Carry::default();
+                }
+                let sub = &mut self.subs[index as usize];
                 // A subscription that is still leaving begins anew when its end is confirmed.
                 if sub.stage == Stage::Gone {
                     sub.stage = Stage::Idle;
@@ -150,6 +163,11 @@ impl OkxFeed {
         if self.config.passive {
             return;
         }
+        if let [index] = list
+            && self.joins(op, *index)
+        {
+            return;
+        }
         let subs = &self.subs;
         let more = if self.config.sbe { ARGUMENT_MORE } else { 0 };
         let bytes_of =
@@ -157,6 +175,29 @@ impl OkxFeed {
         let runs = request::split(list, bytes_of);
         let runs: Vec<_> = runs.map(<[u32]>::to_vec).collect();
         self.queue.extend(runs.into_iter().map(|run| (op, run)));
+    }
+
+    /// Puts a sick subscription into the last request that waits, if that is one of sick ones and
+    /// there is room; says whether it did.
+    fn joins(&mut self, op: Op, index: u32) -> bool {
+        let (subs, sbe) = (&self.subs, self.config.sbe);
+        let is_sick = |index: &u32| {
+            let sub = &subs[*index as usize];
+            sub.resyncs > 0 || sub.refusals > 0
+        };
+        let Some((waits, list)) = self.queue.back_mut() else { return false };
+        if *waits != op || !is_sick(&index) || !list.iter().all(is_sick) || list.contains(&index) {
+            return false;
+        }
+        let more = if sbe { ARGUMENT_MORE } else { 0 };
+        let bytes_of =
+            |index: &u32| request::argument_bytes(&subs[*index as usize].subscription) + more;
+        list.push(index);
+        let fits = request::split(list, bytes_of).count() == 1;
+        if !fits {
+            list.pop();
+        }
+        fits
     }
 
     /// Sends what may be sent now; the rest waits for its timer.
@@ -347,16 +388,20 @@ impl OkxFeed {
         }
         let sub = &self.subs[index as usize];
         let awaits = sub.follow.as_ref().is_some_and(|f| f.live().is_none());
-        let beat = sub.spec.and_then(|spec| spec.beat_ns);
         self.timers.stop(Timer::Again(index));
         self.relieve(now, index, out);
         if awaits {
             self.want_depth(index);
             self.timers.set(Timer::Snapshot(index), now + limits::SNAPSHOT_WAIT_NS);
         }
-        if let Some(beat) = beat {
-            let wait = beat << self.subs[index as usize].silent;
-            self.timers.set(Timer::Beat(index), now + wait);
+        self.await_beat(now, index);
+    }
+
+    /// Waits for the next sign of life of a channel that promises them.
+    pub(super) fn await_beat(&mut self, now: Nanos, index: u32) {
+        let sub = &self.subs[index as usize];
+        if let Some(beat) = sub.spec.and_then(|spec| spec.beat_ns) {
+            self.timers.set(Timer::Beat(index), now + (beat << sub.silent));
         }
     }
 
@@ -398,12 +443,13 @@ impl OkxFeed {
             let words = format!("{}: {}", event.code, event.msg);
             self.emit.fault(now, Default::default(), FaultCode::VenueError, (words, text), out);
         }
+        // Whatever it was about.
+        if reaction == Reaction::Slow {
+            self.link.hold_requests(now + limits::TOO_FREQUENT_WAIT_NS);
+        }
         if about.is_empty() {
             let news = (SubscriptionStep::Refused, &*event.code, &*event.msg);
             return self.emit.news(now, Default::default(), news, out);
-        }
-        if reaction == Reaction::Slow {
-            self.link.hold_requests(now + limits::TOO_FREQUENT_WAIT_NS);
         }
         let alone = named.is_some() || about.len() == 1;
         for index in about {
@@ -427,9 +473,19 @@ impl OkxFeed {
             return;
         }
         match reaction {
+            // An account may have none of those that need a login, or all.
+            Reaction::FallBack if !alone && sub.needs_login() => {
+                self.refuse(now, index, words, out);
+                self.fall_back(index);
+            }
             // Which of several it was about is not known: the others are confirmed on their own,
             // and what stays unanswered is asked for again when its ack is overdue.
             Reaction::Refuse | Reaction::FallBack if !alone => {}
+            // It does answer, only not with a yes: no fault of the connection.
+            Reaction::Slow | Reaction::Later if sub.attempts >= limits::ACK_ATTEMPTS_MAX => {
+                self.subs[index as usize].attempts = 0;
+                self.refuse(now, index, words, out);
+            }
             Reaction::Slow | Reaction::Later if sub.stage == Stage::Asked => {
                 self.timers.set(Timer::Ack(index), now + limits::TOO_FREQUENT_WAIT_NS);
             }
@@ -600,7 +656,8 @@ impl OkxFeed {
             return;
         }
         // What says nothing after it was asked for again is asked less and less often.
-        let fresh = sub.heard.is_some_and(|heard| heard > sub.asked);
+        // (What answers being asked, and says no more, is no better.)
+        let fresh = sub.heard.is_some_and(|heard| heard > sub.asked + limits::SNAPSHOT_WAIT_NS);
         let due = sub.heard.unwrap_or_default() + beat;
         if fresh {
             sub.silent = 0;

@@ -432,8 +432,10 @@ impl OkxFeed {
         if verdict == Verdict::Snapshot && !was_live {
             // A live book awaits nothing, so most snapshots leave the table of timers alone.
             self.timers.stop(Timer::Snapshot(index));
-            if self.subs[index as usize].stage == Stage::Live {
+            let is_live = self.subs[index as usize].stage == Stage::Live;
+            if is_live && self.timers.is_set(Timer::Again(index)) {
                 self.timers.stop(Timer::Again(index));
+                self.await_beat(now, index);
             }
         }
         self.act_on(now, index, (verdict, row, text), out);

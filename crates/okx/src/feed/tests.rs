@@ -14,6 +14,7 @@ mod held;
 mod lines;
 mod lives;
 mod login;
+mod many;
 mod opening;
 mod refill;
 mod relisted;
