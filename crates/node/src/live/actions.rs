@@ -101,7 +101,7 @@ impl<F: Driven> Driver<F> {
         }
         let rest = Arc::clone(&self.setup.io.rest);
         self.gets.spawn(async move {
-            match rest.get(&path).await {
+            match rest.get_in_turn(&path).await {
                 Ok((status, body)) => (id, status, body),
                 Err(error) => (id, 0, Bytes::from(error.0)),
             }

@@ -12,13 +12,18 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use market_data_okx::past::pace;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest body we take; the longest list of instruments is about 2 MB.
 const BODY_MAX: usize = 64 << 20;
 /// Idle connections kept.
 const IDLE_MAX: usize = 2;
+/// Of so many limits those that nobody waits for are forgotten.
+const RULES_MAX: usize = 256;
 /// How long one request may take from dialing to the last byte.
 pub(crate) const REST_WAIT: Duration = Duration::from_secs(10);
 
@@ -30,6 +35,8 @@ pub(crate) struct Rest {
     base: String,
     simulated: bool,
     idle: Mutex<Vec<Sender>>,
+    /// When the next request may be made, by what the venue's limit counts by.
+    free: Mutex<HashMap<Box<str>, Instant>>,
 }
 
 impl Rest {
@@ -40,7 +47,8 @@ impl Rest {
             base.parse().map_err(|e: hyper::http::uri::InvalidUri| wrong(e.to_string()))?;
         super::dial::parts(&uri).map_err(|e| wrong(e.0))?;
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Rest { dialer, base, simulated, idle: Mutex::default() })
+        let (idle, free) = (Mutex::default(), Mutex::default());
+        Ok(Rest { dialer, base, simulated, idle, free })
     }
 
     /// Scheme, host and port.
@@ -51,6 +59,32 @@ impl Rest {
     /// The full address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// The same when its turn has come: the venue counts the requests of all feeds together.
+    pub async fn get_in_turn(&self, path: &str) -> Result<(u16, Bytes), DialError> {
+        tokio::time::sleep_until(self.turn(path)).await;
+        self.get(path).await
+    }
+
+    /// How many limits are remembered.
+    #[cfg(test)]
+    pub(super) fn rules(&self) -> usize {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes the next turn there is for such a path.
+    pub(super) fn turn(&self, path: &str) -> Instant {
+        let (spacing, rule) = pace(path);
+        let now = Instant::now();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() >= RULES_MAX {
+            free.retain(|_, at| *at > now);
+        }
+        let at = free.entry(rule.into()).or_insert(now);
+        let turn = now.max(*at);
+        *at = turn + Duration::from_nanos(spacing);
+        turn
     }
 
     /// Status and body of one GET. Dropping the future gives the request up.

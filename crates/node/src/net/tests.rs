@@ -133,6 +133,24 @@ async fn rest_keeps_connections_and_says_who_it_is() {
     assert!(!String::from_utf8_lossy(&body).contains("simulated"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_of_all_feeds_keep_the_pace_of_each_limit() {
+    let rest = rest("", "127.0.0.1:1".parse().unwrap(), false);
+    let began = tokio::time::Instant::now();
+    let turn = |path: &str| rest.turn(path).duration_since(began).as_millis();
+    let trades = "/api/v5/market/history-trades?instId=";
+    let turns = ["A-U", "B-U", "C-U"].map(|id| turn(&format!("{trades}{id}&limit=100")));
+    assert_eq!(turns, [0, 110, 220], "whichever the instrument");
+    assert_eq!(turn("/api/v5/market/history-candles?instId=A-U"), 0, "a limit of its own");
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    assert_eq!(turn(trades), 1_000, "no turn is kept for whoever comes late");
+    for n in 0..1_000 {
+        turn(&format!("/api/v5/{n}"));
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    assert!(rest.rules() <= 256, "what nobody waits for is forgotten");
+}
+
 #[tokio::test]
 async fn a_kept_connection_that_died_is_replaced() {
     let server = rude_server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;

@@ -8,10 +8,8 @@
 //! subscription's account at most once in [`limits::ESCALATION_SPACING_NS`].
 
 use super::OkxFeed;
-use super::carry::Carry;
 use super::sub::Stage;
 use crate::channel::KeyKind;
-use crate::channel::trades::Series;
 use crate::codes::{Reaction, reaction};
 use crate::frame::EventFrame;
 use crate::limits;
@@ -33,16 +31,6 @@ impl OkxFeed {
             let sub = &mut self.subs[index as usize];
             if !sub.wanted {
                 sub.wanted = true;
-                // What came while nobody wanted it is not missing.
-                sub.unproven = None;
-                if let Some(series) = &mut sub.series {
-                    **series = Series::default();
-                }
-                self.refill.forget(index);
-                if self.lines.is_pair() {
-                    *self.carry(index) = Carry::default();
-                }
-                let sub = &mut self.subs[index as usize];
                 // A subscription that is still leaving begins anew when its end is confirmed.
                 if sub.stage == Stage::Gone {
                     sub.stage = Stage::Idle;

@@ -86,11 +86,6 @@ impl Refill {
         open.chain(self.done.iter().map(|(index, _)| *index))
     }
 
-    /// What was filled of this subscription is no measure of what comes.
-    pub(super) fn forget(&mut self, index: u32) {
-        self.done.retain(|(of, _)| *of != index);
-    }
-
     /// Whether some trades of this subscription are being fetched.
     pub(super) fn is_open(&self, index: u32) -> bool {
         self.holes.iter().any(|hole| hole.index == index)

@@ -64,20 +64,3 @@ fn an_answer_that_is_always_later_withdraws_one_and_keeps_the_connection() {
     assert!(!said.iter().any(|line| line == "close" || line == "open"), "{said:?}");
     assert!(said.iter().any(|line| line == "refused tickers/A-U 64007"), "{said:?}");
 }
-
-#[test]
-fn what_came_while_nobody_wanted_it_is_not_missing() {
-    let trades = sub("trades", "B-U");
-    let mut bench = Bench::up(std::slice::from_ref(&trades));
-    bench.trade(1_000, 1);
-    bench.input(Input::Command(Command::Unsubscribe(vec![trades.clone()])));
-    bench.ack("unsubscribe", &trades);
-    bench.pass(3);
-    bench.input(Input::Command(Command::Subscribe(vec![trades.clone()])));
-    bench.ack("subscribe", &trades);
-    let said = bench.trade(61_000, 1);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("trade 61000"), "{said:?}");
-    let said = bench.trade(61_002, 1);
-    assert!(said.iter().any(|line| line.contains("gap")), "from here on it counts: {said:?}");
-}
