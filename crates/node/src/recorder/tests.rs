@@ -117,22 +117,23 @@ async fn what_does_not_fit_is_counted_and_told() {
     assert!(!all.iter().any(|(.., said)| said.starts_with("Outputs")), "no sum after a loss");
 }
 
-/// A lane whose queue was full for one chunk, and everything on the tape after `then`.
-fn after_a_loss(then: impl FnOnce(&mut Lane, Nanos)) -> Vec<String> {
+/// What is on a tape whose recorder begins when its queue, of so many chunks, holds what `before`
+/// has put there, and is given what `after` puts once that is taken.
+fn recorded(
+    chunks: usize,
+    before: impl FnOnce(&mut Lane, Nanos),
+    after: impl FnOnce(&mut Lane, Nanos),
+) -> (tempfile::TempDir, TapeReport) {
     let folder = tempfile::tempdir().unwrap();
     let settings = TapeSettings::new(folder.path());
     let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
-    let (chunks, queue) = sync_channel(2);
+    let (chunks, queue) = sync_channel(chunks);
     let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: true };
     let mut lane = lanes.lane(0);
     drop(lanes);
     let base = crate::clock::wall_now();
     lane.start(base, FEED, b"config".to_vec());
-    lane.send();
-    for (after, input) in [(1, Input::Start), (2, Input::Tick)] {
-        lane.input(base + after, &input);
-        lane.send();
-    }
+    before(&mut lane, base);
     let (news, _news) = mpsc::channel(8);
     let options = options(&settings, String::new());
     let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
@@ -143,20 +144,28 @@ fn after_a_loss(then: impl FnOnce(&mut Lane, Nanos)) -> Vec<String> {
     while shared.report().queue_bytes > 0 {
         std::thread::yield_now();
     }
-    then(&mut lane, base + 3);
+    after(&mut lane, base);
     drop(lane);
     assert_eq!(thread.join().unwrap(), None);
-    read(folder.path()).into_iter().map(|(.., said)| said).collect()
+    (folder, shared.report())
 }
 
 #[test]
 fn a_state_after_a_loss_is_summed_up_from() {
-    let said = after_a_loss(|lane, at| {
+    let full = |lane: &mut Lane, base: Nanos| {
+        lane.send();
+        for (after, input) in [(1, Input::Start), (2, Input::Tick)] {
+            lane.input(base + after, &input);
+            lane.send();
+        }
+    };
+    let (folder, _) = recorded(2, full, |lane, base| {
         assert!(lane.wants_state());
         lane.state(|out| out.push(1));
         lane.send();
-        lane.input(at, &Input::Opened);
+        lane.input(base + 3, &Input::Opened);
     });
+    let said: Vec<_> = read(folder.path()).into_iter().map(|(.., said)| said).collect();
     let kinds: Vec<_> = said.iter().map(|said| said.split([' ', '(']).next().unwrap()).collect();
     let want = ["FeedStart", "Input", "Lost", "FeedStart", "State", "Input", "Outputs"];
     assert_eq!(kinds, want, "{said:#?}");
@@ -165,41 +174,19 @@ fn a_state_after_a_loss_is_summed_up_from() {
 
 #[test]
 fn a_recorder_that_is_far_behind_does_not_compress() {
-    let record = |frames: usize| {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = TapeSettings::new(folder.path());
-        let shared = Arc::new(Shared { dir: folder.path().to_owned(), ..Shared::default() });
-        let (chunks, queue) = sync_channel(frames);
-        let lanes = Lanes { shared: Arc::clone(&shared), chunks, digests: true };
-        let mut lane = lanes.lane(0);
-        drop(lanes);
-        let base = crate::clock::wall_now();
-        lane.start(base, FEED, b"config".to_vec());
-        for i in 1..=frames as u64 {
+    const FRAMES: usize = 24;
+    let all = |lane: &mut Lane, base: Nanos| {
+        for i in 1..=FRAMES as u64 {
             lane.input(base + i, &Input::Frame(&i.to_le_bytes().repeat(1 << 17)));
             lane.send();
         }
-        // All that is to come has come before anything is written; there is room for the end.
-        let (news, _news) = mpsc::channel(8);
-        let options = options(&settings, String::new());
-        let writer = TapeWriter::open(folder.path(), options.clone(), base).unwrap();
-        let shared_too = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            thread::Recording::new(shared_too, options, true, news, Some(Ok(writer))).run(&queue)
-        });
-        while shared.report().queue_bytes > 0 {
-            std::thread::yield_now();
-        }
-        drop(lane);
-        assert_eq!(thread.join().unwrap(), None);
-        assert_eq!(findings(folder.path()), []);
-        let frame = |(.., said): &&(u64, FeedId, Nanos, String)| said.starts_with("Input(Frame");
-        assert_eq!(read(folder.path()).iter().filter(frame).count(), frames);
-        shared.report().hurried_blocks
     };
-    assert_eq!(record(8), 0, "8 MiB are soon on the disk");
-    let hurried = record(24);
-    assert!((16..=24).contains(&hurried), "{hurried} blocks");
+    let (folder, report) = recorded(FRAMES, all, |_, _| {});
+    assert_eq!(findings(folder.path()), []);
+    let frame = |(.., said): &&(u64, FeedId, Nanos, String)| said.starts_with("Input(Frame");
+    assert_eq!(read(folder.path()).iter().filter(frame).count(), FRAMES);
+    // The first MiB is compressed before anybody looks at the queue; the end is a block, too.
+    assert!((16..=FRAMES as u64).contains(&report.hurried_blocks), "{}", report.hurried_blocks);
 }
 
 #[tokio::test]
