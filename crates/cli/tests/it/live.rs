@@ -81,7 +81,8 @@ fn watch_ends_well_when_its_reader_leaves() {
 
 #[test]
 fn a_short_check_passes_and_shows_its_drills() {
-    let ran = run(&["check", "--sim", "--duration", "6s", "--json"]);
+    // Books are compared with REST for the first time after five seconds.
+    let ran = run(&["check", "--sim", "--duration", "9s", "--json"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let report: Value = serde_json::from_str(&ran.stdout).expect("the report is JSON");
     assert_eq!(report["verdict"], "PASS");
