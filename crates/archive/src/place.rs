@@ -12,7 +12,7 @@ use market_data_model::{Body, BookKind, EventRef, Nanos};
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// What names of files begin with whose records were fetched, not recorded.
 pub const FILL: &str = "fill-";
-const DAY: u64 = 86_400_000_000_000;
+pub(crate) const DAY: u64 = 86_400_000_000_000;
 
 /// One table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -9,13 +9,13 @@ use crate::archive::{Archive, Pending};
 use crate::disk;
 use crate::error::Error;
 use crate::manifest::{Fill, Manifest};
-use crate::place::date;
+use crate::place::{DAY, date};
 use crate::tree::leaves;
+use market_data_model::time::MILLI;
 use std::collections::BTreeMap;
 
-/// Nanoseconds of a millisecond, milliseconds of a day.
-const MS: u64 = 1_000_000;
-const DAY_MS: u64 = 86_400_000;
+/// Milliseconds of a day.
+const DAY_MS: u64 = DAY / MILLI;
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn plan(archive: &Archive, keep: &Keep) -> Result<Vec<Day>, Error> {
 /// Takes what lies on days up to the `last` one off a stretch: it can be filled again.
 fn cut(fill: &mut Fill, last: &str) {
     let before = fill.from_ms;
-    while fill.from_ms < fill.to_ms && *date(fill.from_ms.saturating_mul(MS)) <= *last {
+    while fill.from_ms < fill.to_ms && *date(fill.from_ms.saturating_mul(MILLI)) <= *last {
         fill.from_ms = (fill.from_ms / DAY_MS + 1) * DAY_MS;
     }
     if fill.from_ms != before {

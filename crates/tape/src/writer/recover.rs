@@ -43,13 +43,9 @@ pub(super) fn recover(
 ) -> Result<Place, OpenError> {
     let listing = segments(storage, dir).map_err(|e| OpenError::io("list", dir, e))?;
     let mut place = Place { next_number: 1, ..Place::default() };
-    let Some(last) = listing.last() else {
-        if left_open.is_some() {
-            place.lost = loss::crash(left_open, now, 0, false);
-        }
-        return Ok(place);
-    };
-    place.next_number = after(last.0).map_err(|e| OpenError::io("record after", &last.1, e))?;
+    if let Some((last, path)) = listing.last() {
+        place.next_number = after(*last).map_err(|e| OpenError::io("record after", path, e))?;
+    }
     // When the last record came that is on the tape, of what is known.
     let mut last_ts = None;
     let (mut is_last, mut torn) = (true, false);
